@@ -1,0 +1,47 @@
+"""Async-first database migrations for Quart and Flask, on Alembic and SQLAlchemy 2.
+
+:class:`Alembic` is awaited, :class:`SyncAlembic` blocks; both have the same methods.
+Importing this package loads neither Alembic nor a framework.
+"""
+
+from .errors import AmbiguousRevisionError
+from .errors import AppError
+from .errors import AsyncAlembicError
+from .errors import BlockingCallError
+from .errors import ConfigurationError
+from .errors import DatabaseConnectionError
+from .errors import MigrationError
+from .errors import MultipleHeadsError
+from .errors import NotUpToDateError
+from .errors import RevisionError
+from .errors import RevisionFileError
+from .errors import RevisionNotFoundError
+from .errors import ScriptLocationError
+from .errors import TargetError
+from .errors import UnknownRevisionInDatabaseError
+from .errors import WaitTimeoutError
+from .extension import Alembic
+from .status import DatabaseStatus
+from .sync import SyncAlembic
+
+__all__ = [
+    "Alembic",
+    "AmbiguousRevisionError",
+    "AppError",
+    "AsyncAlembicError",
+    "BlockingCallError",
+    "ConfigurationError",
+    "DatabaseConnectionError",
+    "DatabaseStatus",
+    "MigrationError",
+    "MultipleHeadsError",
+    "NotUpToDateError",
+    "RevisionError",
+    "RevisionFileError",
+    "RevisionNotFoundError",
+    "ScriptLocationError",
+    "SyncAlembic",
+    "TargetError",
+    "UnknownRevisionInDatabaseError",
+    "WaitTimeoutError",
+]

@@ -1,0 +1,76 @@
+"""How a call becomes a command: the files of the app, its databases, and a runner."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+import anyio.to_thread
+
+from . import runners
+from .environment import Environment
+from .registry import app_context
+from .registry import async_app_context
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+    from flask.sansio.app import App
+
+    from .environment import Project
+    from .runners import Offload
+    from .runners import Work
+    from .sources import Targets
+
+    GetProject: t.TypeAlias = c.Callable[[], Project]
+
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
+FilesCommand: t.TypeAlias = c.Callable[t.Concatenate["Project", P], T]
+DatabaseCommand: t.TypeAlias = c.Callable[t.Concatenate[Environment, P], T]
+
+
+async def await_on_files(
+    project: GetProject, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run a command that reads and writes files, in a thread."""
+    return await anyio.to_thread.run_sync(lambda: command(project(), *args, **kwargs))
+
+
+async def await_on_databases(
+    app: App,
+    project: GetProject,
+    targets: Targets,
+    command: DatabaseCommand[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run a command on the databases, without blocking the caller's event loop."""
+    async with async_app_context(app):
+        loaded = await anyio.to_thread.run_sync(project)
+        work = _work(loaded, targets, lambda env: command(env, *args, **kwargs))
+        return await runners.run_awaited(targets.engines, work)
+
+
+def block_on_databases(
+    app: App,
+    project: GetProject,
+    targets: Targets,
+    command: DatabaseCommand[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run a command on the databases, and return when it is done."""
+    with app_context(app):
+        work = _work(project(), targets, lambda env: command(env, *args, **kwargs))
+        return runners.run_blocking(
+            targets.engines, work, lambda: async_app_context(app)
+        )
+
+
+def _work(
+    project: Project, targets: Targets, command: c.Callable[[Environment], T]
+) -> Work[T]:
+    def work(connections: dict[str, sa.Connection], offload: Offload) -> T:
+        return command(Environment(project, connections, targets.metadatas, offload))
+
+    return work

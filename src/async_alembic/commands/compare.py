@@ -1,0 +1,75 @@
+"""Commands that compare the models with the databases."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from alembic import autogenerate
+
+from ..scripts import translated_errors
+
+if t.TYPE_CHECKING:
+    from alembic.operations import MigrationScript
+
+    from ..environment import Environment
+
+
+def produce_migrations(env: Environment) -> MigrationScript:
+    scripts = [_compare(env, name) for name in env.contexts]
+    combined = scripts[0]
+
+    if len(scripts) > 1:
+        # One script with the operations of each database, as a revision has them.
+        combined.upgrade_ops = [script.upgrade_ops_list[0] for script in scripts]
+        combined.downgrade_ops = [script.downgrade_ops_list[0] for script in scripts]
+
+    return combined
+
+
+def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
+    script = produce_migrations(env)
+    return [diff for ops in script.upgrade_ops_list for diff in ops.as_diffs()]
+
+
+def needs_revision(env: Environment) -> bool:
+    script = produce_migrations(env)
+    return any(not ops.is_empty() for ops in script.upgrade_ops_list)
+
+
+def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:
+    """One line for each of what :func:`compare_metadata` returns."""
+    for difference in differences:
+        if isinstance(difference, list):
+            yield from describe(difference)
+        else:
+            kind, *items = difference
+            yield f"{kind.replace('_', ' ')} {_name(kind, items)}"
+
+
+def _name(kind: str, items: list[t.Any]) -> str:
+    if kind.endswith("_column"):
+        _, table, column = items
+        return f"{table}.{column.name}"
+
+    if kind.startswith("modify_"):
+        _, table, column, *_ = items
+        return f"{table}.{column}"
+
+    item = items[0]
+    table = getattr(item, "table", None)
+    name = getattr(item, "name", None) or "without a name"
+    return f"{name} on {table.name}" if table is not None else str(name)
+
+
+def _compare(env: Environment, name: str) -> MigrationScript:
+    context = env.contexts[name]
+
+    with translated_errors(), env.isolated(name):
+        script = autogenerate.produce_migrations(
+            context, context.opts["target_metadata"]
+        )
+
+    script.upgrade_ops_list[0].upgrade_token = context.opts["upgrade_token"]
+    script.downgrade_ops_list[0].downgrade_token = context.opts["downgrade_token"]
+    return script

@@ -1,0 +1,212 @@
+"""Commands that write files: the script directory, and revisions."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import typing as t
+from pathlib import Path
+
+from alembic import autogenerate
+from alembic.util import asbool
+
+from ..errors import MultipleHeadsError
+from ..errors import NotUpToDateError
+from ..revisions import to_ids
+from ..scripts import translated_errors
+
+if t.TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import Script
+
+    from ..config import Settings
+    from ..environment import Environment
+    from ..environment import Project
+    from ..revisions import Target
+
+
+@dataclasses.dataclass(frozen=True)
+class NewRevision:
+    """What was asked for; see :meth:`async_alembic.Alembic.revision`."""
+
+    message: str
+    empty: bool
+    branch: str
+    parent: Target
+    splice: bool
+    depend: Target | None
+    label: str | t.Iterable[str] | None
+    path: str | None
+    rev_id: str | None
+
+
+def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
+    template = "multidb" if multiple else "generic"
+    source = Path(config.get_template_directory(), template, "script.py.mako")
+    folder = Path(settings.script_location)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    if not (folder / "script.py.mako").exists():
+        shutil.copy(source, folder / "script.py.mako")
+
+    for location in settings.version_locations:
+        os.makedirs(location, exist_ok=True)
+
+
+def revision(env: Environment, new: NewRevision) -> list[Script]:
+    """Write what the models and the databases differ by; nothing if they do not."""
+    with translated_errors():
+        context = _revision_context(env.project, new)
+
+        for name in env.contexts:
+            current = env.current(name)
+            heads = env.scripts.get_revisions("heads")
+
+            if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
+                raise NotUpToDateError(name)
+
+            with env.isolated(name):
+                if new.empty:
+                    context.run_no_autogenerate(current, env.contexts[name])
+                else:
+                    context.run_autogenerate(current, env.contexts[name])
+
+            # What was read needs no transaction while files are written.
+            env.ops[name].get_bind().rollback()
+
+        if not new.empty:
+            context.generated_revisions = [
+                script
+                for script in context.generated_revisions
+                if any(not ops.is_empty() for ops in script.upgrade_ops_list)
+            ]
+
+        scripts: list[Script] = env.offload(lambda: _write(context))
+        return scripts
+
+
+def empty_revision(project: Project, new: NewRevision) -> list[Script]:
+    """Write a revision for which no database is needed."""
+    with translated_errors():
+        return _write(_revision_context(project, new))
+
+
+def needs_database(config: Config, new: NewRevision) -> bool:
+    return not new.empty or asbool(config.get_main_option("revision_environment"))
+
+
+def merge(
+    project: Project,
+    revisions: Target,
+    message: str | None,
+    label: str | t.Iterable[str] | None,
+    splice: bool,
+) -> Script | None:
+    ids = to_ids(revisions)
+
+    with translated_errors():
+        if len(set(project.scripts.get_revisions(ids))) < 2:
+            return None
+
+        return project.scripts.generate_revision(
+            unused_id(project),
+            message if message is not None else f"merge {', '.join(ids)}",
+            refresh=True,
+            head=ids,
+            splice=splice,
+            branch_labels=_labels(label) or None,
+            config=project.config,
+        )
+
+
+def unused_id(project: Project) -> str:
+    """An id that no revision has, also within the second of the last one."""
+    ids = project.scripts.ids()
+    rev_id = project.rev_id()
+
+    while rev_id in ids and rev_id.isdecimal():
+        rev_id = str(int(rev_id) + 1)
+
+    return rev_id
+
+
+def _write(context: autogenerate.RevisionContext) -> list[Script]:
+    return [script for script in context.generate_scripts() if script is not None]
+
+
+def _revision_context(
+    project: Project, new: NewRevision
+) -> autogenerate.RevisionContext:
+    parents, labels = _place(project, new)
+    command_args = {
+        "message": new.message,
+        "sql": False,
+        "head": parents,
+        "splice": new.splice,
+        "branch_label": labels,
+        "version_path": _folder(project, new, parents),
+        "rev_id": new.rev_id or unused_id(project),
+        "depends_on": to_ids(new.depend) if new.depend is not None else None,
+    }
+    return autogenerate.RevisionContext(project.config, project.scripts, command_args)
+
+
+def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
+    """The parents and the labels of a new revision."""
+    scripts = project.scripts
+    parents = to_ids(new.parent)
+    labels = _labels(new.label)
+
+    if not new.branch:
+        return parents, labels
+
+    if scripts.has_branch(new.branch):
+        named = {"base", "head", "heads"}
+        return [f"{new.branch}@{p}" if p in named else p for p in parents], labels
+
+    if new.branch == "default" and parents == ["head"]:
+        # A history that knows no branches is continued, never forked at its base.
+        unlabelled = [head.revision for head in scripts.unlabelled_heads()]
+
+        if len(unlabelled) > 1:
+            raise MultipleHeadsError(unlabelled)
+
+        if unlabelled:
+            return unlabelled, labels
+
+    if new.branch == "default" and not {*parents} <= {"base", "head"}:
+        return parents, labels
+
+    parents = [parent for parent in parents if parent not in {"base", "head"}]
+    return parents or ["base"], [new.branch, *labels]
+
+
+def _folder(project: Project, new: NewRevision, parents: list[str]) -> str:
+    """Where a new revision goes: where it was told, or where its branch is."""
+    scripts, settings = project.scripts, project.settings
+
+    if new.path:
+        return settings.absolute(new.path)
+
+    if new.branch in settings.branch_directories:
+        return settings.branch_directories[new.branch]
+
+    for parent in scripts.get_revisions(parents):
+        if parent is not None:
+            return os.path.dirname(parent.path)
+
+    versions = os.path.join(scripts.dir, "versions")
+    folders = {os.path.dirname(script.path) for script in scripts.walk_revisions()}
+
+    if os.path.isdir(versions) and (not folders or versions in folders):
+        return versions
+
+    return scripts.dir
+
+
+def _labels(label: str | t.Iterable[str] | None) -> list[str]:
+    if label is None:
+        return []
+
+    return [label] if isinstance(label, str) else list(label)

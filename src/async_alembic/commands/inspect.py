@@ -1,0 +1,126 @@
+"""Commands that look: at the revision files, and at where the databases are."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ..revisions import replace_current
+from ..scripts import translated_errors
+from ..status import DatabaseStatus
+
+if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import Script
+
+    from ..environment import Environment
+    from ..environment import Project
+    from ..revisions import Target
+    from ..scripts import Scripts
+    from ..status import State
+
+T = t.TypeVar("T")
+
+
+def current(env: Environment) -> tuple[Script, ...]:
+    with translated_errors():
+        return env.scripts.get_revisions(current_ids(env))
+
+
+def current_ids(env: Environment) -> tuple[str, ...]:
+    """The ids that the databases are at, each once."""
+    ids = (revision for name in env.contexts for revision in env.current(name))
+    return tuple(dict.fromkeys(ids))
+
+
+def heads(project: Project, resolve_dependencies: bool) -> tuple[Script, ...]:
+    scripts = project.scripts
+
+    with translated_errors():
+        if resolve_dependencies:
+            return scripts.get_revisions("heads")
+
+        return scripts.get_revisions(scripts.get_heads())
+
+
+def branches(project: Project) -> list[Script]:
+    with translated_errors():
+        walked = project.scripts.walk_revisions()
+        return [script for script in walked if script.is_branch_point]
+
+
+def log(project: Project, start: Target, end: Target) -> list[Script]:
+    return _log(project.scripts, start, end, ())
+
+
+def log_from_current(env: Environment, start: Target, end: Target) -> list[Script]:
+    return _log(env.scripts, start, end, current_ids(env))
+
+
+def show(project: Project, revisions: Target) -> tuple[Script, ...]:
+    return _show(project.scripts, revisions, ())
+
+
+def show_current(env: Environment, revisions: Target) -> tuple[Script, ...]:
+    return _show(env.scripts, revisions, current_ids(env))
+
+
+def needs_upgrade(env: Environment) -> bool:
+    # Raises if a database is at a revision that the code does not have.
+    current_ids(env)
+    return any(status.state != "current" for status in status_of_all(env).values())
+
+
+def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
+    with translated_errors():
+        return {
+            name: _status(env.scripts, context.get_current_heads())
+            for name, context in env.contexts.items()
+        }
+
+
+def use_context(
+    env: Environment, name: str | None, fn: c.Callable[[MigrationContext], T]
+) -> T:
+    """Call a function with the migration context of a database."""
+    name = name or env.default
+
+    with translated_errors(), env.isolated(name):
+        return fn(env.contexts[name])
+
+
+def _status(scripts: Scripts, current: tuple[str, ...]) -> DatabaseStatus:
+    ids = scripts.ids()
+    known = tuple(revision for revision in current if revision in ids)
+    unknown = tuple(revision for revision in current if revision not in ids)
+    newest_first = scripts.iterate_revisions("heads", known, implicit_base=True)
+    pending = tuple(reversed(list(newest_first)))
+    state: State
+
+    if unknown:
+        state = "diverged" if known and pending else "ahead"
+    elif not pending:
+        state = "current"
+    else:
+        state = "behind" if current else "empty"
+
+    return DatabaseStatus(state, current, unknown, tuple(scripts.get_heads()), pending)
+
+
+def _log(
+    scripts: Scripts, start: Target, end: Target, current: tuple[str, ...]
+) -> list[Script]:
+    with translated_errors():
+        walked = scripts.walk_revisions(
+            # Despite its signature, several ids may be given.
+            replace_current(start, current),  # type: ignore[arg-type]
+            replace_current(end, current),  # type: ignore[arg-type]
+        )
+        return list(walked)
+
+
+def _show(
+    scripts: Scripts, revisions: Target, current: tuple[str, ...]
+) -> tuple[Script, ...]:
+    with translated_errors():
+        return scripts.get_revisions(replace_current(revisions, current))

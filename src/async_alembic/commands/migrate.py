@@ -1,0 +1,164 @@
+"""Commands that change a database along the history of its revisions."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import time
+import typing as t
+
+from ..errors import MigrationError
+from ..revisions import to_ids
+from ..revisions import to_steps
+from ..scripts import translated_errors
+
+if t.TYPE_CHECKING:
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+    from alembic.runtime.migration import RevisionStep
+    from alembic.script import Script
+
+    from ..environment import Environment
+    from ..environment import Steps
+    from ..revisions import StepTarget
+    from ..revisions import Target
+
+T = t.TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """A revision that is being applied, or was.
+
+    :param database: The name of the database.
+    :param script: The revision.
+    :param direction: ``"upgrade"`` or ``"downgrade"``.
+    :param seconds: How long it took, or ``None`` when it begins.
+    """
+
+    database: str
+    script: Script
+    direction: str
+    seconds: float | None = None
+
+
+Report: t.TypeAlias = c.Callable[[Progress], None]
+
+
+def upgrade(
+    env: Environment, target: StepTarget, report: Report | None = None
+) -> list[Script]:
+    ids = to_steps(target, env.scripts.has, 1)
+
+    def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+        # Despite its signature, several ids may be given, but not relative ones.
+        destination = ids[0] if len(ids) == 1 else ids
+        return env.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
+
+    return _migrate(env, "upgrade", ids, steps, report)
+
+
+def downgrade(
+    env: Environment, target: StepTarget, report: Report | None = None
+) -> list[Script]:
+    ids = to_steps(target, env.scripts.has, -1)
+
+    def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+        return env.scripts._downgrade_revs(ids[0], heads)
+
+    return _migrate(env, "downgrade", ids, steps, report)
+
+
+def stamp(env: Environment, target: Target, purge: bool) -> None:
+    ids = to_ids(target)
+
+    def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+        return env.scripts._stamp_revs(ids, heads)  # type: ignore[return-value]
+
+    for context in env.contexts.values():
+        context.purge = purge
+
+    if not purge:
+        _check_known(env)
+
+    run_migrations(env, steps)
+
+
+def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
+    with translated_errors(), env.migrating():
+        for name in env.contexts:
+            env.run_steps(name, fn, **kwargs)
+
+
+def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
+    with translated_errors(), env.migrating(single=True), env.isolated(env.default):
+        return fn(env)
+
+
+def use_op(env: Environment, name: str | None, fn: c.Callable[[Operations], T]) -> T:
+    """Call a function with the operations of a database, in a transaction."""
+    return run(env, lambda env: fn(env.ops[name or env.default]))
+
+
+def _migrate(
+    env: Environment,
+    direction: str,
+    target: list[str],
+    steps: Steps,
+    report: Report | None,
+) -> list[Script]:
+    _check_known(env)
+    applied: dict[str, Script] = {}
+
+    with translated_errors(), env.migrating():
+        for name in env.contexts:
+            watch = _Watch(name, direction, steps, report)
+            environment_context = env.environment_contexts[name]
+            environment_context.context_opts["destination_rev"] = target[0]
+
+            try:
+                env.run_steps(name, watch.steps)
+            except Exception as e:
+                if watch.running is None or isinstance(e, MigrationError):
+                    raise
+
+                raise MigrationError(
+                    direction, name, watch.running.revision, watch.running.path, e
+                ) from e
+
+            applied |= {script.revision: script for script in watch.applied}
+
+    return list(applied.values())
+
+
+class _Watch:
+    """Follows the steps of one database, so that it is known which one runs."""
+
+    def __init__(
+        self, name: str, direction: str, steps: Steps, report: Report | None
+    ) -> None:
+        self.name = name
+        self.direction = direction
+        self.plan = steps
+        self.report = report
+        self.running: Script | None = None
+        self.applied: list[Script] = []
+
+    def steps(self, heads: t.Any, context: MigrationContext) -> c.Iterator[t.Any]:
+        for step in self.plan(heads, context) or ():
+            self.running = script = t.cast("t.Any", step).revision
+            started = time.perf_counter()
+            self._tell(script, None)
+            yield step
+            self.running = None
+            self.applied.append(script)
+            self._tell(script, time.perf_counter() - started)
+
+    def _tell(self, script: Script, seconds: float | None) -> None:
+        if self.report is not None:
+            self.report(Progress(self.name, script, self.direction, seconds))
+
+
+def _check_known(env: Environment) -> None:
+    for name in env.contexts:
+        env.current(name)

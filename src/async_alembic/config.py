@@ -1,0 +1,187 @@
+"""The app's ``ALEMBIC`` and ``ALEMBIC_CONTEXT`` settings, and Alembic's ``Config``
+made of them. Knows no engine and no framework; Alembic is imported when a ``Config``
+is built.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import configparser
+import dataclasses
+import os
+import typing as t
+
+from .errors import ConfigurationError
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+    from alembic.config import Config
+
+# What the extension itself passes to EnvironmentContext.configure().
+RESERVED_CONTEXT_KEYS = ("connection", "url", "dialect_name", "target_metadata", "fn")
+
+
+def set_defaults(app_config: c.MutableMapping[str, t.Any]) -> None:
+    """Complete the app's config with Flask-Alembic's defaults.
+
+    :param app_config: ``app.config``.
+    :raises ConfigurationError: If a key holds anything but a mapping.
+    """
+    for key in "ALEMBIC", "ALEMBIC_CONTEXT":
+        if not isinstance(app_config.setdefault(key, {}), c.MutableMapping):
+            raise ConfigurationError(
+                f"app.config['{key}'] must be a dict of settings, not"
+                f" {type(app_config[key]).__name__}."
+            )
+
+    # Alembic warns where no separator is set.
+    app_config["ALEMBIC"].setdefault("path_separator", "os")
+    app_config["ALEMBIC"].setdefault("script_location", "migrations")
+    app_config["ALEMBIC"].setdefault("version_locations", [])
+    app_config["ALEMBIC_CONTEXT"].setdefault("compare_server_default", True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What one app says about its migrations.
+
+    :param root_path: The folder that relative paths start at, ``app.root_path``.
+    :param options: ``app.config["ALEMBIC"]``.
+    :param context: ``app.config["ALEMBIC_CONTEXT"]``.
+    """
+
+    root_path: str
+    options: c.Mapping[str, t.Any]
+    context: c.Mapping[str, t.Any]
+
+    @property
+    def script_location(self) -> str:
+        return self.absolute(self.options["script_location"])
+
+    @property
+    def version_locations(self) -> list[str]:
+        """The folders of ``version_locations``, without their branches."""
+        return [path for _, path in self._locations()]
+
+    @property
+    def branch_directories(self) -> dict[str, str]:
+        """The folder of each named branch."""
+        return {branch: path for branch, path in self._locations() if branch}
+
+    def absolute(self, path: str | os.PathLike[str]) -> str:
+        """A path from the config, taken from the app's root where it is relative.
+
+        ``package:folder`` is left as it is; Alembic resolves it.
+        """
+        path = os.fspath(path)
+
+        if os.path.isabs(path) or ":" in path:
+            return path
+
+        return os.path.join(self.root_path, path)
+
+    def context_options(self) -> dict[str, t.Any]:
+        """The arguments for ``EnvironmentContext.configure()``.
+
+        :raises ConfigurationError: If one of them is the extension's own to set.
+        """
+        for key in RESERVED_CONTEXT_KEYS:
+            if key in self.context:
+                raise ConfigurationError(
+                    f"Remove '{key}' from app.config['ALEMBIC_CONTEXT']: the extension"
+                    " sets it, from 'engines' and 'metadatas'."
+                )
+
+        return dict(self.context)
+
+    def _locations(self) -> c.Iterator[tuple[str | None, str]]:
+        for item in self.options["version_locations"]:
+            match item:
+                case str() | os.PathLike():
+                    yield None, self.absolute(item)
+                case [str(branch), str() | os.PathLike() as path]:
+                    yield branch, self.absolute(path)
+                case _:
+                    raise ConfigurationError(
+                        "app.config['ALEMBIC']['version_locations'] takes folders and"
+                        f" (branch, folder) pairs, not {item!r}."
+                    )
+
+
+def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
+    """Make Alembic's ``Config`` as an ``alembic.ini`` with the same content would.
+
+    :param settings: The app's settings.
+    :param names: The names of the databases; several make the ``databases`` option of
+        Alembic's multidb template.
+    """
+    from argparse import Namespace
+
+    from alembic.config import Config
+
+    # Alembic prints what it does unless a command line told it to be quiet.
+    config = Config(cmd_opts=Namespace(x=None, quiet=True))
+    options = dict(settings.options)
+    options["script_location"] = settings.script_location
+    options["version_locations"] = [
+        settings.script_location,
+        *settings.version_locations,
+    ]
+
+    for key, value in options.items():
+        if isinstance(value, c.Mapping):
+            for inner_key, inner_value in value.items():
+                _set(config, key, inner_key, inner_value)
+        else:
+            _set(config, config.config_ini_section, key, value)
+
+    if len(names) > 1:
+        config.set_main_option("databases", ", ".join(names))
+
+    return config
+
+
+def add_urls(config: Config, urls: c.Mapping[str, sa.URL]) -> None:
+    """Add ``sqlalchemy.url``, which revisions read, where the app did not set it.
+
+    :param config: Changed in place.
+    :param urls: The URL of each database by its name; several get a section each.
+    """
+    main = config.config_ini_section
+    sections = [(name, url) for name, url in urls.items() if len(urls) > 1]
+    default = urls.get("default", next(iter(urls.values())))
+
+    for section, url in [(main, default), *sections]:
+        if not config.file_config.has_option(section, "sqlalchemy.url"):
+            text = url.render_as_string(hide_password=False)
+            config.set_section_option(section, "sqlalchemy.url", _escape(text))
+
+
+def _set(config: Config, section: str, key: str, value: object) -> None:
+    """Set an option. A percent sign may be doubled, as in an ini file, or not."""
+    if value is None:
+        return
+
+    text = _as_text(config, value)
+
+    try:
+        config.set_section_option(section, key, text)
+        config.get_section_option(section, key)
+    except (ValueError, configparser.InterpolationError):
+        config.set_section_option(section, key, _escape(text))
+
+
+def _as_text(config: Config, value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+
+    if isinstance(value, (list, tuple)):
+        separators = {"space": " ", "newline": "\n", ";": ";", ":": ":"}
+        separator = config.get_main_option("path_separator") or "os"
+        return separators.get(separator, os.pathsep).join(map(os.fspath, value))
+
+    return str(value)
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")

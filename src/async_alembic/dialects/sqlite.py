@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ..errors import AsyncAlembicError
+from .base import Dialect
+
+
+class SQLite(Dialect):
+    """SQLite rolls DDL back like anything else, if a transaction was begun.
+
+    ``sqlite3`` begins one before DML only, so that a migration which fails half-way
+    would stay half applied (https://docs.python.org/3/library/sqlite3.html,
+    "Transaction control"). Foreign keys cannot be turned off inside of a transaction,
+    and dropping a parent table, as batch migrations do, deletes its children while
+    they are on (https://www.sqlite.org/lang_altertable.html, section 7).
+    """
+
+    transactional_ddl = True
+
+    @contextlib.contextmanager
+    def migrating(self, connection: sa.Connection) -> c.Iterator[None]:
+        """Begin a real transaction where SQLAlchemy begins one. Foreign keys, if they
+        are enforced, are off until the end, and checked before each commit.
+
+        :param connection: A connection that is not in a transaction.
+        """
+        enforced = _pragma(connection, "foreign_keys") == [(1,)]
+        violations: set[tuple[t.Any, ...]] = set()
+
+        def begin(connection: sa.Connection) -> None:
+            options = connection.get_execution_options()
+            in_transaction = connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
+
+            if options.get("isolation_level") != "AUTOCOMMIT" and not in_transaction:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        def check(connection: sa.Connection) -> None:
+            new = set(_pragma(connection, "foreign_key_check")) - violations
+
+            if new:
+                raise AsyncAlembicError(_describe(min(new, key=str)))
+
+        event.listen(connection, "begin", begin)
+
+        if enforced:
+            violations.update(_pragma(connection, "foreign_key_check"))
+            _pragma(connection, "foreign_keys=OFF")
+            event.listen(connection, "commit", check)
+
+        try:
+            yield
+        finally:
+            event.remove(connection, "begin", begin)
+
+            if enforced:
+                event.remove(connection, "commit", check)
+
+            if not connection.closed and not connection.invalidated:
+                connection.rollback()
+
+                if enforced:
+                    _pragma(connection, "foreign_keys=ON")
+
+
+def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
+    # Through the driver: SQLAlchemy would begin a transaction, in which turning
+    # foreign keys off does nothing.
+    cursor = connection.connection.cursor()
+
+    try:
+        cursor.execute(f"PRAGMA {pragma}")
+        return [tuple(row) for row in cursor.fetchall()]
+    finally:
+        cursor.close()
+
+
+def _describe(violation: tuple[t.Any, ...]) -> str:
+    table, row, parent, _ = violation
+    place = "a row" if row is None else f"row {row}"
+    return (
+        f"the foreign key of {place} of table '{table}' to table '{parent}' would point"
+        " nowhere, so nothing was committed"
+    )

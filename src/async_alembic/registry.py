@@ -1,0 +1,229 @@
+"""Which apps there are, which of them is meant, and what is kept for each.
+
+The only place that asks Flask or Quart for the current app. Nothing connects here, and
+Alembic is imported when a config is first built.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import dataclasses
+import sys
+import threading
+import typing as t
+from contextvars import ContextVar
+from weakref import WeakKeyDictionary
+
+from .config import add_urls
+from .config import build_config
+from .config import set_defaults
+from .config import Settings
+from .errors import AppError
+
+if t.TYPE_CHECKING:
+    from alembic.config import Config
+    from flask.sansio.app import App
+
+    from .commands.migrate import Report
+    from .environment import Project
+    from .scripts import Scripts
+    from .sources import EngineSource
+    from .sources import Metadatas
+    from .sources import Targets
+
+
+@dataclasses.dataclass(frozen=True)
+class Invocation:
+    """A call from the command line, which may block an event loop.
+
+    :param app: The app whose CLI it is.
+    :param report: Told of each revision that is applied.
+    """
+
+    app: App
+    report: Report
+
+
+invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+
+
+class Registry:
+    """The apps that one extension was registered on.
+
+    :param metadatas: See :class:`.Alembic`.
+    :param engines: See :class:`.Alembic`.
+    :param prefer_async: Whether to take the async engines of a SQLAlchemy extension
+        that has both kinds.
+    """
+
+    def __init__(
+        self,
+        metadatas: Metadatas | None,
+        engines: EngineSource | None,
+        prefer_async: bool,
+    ) -> None:
+        self.metadatas = metadatas
+        self.engines = engines
+        self.prefer_async = prefer_async
+        self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
+
+    def add(self, app: App) -> AppState:
+        set_defaults(app.config)
+        self._states[app] = state = AppState(self)
+        return state
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the databases, as far as the constructor was told."""
+        return list(self.metadatas) if isinstance(self.metadatas, c.Mapping) else []
+
+    def app(self) -> App:
+        """The app that is meant: the current one, or the only one.
+
+        :raises AppError: If there is none, or it is not clear which.
+        """
+        if called := invocation.get():
+            return called.app
+
+        current = _current_apps()
+
+        for app in current:
+            if app in self._states:
+                return app
+
+        if current:
+            raise AppError(
+                f"The current app '{current[0].name}' is not registered with this"
+                " 'Alembic' instance. Did you forget to call 'init_app', or did you"
+                " create several instances?"
+            )
+
+        apps = list(self._states)
+
+        if not apps:
+            raise AppError("No app is registered. Call 'init_app' first.")
+
+        if len(apps) > 1:
+            names = ", ".join(f"'{app.name}'" for app in apps)
+            raise AppError(
+                f"Several apps are registered ({names}), and none is current. Enter the"
+                " app context of the one that is meant."
+            )
+
+        return apps[0]
+
+    def state(self, app: App) -> AppState:
+        """What is kept for a registered app."""
+        return self._states[app]
+
+
+class AppState:
+    """What is kept for one app: its config, its script directory, its databases.
+
+    Holds no reference to the app, which is the weak key that this is kept by.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = threading.RLock()
+        self._config: Config | None = None
+        self._scripts: tuple[Scripts, object] | None = None
+        self._targets: Targets | None = None
+
+    def settings(self, app: App) -> Settings:
+        return Settings(
+            app.root_path, app.config["ALEMBIC"], app.config["ALEMBIC_CONTEXT"]
+        )
+
+    def config(self, app: App) -> Config:
+        with self._lock:
+            if self._config is None:
+                self._config = build_config(self.settings(app), self._registry.names)
+
+            return self._config
+
+    def targets(self, app: App) -> Targets:
+        """The databases, found once, at first use."""
+        from .sources import find_targets
+
+        with self._lock:
+            if self._targets is None:
+                registry = self._registry
+                self._targets = find_targets(
+                    app, registry.metadatas, registry.engines, registry.prefer_async
+                )
+                engines = self._targets.engines.items()
+                add_urls(
+                    self.config(app), {name: engine.url for name, engine in engines}
+                )
+
+            return self._targets
+
+    def scripts(self, app: App) -> Scripts:
+        """The script directory, read again when a file in it changed."""
+        from .scripts import load
+
+        with self._lock:
+            if self._scripts is None or (
+                self._scripts[0].fingerprint() != self._scripts[1]
+            ):
+                scripts = load(self.config(app), self.settings(app))
+                self._scripts = scripts, scripts.fingerprint()
+
+            return self._scripts[0]
+
+    def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
+        """The files of the app, as a command needs them."""
+        from .environment import Project
+
+        return Project(self.settings(app), self.config(app), self.scripts(app), rev_id)
+
+
+def current_context() -> object | None:
+    """The current app context of Flask or Quart, to keep things for its time."""
+    for framework in "flask", "quart":
+        if module := sys.modules.get(framework):
+            if module.has_app_context():
+                return t.cast("object", module.globals.app_ctx._get_current_object())
+
+    return None
+
+
+def app_context(app: App) -> contextlib.AbstractContextManager[t.Any]:
+    """The context of a Flask app, if it is not the current one already. A Quart app
+    has none that could be entered without an event loop.
+    """
+    from flask import Flask
+
+    if not isinstance(app, Flask) or app in _current_apps():
+        return contextlib.nullcontext()
+
+    return app.app_context()
+
+
+@contextlib.asynccontextmanager
+async def async_app_context(app: App) -> c.AsyncIterator[None]:
+    """The context of a Flask or Quart app, if it is not the current one already."""
+    async with contextlib.AsyncExitStack() as stack:
+        if is_quart(app) and app not in _current_apps():
+            await stack.enter_async_context(t.cast("t.Any", app).app_context())
+
+        stack.enter_context(app_context(app))
+        yield
+
+
+def is_quart(app: App) -> bool:
+    quart = sys.modules.get("quart")
+    return quart is not None and isinstance(app, quart.Quart)
+
+
+def _current_apps() -> list[App]:
+    apps = []
+
+    for framework in "flask", "quart":
+        if module := sys.modules.get(framework):
+            if module.has_app_context():
+                apps.append(module.current_app._get_current_object())
+
+    return apps

@@ -1,0 +1,308 @@
+"""The script directory: which files are revisions, and how a new one is written."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import os
+import re
+import traceback
+import typing as t
+from pathlib import Path
+
+from alembic.script import Script
+from alembic.script import ScriptDirectory
+from alembic.script import write_hooks
+from alembic.script.revision import CycleDetected
+from alembic.script.revision import MultipleHeads
+from alembic.script.revision import ResolutionError
+from alembic.script.revision import RevisionError as AlembicRevisionError
+from alembic.script.revision import RevisionMap
+from alembic.util import asbool
+from alembic.util import coerce_resource_to_filename
+from alembic.util import CommandError
+from alembic.util import to_tuple
+
+from . import errors
+
+if t.TYPE_CHECKING:
+    from alembic.config import Config
+
+    from .config import Settings
+
+_assigns_revision = re.compile(r"^(down_)?revision\s*[:=]", re.MULTILINE)
+
+
+class Scripts(ScriptDirectory):
+    """A script directory as an app has it.
+
+    Files of Flask-Alembic, in the folder itself, and of Alembic and Flask-Migrate, in
+    its folder ``versions``, are both found. ``env.py`` is not executed, and neither is
+    anything else in the folder that is no revision.
+    """
+
+    def __init__(self, config: Config, settings: Settings) -> None:
+        main = os.fspath(coerce_resource_to_filename(settings.script_location))
+
+        if not os.path.isdir(main):
+            raise errors.ScriptLocationError(main)
+
+        recursive = asbool(config.get_main_option("recursive_version_locations"))
+        locations = [main]
+        versions = os.path.join(main, "versions")
+
+        if not recursive and os.path.isdir(versions):
+            locations.append(versions)
+
+        locations += settings.version_locations
+
+        slug_length = config.get_main_option("truncate_slug_length")
+        super().__init__(
+            main,
+            file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
+            truncate_slug_length=int(slug_length) if slug_length else 40,
+            version_locations=locations,
+            sourceless=asbool(config.get_main_option("sourceless")),
+            output_encoding=config.get_main_option("output_encoding", "utf-8"),
+            timezone=config.get_main_option("timezone"),
+            recursive_version_locations=recursive,
+            messaging_opts=config.messaging_opts,
+        )
+        self.post_write_hooks = config.get_hooks_list()
+        self.revision_map = RevisionMap(self._read_revisions)
+
+    @property
+    def directories(self) -> list[Path]:
+        """The folders in which revisions are looked for, each once."""
+        resolved = (
+            Path(coerce_resource_to_filename(location)).absolute()
+            for location in self.version_locations
+        )
+        return list(dict.fromkeys(resolved))
+
+    def files(self) -> list[Path]:
+        """Every file that may be a revision."""
+        found: dict[Path, Path] = {}
+
+        for directory in self.directories:
+            if directory.is_dir():
+                # There's no public way to list what Alembic would read, which depends
+                # on 'sourceless' and 'recursive_version_locations'.
+                for path in Script._list_py_dir(self, directory):
+                    found.setdefault(path.resolve(), path)
+
+        return [path for path in found if path.suffix in {".py", ".pyc"}]
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """Changes whenever a revision file is added, edited or removed."""
+        return tuple(
+            (path, stat.st_mtime_ns, stat.st_size)
+            for path in self.files()
+            for stat in (path.stat(),)
+        )
+
+    def has(self, revision: str) -> bool:
+        """Whether there is a revision with this id, of which the first four
+        characters or more may be given.
+        """
+        try:
+            return bool(self.revision_map.get_revision(revision)) and (
+                len(revision) >= 4 or revision in self.ids()
+            )
+        except AlembicRevisionError:
+            return False
+
+    def has_branch(self, label: str) -> bool:
+        """Whether a branch has this label."""
+        return any(label in script.branch_labels for script in self.walk_revisions())
+
+    def ids(self) -> set[str]:
+        """The ids of all revisions."""
+        return {script.revision for script in self.walk_revisions()}
+
+    def unlabelled_heads(self) -> list[Script]:
+        """The heads that belong to no named branch."""
+        heads = self.get_revisions(self.get_heads())
+        return [head for head in heads if not head.branch_labels]
+
+    def generate_revision(
+        self, revid: str, message: str | None, *args: t.Any, **kwargs: t.Any
+    ) -> Script | None:
+        """Write a revision file, as Alembic does, and without printing."""
+        script = super().generate_revision(
+            revid, None if message is None else _escape(message), *args, **kwargs
+        )
+
+        if script is not None:
+            for hook in self.post_write_hooks:
+                if "type" not in hook:
+                    raise errors.ConfigurationError(
+                        f"The post write hook '{hook['_hook_name']}' needs a"
+                        f" '{hook['_hook_name']}.type', such as 'console_scripts'."
+                    )
+
+                # The public way to run hooks prints.
+                write_hooks._invoke(hook["type"], script.path, hook)
+
+        return script
+
+    def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
+        # Alembic overwrites a file of the same name, and with it a revision.
+        path = super()._rev_path(*args, **kwargs)
+
+        if path.exists():
+            raise errors.RevisionFileError(
+                path,
+                None,
+                "it exists already. Choose another message, or put '%(rev)s' into"
+                " 'file_template'.",
+            )
+
+        return path
+
+    def _read_revisions(self) -> c.Iterator[Script]:
+        scripts: dict[str, Script] = {}
+
+        for path in self.files():
+            script = self.read(path)
+
+            if script is None:
+                continue
+
+            if script.revision in scripts:
+                raise errors.RevisionFileError(
+                    path,
+                    _line_of(path, "revision"),
+                    f"revision {script.revision} is also in"
+                    f" {scripts[script.revision].path}. Give one of them another id.",
+                )
+
+            scripts[script.revision] = script
+
+        for script in scripts.values():
+            for parent in to_tuple(script.down_revision, default=()):
+                if parent not in scripts:
+                    raise errors.RevisionFileError(
+                        script.path,
+                        _line_of(script.path, "down_revision"),
+                        f"its parent {parent} is in no revision file. Restore that"
+                        " file, or correct 'down_revision'.",
+                    )
+
+        yield from scripts.values()
+
+    def _is_other_file(self, path: Path) -> bool:
+        """Whether a file lies beside ``env.py`` and is no revision."""
+        if path.suffix != ".py" or Path(self.dir).resolve() not in path.parents:
+            return False
+
+        nested_folder = path.parent != Path(self.dir).resolve()
+
+        if nested_folder and not self.recursive_version_locations:
+            return False
+
+        text = path.read_text(self.output_encoding, errors="replace")
+        return path.name == "env.py" or not _assigns_revision.search(text)
+
+    def read(self, path: Path) -> Script | None:
+        """Read a file, if it is a revision.
+
+        :raises RevisionFileError: If it cannot be imported.
+        """
+        if self._is_other_file(path):
+            return None
+
+        try:
+            # There's no public way to make a Script of a file.
+            return Script._from_path(self, path)
+        except Exception as e:
+            line = getattr(e, "lineno", None) or _line_in_traceback(e, path)
+            reason = f"{type(e).__name__}: {errors.first_line(e)}"
+            raise errors.RevisionFileError(path, line, reason) from e
+
+
+def load(config: Config, settings: Settings) -> Scripts:
+    """Read the script directory, and check that its revisions make a history.
+
+    :param config: Alembic's config.
+    :param settings: The app's settings.
+    :raises ScriptLocationError: If there is no such folder.
+    :raises RevisionFileError: If a file is broken, or there twice, or in a cycle.
+    """
+    scripts = Scripts(config, settings)
+
+    with translated_errors():
+        try:
+            scripts.get_heads()
+        except CycleDetected as e:
+            raise _cycle_error(scripts, e) from e
+
+    return scripts
+
+
+@contextlib.contextmanager
+def translated_errors() -> c.Iterator[None]:
+    """Raise Alembic's errors as those of this package."""
+    try:
+        yield
+    except (CommandError, AlembicRevisionError) as e:
+        cause = e.__cause__ or e
+
+        if isinstance(cause, ResolutionError):
+            if str(cause).startswith("Multiple revisions start"):
+                raise errors.AmbiguousRevisionError(str(cause.argument)) from e
+
+            raise errors.RevisionNotFoundError(str(cause.argument)) from e
+
+        if isinstance(cause, MultipleHeads):
+            raise errors.MultipleHeadsError(cause.heads) from e
+
+        raise errors.RevisionError(f"{errors.first_line(e)}.") from e
+
+
+def _escape(message: str) -> str:
+    """A message as it must stand between triple quotes to be read back as it is."""
+    escaped = message.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    escaped = "".join(
+        char if char in "\n\t" or char.isprintable() else _escape_char(char)
+        for char in escaped
+    )
+
+    if escaped.endswith('"'):
+        escaped = f'{escaped[:-1]}\\"'
+
+    return escaped
+
+
+def _escape_char(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _line_of(path: str | os.PathLike[str], name: str) -> int | None:
+    """The line, counted from 1, in which a variable is assigned."""
+    with contextlib.suppress(OSError):
+        lines = Path(path).read_text(errors="replace").splitlines()
+
+        for number, line in enumerate(lines, 1):
+            if re.match(rf"{name}\s*[:=]", line):
+                return number
+
+    return None
+
+
+def _line_in_traceback(error: BaseException, path: Path) -> int | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return lines[-1] if lines else None
+
+
+def _cycle_error(scripts: Scripts, error: CycleDetected) -> errors.RevisionFileError:
+    cycle = set(error.revisions)
+    read = map(scripts.read, scripts.files())
+    script = next(script for script in read if script and script.revision in cycle)
+    return errors.RevisionFileError(
+        script.path,
+        _line_of(script.path, "down_revision"),
+        f"the revisions {', '.join(sorted(cycle))} are each other's parents. Correct"
+        " 'down_revision' in one of them.",
+    )

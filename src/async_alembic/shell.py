@@ -1,0 +1,173 @@
+"""What the awaited and the blocking shell share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+import time
+import typing as t
+
+from . import registry
+from .errors import UnknownRevisionInDatabaseError
+from .errors import WaitTimeoutError
+from .registry import Registry
+
+if t.TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from flask import Flask
+    from flask.sansio.app import App
+
+    from .commands.migrate import Report
+    from .config import Settings
+    from .environment import Project
+    from .sources import EngineSource
+    from .sources import Metadatas
+    from .status import DatabaseStatus
+    from .sync import SyncAlembic
+
+_rev_id_lock = threading.Lock()
+_last_rev_id = 0
+
+
+class Shell:
+    """The registration, and the properties for which no database is needed."""
+
+    #: Which engines of a SQLAlchemy extension are taken if it has both kinds.
+    _prefer_async: t.ClassVar[bool]
+    _registry: Registry
+
+    @property
+    def _blocking(self) -> SyncAlembic:
+        raise NotImplementedError
+
+    def __init__(
+        self,
+        app: App | None = None,
+        *,
+        metadatas: Metadatas | None = None,
+        engines: EngineSource | None = None,
+        run_mkdir: bool = True,
+        command_name: str = "db",
+    ) -> None:
+        self._registry = Registry(metadatas, engines, self._prefer_async)
+        self.run_mkdir = run_mkdir
+        self.command_name = command_name
+
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: App) -> None:
+        """Register this extension on an app. Nothing is connected to.
+
+        :param app: A Flask or a Quart app.
+        :raises ConfigurationError: If its ``ALEMBIC`` config is of the wrong shape.
+        """
+        state = self._registry.add(app)
+        app.extensions["alembic"] = self
+
+        if self.run_mkdir and _lacks_folders(state.settings(app)):
+            self._mkdir(app)
+
+        self._blocking._close_at_teardown(app)
+
+        if self.command_name:
+            from .cli import MigrationGroup
+
+            group = MigrationGroup(self.command_name, app, self._blocking)
+            t.cast("Flask", app).cli.add_command(group)
+
+    def rev_id(self) -> str:
+        """Make an id for a new revision: the UTC time in seconds, and no id twice.
+
+        Override this method, or assign a function, to make other ids.
+        """
+        global _last_rev_id
+
+        with _rev_id_lock:
+            now = int(dt.datetime.now(dt.UTC).timestamp())
+            _last_rev_id = max(now, _last_rev_id + 1)
+            return str(_last_rev_id)
+
+    @property
+    def config(self) -> Config:
+        """The current app's Alembic config. No database is needed."""
+        app = self._registry.app()
+        return self._registry.state(app).config(app)
+
+    @property
+    def script_directory(self) -> ScriptDirectory:
+        """The current app's script directory. No database is needed."""
+        app = self._registry.app()
+        return self._registry.state(app).scripts(app)
+
+    @property
+    def script(self) -> ScriptDirectory:
+        """Short for :attr:`script_directory`."""
+        return self.script_directory
+
+    def _project(self, app: App) -> Project:
+        return self._registry.state(app).project(app, lambda: self.rev_id())
+
+    def _mkdir(self, app: App) -> None:
+        from .commands.generate import mkdir
+
+        state = self._registry.state(app)
+        mkdir(state.config(app), state.settings(app), len(self._registry.names) > 1)
+
+    def _report(self) -> Report | None:
+        called = registry.invocation.get()
+        return called.report if called else None
+
+
+class Waiting:
+    """How long to wait until the databases are current.
+
+    :param timeout: The longest time to wait, in seconds.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._started = time.monotonic()
+        self._delay = 0.05
+
+    def next_delay(self, statuses: dict[str, DatabaseStatus]) -> float | None:
+        """How many seconds to sleep before the next look: from 0.05, doubled each
+        time, up to 1.
+
+        :param statuses: What the last look has found.
+        :return: ``None`` if every database is current.
+        :raises WaitTimeoutError: If the time is over.
+        :raises UnknownRevisionInDatabaseError: If waiting cannot help.
+        """
+        for name, status in statuses.items():
+            if status.unknown:
+                raise UnknownRevisionInDatabaseError(name, status.unknown)
+
+        late = {n: s.state for n, s in statuses.items() if s.state != "current"}
+
+        if not late:
+            return None
+
+        delay = self._delay
+        self._delay = min(delay * 2, 1)
+
+        if self._timeout is None:
+            return delay
+
+        left = self._started + self._timeout - time.monotonic()
+
+        if left <= 0:
+            raise WaitTimeoutError(self._timeout, late)
+
+        return min(delay, left)
+
+
+def _lacks_folders(settings: Settings) -> bool:
+    """Whether a folder of the script directory is yet to be made. Told without Alembic,
+    as this is asked at every start.
+    """
+    template = os.path.join(settings.script_location, "script.py.mako")
+    folders = settings.version_locations
+    return not os.path.exists(template) or not all(map(os.path.isdir, folders))

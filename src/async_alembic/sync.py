@@ -1,0 +1,361 @@
+"""The blocking shell: the same names, one line for each command."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import functools
+import time
+import typing as t
+
+from . import commands
+from . import registry
+from .errors import BlockingCallError
+from .live import LiveContexts
+from .proxies import BlockingProxy
+from .revisions import names_current
+from .shell import Shell
+from .shell import Waiting
+
+if t.TYPE_CHECKING:
+    from alembic.operations import MigrationScript
+    from alembic.operations import Operations
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import Script
+    from flask.sansio.app import App
+
+    from .calls import DatabaseCommand
+    from .calls import FilesCommand
+    from .environment import Environment
+    from .environment import Steps
+    from .revisions import StepTarget
+    from .revisions import Target
+    from .sources import EngineSource
+    from .sources import Metadatas
+    from .status import DatabaseStatus
+
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
+
+
+def _blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
+    """Refuse a call in a thread whose event loop is running. The command line may: it
+    is the only thing that runs in its process, or in its test.
+    """
+
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        from .runners import loop_is_running
+
+        if registry.invocation.get() is None and loop_is_running():
+            raise BlockingCallError(method.__name__)
+
+        return method(*args, **kwargs)
+
+    return wrapper
+
+
+class SyncAlembic(Shell):
+    """Database migrations for a Flask or a Quart app, blocking.
+
+    Takes the place of Flask-Alembic's ``Alembic``, and the arguments of
+    :class:`Alembic`. With an ``AsyncEngine``, each call runs in an event loop of its
+    own, on connections of its own.
+    """
+
+    _prefer_async = False
+    _shell: Shell | None = None
+
+    @classmethod
+    def _of(cls, shell: Shell) -> SyncAlembic:
+        """The blocking twin of another shell, for the same apps."""
+        twin = cls.__new__(cls)
+        twin._shell = shell
+        twin._registry = shell._registry
+        twin._live = LiveContexts()
+        twin.run_mkdir = shell.run_mkdir
+        twin.command_name = shell.command_name
+        return twin
+
+    def __init__(
+        self,
+        app: App | None = None,
+        *,
+        metadatas: Metadatas | None = None,
+        engines: EngineSource | None = None,
+        run_mkdir: bool = True,
+        command_name: str = "db",
+    ) -> None:
+        self._live = LiveContexts()
+        super().__init__(
+            app,
+            metadatas=metadatas,
+            engines=engines,
+            run_mkdir=run_mkdir,
+            command_name=command_name,
+        )
+
+    @property
+    def _blocking(self) -> SyncAlembic:
+        return self
+
+    @_blocks
+    def mkdir(self) -> None:
+        """Blocking form of :meth:`Alembic.mkdir`."""
+        self._mkdir(self._registry.app())
+
+    @_blocks
+    def current(self) -> tuple[Script, ...]:
+        """Blocking form of :meth:`Alembic.current`."""
+        return self._on_databases(commands.inspect.current)
+
+    @_blocks
+    def heads(self, resolve_dependencies: bool = False) -> tuple[Script, ...]:
+        """Blocking form of :meth:`Alembic.heads`."""
+        return self._on_files(commands.inspect.heads, resolve_dependencies)
+
+    @_blocks
+    def branches(self) -> list[Script]:
+        """Blocking form of :meth:`Alembic.branches`."""
+        return self._on_files(commands.inspect.branches)
+
+    @_blocks
+    def log(self, start: Target = "base", end: Target = "heads") -> list[Script]:
+        """Blocking form of :meth:`Alembic.log`."""
+        if names_current(start, end):
+            return self._on_databases(commands.inspect.log_from_current, start, end)
+
+        return self._on_files(commands.inspect.log, start, end)
+
+    @_blocks
+    def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
+        """Blocking form of :meth:`Alembic.stamp`."""
+        self._on_databases(commands.migrate.stamp, target, purge)
+
+    @_blocks
+    def upgrade(self, target: StepTarget = "heads") -> list[Script]:
+        """Blocking form of :meth:`Alembic.upgrade`."""
+        return self._on_databases(commands.migrate.upgrade, target, self._report())
+
+    @_blocks
+    def downgrade(self, target: StepTarget = -1) -> list[Script]:
+        """Blocking form of :meth:`Alembic.downgrade`."""
+        return self._on_databases(commands.migrate.downgrade, target, self._report())
+
+    @_blocks
+    def revision(
+        self,
+        message: str,
+        empty: bool = False,
+        branch: str = "default",
+        parent: Target = "head",
+        splice: bool = False,
+        depend: Target | None = None,
+        label: str | c.Iterable[str] | None = None,
+        path: str | None = None,
+        rev_id: str | None = None,
+    ) -> list[Script]:
+        """Blocking form of :meth:`Alembic.revision`."""
+        new = commands.generate.NewRevision(
+            message, empty, branch, parent, splice, depend, label, path, rev_id
+        )
+
+        if commands.generate.needs_database(self.config, new):
+            return self._on_databases(commands.generate.revision, new)
+
+        return self._on_files(commands.generate.empty_revision, new)
+
+    @_blocks
+    def merge(
+        self,
+        revisions: Target = "heads",
+        message: str | None = None,
+        label: str | c.Iterable[str] | None = None,
+        splice: bool = False,
+    ) -> Script | None:
+        """Blocking form of :meth:`Alembic.merge`."""
+        return self._on_files(
+            commands.generate.merge, revisions, message, label, splice
+        )
+
+    @_blocks
+    def produce_migrations(self) -> MigrationScript:
+        """Blocking form of :meth:`Alembic.produce_migrations`."""
+        return self._on_databases(commands.compare.produce_migrations)
+
+    @_blocks
+    def compare_metadata(self) -> list[tuple[t.Any, ...]]:
+        """Blocking form of :meth:`Alembic.compare_metadata`."""
+        return self._on_databases(commands.compare.compare_metadata)
+
+    @_blocks
+    def needs_upgrade(self) -> bool:
+        """Blocking form of :meth:`Alembic.needs_upgrade`."""
+        return self._on_databases(commands.inspect.needs_upgrade)
+
+    @_blocks
+    def needs_revision(self) -> bool:
+        """Blocking form of :meth:`Alembic.needs_revision`."""
+        return self._on_databases(commands.compare.needs_revision)
+
+    @_blocks
+    def status(self) -> dict[str, DatabaseStatus]:
+        """Blocking form of :meth:`Alembic.status`."""
+        return self._on_databases(commands.inspect.status_of_all)
+
+    @_blocks
+    def wait_until_current(self, timeout: float | None = None) -> None:
+        """Blocking form of :meth:`Alembic.wait_until_current`."""
+        waiting = Waiting(timeout)
+
+        while (delay := waiting.next_delay(self.status())) is not None:
+            time.sleep(delay)
+
+    @_blocks
+    def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
+        """Blocking form of :meth:`Alembic.run_migrations`."""
+        self._on_databases(commands.migrate.run_migrations, fn, **kwargs)
+
+    @_blocks
+    def run(self, fn: c.Callable[[Environment], T]) -> T:
+        """Blocking form of :meth:`Alembic.run`."""
+        return self._on_databases(commands.migrate.run, fn)
+
+    @property
+    def environment_context(self) -> EnvironmentContext:
+        """The current app's ``EnvironmentContext``. No database is needed."""
+        from alembic.runtime.environment import EnvironmentContext
+
+        return EnvironmentContext(self.config, self.script_directory)
+
+    @property
+    def env(self) -> EnvironmentContext:
+        """Short for :attr:`environment_context`."""
+        return self.environment_context
+
+    @property
+    @_blocks
+    def migration_contexts(self) -> dict[str, MigrationContext]:
+        """Alembic's ``MigrationContext`` of each database, by its name.
+
+        With an ``Engine``, its connection stays open until the end of the app context,
+        in autocommit mode. With an ``AsyncEngine``, each use of it runs on a connection
+        of its own.
+        """
+        from alembic.runtime.migration import MigrationContext
+
+        return self._live_objects(MigrationContext, "context", writes=False)
+
+    @property
+    def migration_context(self) -> MigrationContext:
+        """The default database's, of :attr:`migration_contexts`."""
+        return _default(self.migration_contexts)
+
+    @property
+    def context(self) -> MigrationContext:
+        """Short for :attr:`migration_context`."""
+        return self.migration_context
+
+    @property
+    @_blocks
+    def ops(self) -> dict[str, Operations]:
+        """Alembic's ``Operations`` on each database, by its name; their connections are
+        those of :attr:`migration_contexts`.
+        """
+        from alembic.operations import Operations
+
+        return self._live_objects(Operations, "op", writes=True)
+
+    @property
+    def op(self) -> Operations:
+        """The default database's, of :attr:`ops`."""
+        return _default(self.ops)
+
+    def rev_id(self) -> str:
+        """See :meth:`Alembic.rev_id`, which this is the twin of."""
+        return super().rev_id() if self._shell is None else self._shell.rev_id()
+
+    def _show(self, revisions: Target) -> tuple[Script, ...]:
+        """The revisions for the command line's ``show``."""
+        if names_current(revisions):
+            return self._on_databases(commands.inspect.show_current, revisions)
+
+        return self._on_files(commands.inspect.show, revisions)
+
+    def _close_at_teardown(self, app: App) -> None:
+        """Close the live connections of each app context at its end."""
+
+        def close(error: BaseException | None = None) -> None:
+            self._live.close()
+
+        async def close_here(error: BaseException | None = None) -> None:
+            self._live.close()
+
+        # Quart would call a function that is no coroutine function in a thread.
+        app.teardown_appcontext(close_here if registry.is_quart(app) else close)
+
+    def _live_objects(self, cls: type[T], name: str, writes: bool) -> dict[str, T]:
+        from .environment import Environment
+        from .runners import are_async
+        from .runners import call_here
+        from .runners import connect_all
+
+        app = self._registry.app()
+        targets = self._registry.state(app).targets(app)
+
+        if are_async(targets.engines):
+            run: t.Any = (
+                commands.migrate.use_op if writes else commands.inspect.use_context
+            )
+            return {
+                database: t.cast(
+                    "T",
+                    BlockingProxy(
+                        cls,
+                        name,
+                        functools.partial(self._on_databases, run, database),
+                    ),
+                )
+                for database in targets.metadatas
+            }
+
+        def open_environment(stack: contextlib.ExitStack) -> Environment:
+            connections = connect_all(t.cast("t.Any", targets.engines), stack)
+
+            for connection in connections.values():
+                # What is done is done at once, so that it can be seen by the commands,
+                # which use connections of their own, and never stays locked.
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+
+            return Environment(
+                self._project(app), connections, targets.metadatas, call_here
+            )
+
+        environment = self._live.get(open_environment)
+        objects = environment.ops if writes else environment.contexts
+        return t.cast("dict[str, T]", objects)
+
+    def _on_files(
+        self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return command(self._project(self._registry.app()), *args, **kwargs)
+
+    def _on_databases(
+        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        from .calls import block_on_databases
+
+        app = self._registry.app()
+        return block_on_databases(
+            app,
+            lambda: self._project(app),
+            self._registry.state(app).targets(app),
+            command,
+            *args,
+            **kwargs,
+        )
+
+
+def _default(objects: dict[str, T]) -> T:
+    return objects["default"] if "default" in objects else next(iter(objects.values()))
