@@ -1,0 +1,74 @@
+# Needs Python (with its venv module) and make. Everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+# With --verifytypes it heeds no --pythonpath, only an activated environment.
+PYRIGHT := PATH="$(CURDIR)/$(BIN):$$PATH" pyright
+DRIVERS := aiomysql,aiosqlite,asyncmy,asyncpg,psycopg,psycopg2,pymysql
+# Without arguments, all tests run and must cover the code.
+ARGS ?=
+PYTEST_ARGS := $(or $(ARGS),--cov --cov-report=term-missing)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:  ## Show this
+	@echo "Usage: make TARGET [ARGS=...] [PYTHON=python3]"
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+.PHONY: demo
+demo: $(STAMPS)/demo  ## Run the notes example: a Quart app on SQLite
+	$(BIN)/python examples/notes/demo.py
+
+.PHONY: test
+test: $(STAMPS)/tests  ## Run the tests, or some: make test ARGS="-k sqlite -x"
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(STAMPS)/lint  ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(STAMPS)/typing  ## Check the types with mypy and pyright
+	$(BIN)/mypy
+	$(PYRIGHT)
+	$(PYRIGHT) --verifytypes async_alembic --ignoreexternal
+
+.PHONY: docs
+docs: $(STAMPS)/docs  ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env docs docs/_build/html
+
+.PHONY: bench
+bench: $(STAMPS)/bench  ## Run the benchmarks, side by side with the peers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean:  ## Remove everything that is made
+	rm -rf $(VENV) build dist docs/_build htmlcov .coverage* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMPS)/venv:
+	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMPS)
+	touch $@
+
+# Dependency groups need pip 25.1.
+$(STAMPS)/pip: | $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+$(STAMPS)/demo: pyproject.toml | $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --editable ".[quart,aiosqlite]"
+	touch $@
+
+$(STAMPS)/lint: pyproject.toml | $(STAMPS)/pip
+	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+$(STAMPS)/tests $(STAMPS)/typing $(STAMPS)/docs $(STAMPS)/bench: pyproject.toml | $(STAMPS)/pip
+	$(BIN)/python -m pip install --quiet --editable ".[quart,$(DRIVERS)]" --group $(notdir $@)
+	touch $@

