@@ -10,6 +10,8 @@ from .errors import AsyncAlembicError
 from .errors import BlockingCallError
 from .errors import ConfigurationError
 from .errors import DatabaseConnectionError
+from .errors import DatabaseError
+from .errors import ForeignKeyError
 from .errors import MigrationError
 from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
@@ -32,7 +34,9 @@ __all__ = [
     "BlockingCallError",
     "ConfigurationError",
     "DatabaseConnectionError",
+    "DatabaseError",
     "DatabaseStatus",
+    "ForeignKeyError",
     "MigrationError",
     "MultipleHeadsError",
     "NotUpToDateError",

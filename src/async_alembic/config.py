@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections.abc as c
 import configparser
 import dataclasses
+import importlib.resources
 import os
 import typing as t
 
@@ -69,16 +70,23 @@ class Settings:
         return {branch: path for branch, path in self._locations() if branch}
 
     def absolute(self, path: str | os.PathLike[str]) -> str:
-        """A path from the config, taken from the app's root where it is relative.
+        """A path from the config: absolute, ``package:folder``, or from the app's root.
 
-        ``package:folder`` is left as it is; Alembic resolves it.
+        :raises ConfigurationError: If there is no such package.
         """
         path = os.fspath(path)
+        package, colon, folder = path.partition(":")
 
-        if os.path.isabs(path) or ":" in path:
-            return path
+        if os.path.isabs(path) or not colon:
+            return os.path.join(self.root_path, path)
 
-        return os.path.join(self.root_path, path)
+        try:
+            return str(importlib.resources.files(package).joinpath(folder))
+        except ImportError as e:
+            raise ConfigurationError(
+                f"The folder '{path}' in app.config['ALEMBIC'] is in the package"
+                f" '{package}', which cannot be imported: {e}."
+            ) from e
 
     def context_options(self) -> dict[str, t.Any]:
         """The arguments for ``EnvironmentContext.configure()``.

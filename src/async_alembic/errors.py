@@ -17,7 +17,9 @@
     │   └── UnknownRevisionInDatabaseError
     │                                 the database is at a revision unknown to the code
     ├── RevisionFileError             a revision file is broken, or there twice
+    ├── DatabaseError                 a database refused a statement
     ├── MigrationError                a revision failed while it was applied
+    ├── ForeignKeyError               a migration would leave a row that refers to none
     └── WaitTimeoutError              the databases were not current in time
 
 Every message is one sentence or two: what is wrong, by its name, and the way out. The
@@ -196,6 +198,16 @@ class RevisionFileError(AsyncAlembicError):
         super().__init__(f"Revision file {place}: {reason}")
 
 
+class DatabaseError(AsyncAlembicError):
+    """A database refused a statement; ``__cause__`` is its own error."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"The database refused: {first_line(error)}. Check that the login may do"
+            " this, and that the database is not in use by another migration."
+        )
+
+
 class MigrationError(AsyncAlembicError):
     """A revision failed while it was applied; ``__cause__`` is its own error.
 
@@ -217,7 +229,28 @@ class MigrationError(AsyncAlembicError):
         self.path = path
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {first_line(error)}"
+            f" ({path}): {first_line(error)}. Correct the revision or the data, and run"
+            f" the {direction} again."
+        )
+
+
+class ForeignKeyError(AsyncAlembicError):
+    """A migration would leave a row that refers to none, so it was rolled back.
+
+    :ivar table: The table of the row.
+    :ivar row: Its ``rowid``, if the table has one.
+    :ivar parent: The table that it refers to.
+    """
+
+    def __init__(self, table: str, row: int | None, parent: str) -> None:
+        self.table = table
+        self.row = row
+        self.parent = parent
+        place = "A row" if row is None else f"Row {row}"
+        super().__init__(
+            f"{place} of table '{table}' would refer to a row of table '{parent}' that"
+            " is not there, so the migration was rolled back. Correct the revision or"
+            " the data, and run it again."
         )
 
 

@@ -49,9 +49,14 @@ class LiveContexts:
 
         return self._open[context][1]
 
+    def current(self) -> Environment | None:
+        """The current app context's environment, if one was made."""
+        context = current_context()
+        return self._open[context][1] if context in self._open else None
+
     def close(self) -> None:
         """Close what the current app context opened, if anything."""
-        stack, _ = self._open.pop(current_context(), (None, None))
+        context = current_context()
 
-        if stack is not None:
-            stack.close()
+        if context in self._open:
+            self._open.pop(context)[0].close()

@@ -7,6 +7,8 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from .errors import RevisionError
+
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
@@ -18,14 +20,19 @@ def to_ids(target: Target) -> list[str]:
     """The ids of a target.
 
     :param target: An id or a name such as ``"head"``, a script, or several of these.
+    :raises RevisionError: If it is empty.
     """
-    if isinstance(target, str):
-        return [target]
+    if isinstance(target, (str, int)):
+        ids = [str(target)]
+    elif isinstance(target, c.Sequence):
+        ids = [revision for item in target for revision in to_ids(item)]
+    else:
+        ids = [target.revision]
 
-    if isinstance(target, c.Sequence):
-        return [revision for item in target for revision in to_ids(item)]
+    if not ids or not all(ids):
+        raise RevisionError("The target is empty. Give a revision, or 'heads'.")
 
-    return [target.revision]
+    return ids
 
 
 def names_current(*targets: Target) -> bool:

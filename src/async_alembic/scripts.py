@@ -6,10 +6,12 @@ import collections.abc as c
 import contextlib
 import os
 import re
+import sys
 import traceback
 import typing as t
 from pathlib import Path
 
+import alembic.script.revision
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
@@ -19,9 +21,9 @@ from alembic.script.revision import ResolutionError
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
 from alembic.util import asbool
-from alembic.util import coerce_resource_to_filename
 from alembic.util import CommandError
 from alembic.util import to_tuple
+from sqlalchemy.exc import SQLAlchemyError
 
 from . import errors
 
@@ -30,6 +32,7 @@ if t.TYPE_CHECKING:
 
     from .config import Settings
 
+_too_few = re.compile(r"didn't produce (\d+) migrations")
 _assigns_revision = re.compile(r"^(down_)?revision\s*[:=]", re.MULTILINE)
 
 
@@ -42,7 +45,7 @@ class Scripts(ScriptDirectory):
     """
 
     def __init__(self, config: Config, settings: Settings) -> None:
-        main = os.fspath(coerce_resource_to_filename(settings.script_location))
+        main = settings.script_location
 
         if not os.path.isdir(main):
             raise errors.ScriptLocationError(main)
@@ -74,11 +77,7 @@ class Scripts(ScriptDirectory):
     @property
     def directories(self) -> list[Path]:
         """The folders in which revisions are looked for, each once."""
-        resolved = (
-            Path(coerce_resource_to_filename(location)).absolute()
-            for location in self.version_locations
-        )
-        return list(dict.fromkeys(resolved))
+        return list(dict.fromkeys(map(Path, self.version_locations)))
 
     def files(self) -> list[Path]:
         """Every file that may be a revision."""
@@ -229,6 +228,10 @@ def load(config: Config, settings: Settings) -> Scripts:
     :raises ScriptLocationError: If there is no such folder.
     :raises RevisionFileError: If a file is broken, or there twice, or in a cycle.
     """
+    for path in reversed(config.get_prepend_sys_paths_list() or ()):
+        if path not in sys.path:
+            sys.path.insert(0, path)
+
     scripts = Scripts(config, settings)
 
     with translated_errors():
@@ -242,7 +245,7 @@ def load(config: Config, settings: Settings) -> Scripts:
 
 @contextlib.contextmanager
 def translated_errors() -> c.Iterator[None]:
-    """Raise Alembic's errors as those of this package."""
+    """Raise Alembic's and SQLAlchemy's errors as those of this package."""
     try:
         yield
     except (CommandError, AlembicRevisionError) as e:
@@ -257,7 +260,29 @@ def translated_errors() -> c.Iterator[None]:
         if isinstance(cause, MultipleHeads):
             raise errors.MultipleHeadsError(cause.heads) from e
 
+        if match := _too_few.search(str(cause)):
+            raise errors.RevisionError(
+                f"There are no {match[1]} revisions to go in that direction. Use 'heads'"
+                " to go up all the way, or 'base' to go down."
+            ) from e
+
         raise errors.RevisionError(f"{errors.first_line(e)}.") from e
+    except AssertionError as e:
+        if not _is_from_alembic(e):
+            raise
+
+        raise errors.RevisionError(
+            "The target cannot be reached from where the database is. 'db log' lists the"
+            " revisions that there are, and 'db current' where it is."
+        ) from e
+    except SQLAlchemyError as e:
+        raise errors.DatabaseError(e) from e
+
+
+def _is_from_alembic(error: BaseException) -> bool:
+    """Whether Alembic asserts what a user got wrong, such as ``"head+1"``."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return last.filename == alembic.script.revision.__file__
 
 
 def _escape(message: str) -> str:

@@ -224,8 +224,13 @@ class SyncAlembic(Shell):
 
     @property
     def environment_context(self) -> EnvironmentContext:
-        """The current app's ``EnvironmentContext``. No database is needed."""
+        """The current app's ``EnvironmentContext``. No database is needed; it is that
+        of :attr:`migration_context` once that was used in this app context.
+        """
         from alembic.runtime.environment import EnvironmentContext
+
+        if live := self._live.current():
+            return live.environment_contexts[live.default]
 
         return EnvironmentContext(self.config, self.script_directory)
 

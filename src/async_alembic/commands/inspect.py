@@ -85,7 +85,7 @@ def use_context(
     """Call a function with the migration context of a database."""
     name = name or env.default
 
-    with translated_errors(), env.isolated(name):
+    with env.isolated(name):
         return fn(env.contexts[name])
 
 

@@ -8,6 +8,7 @@ import time
 import typing as t
 
 from ..errors import MigrationError
+from ..errors import RevisionError
 from ..revisions import to_ids
 from ..revisions import to_steps
 from ..scripts import translated_errors
@@ -63,6 +64,12 @@ def downgrade(
 ) -> list[Script]:
     ids = to_steps(target, env.scripts.has, -1)
 
+    if len(ids) > 1:
+        raise RevisionError(
+            f"A downgrade takes one target, not {', '.join(ids)}. Go down to each of"
+            " them, as 'branch@revision'."
+        )
+
     def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         return env.scripts._downgrade_revs(ids[0], heads)
 
@@ -91,7 +98,7 @@ def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
 
 
 def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
-    with translated_errors(), env.migrating(single=True), env.isolated(env.default):
+    with env.migrating(single=True), env.isolated(env.default):
         return fn(env)
 
 
@@ -108,6 +115,10 @@ def _migrate(
     report: Report | None,
 ) -> list[Script]:
     _check_known(env)
+
+    if target == ["+0"]:
+        return []
+
     applied: dict[str, Script] = {}
 
     with translated_errors(), env.migrating():

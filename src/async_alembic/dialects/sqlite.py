@@ -7,7 +7,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..errors import AsyncAlembicError
+from ..errors import ForeignKeyError
 from .base import Dialect
 
 
@@ -43,8 +43,8 @@ class SQLite(Dialect):
         def check(connection: sa.Connection) -> None:
             new = set(_pragma(connection, "foreign_key_check")) - violations
 
-            if new:
-                raise AsyncAlembicError(_describe(min(new, key=str)))
+            for table, row, parent, _ in sorted(new, key=str):
+                raise ForeignKeyError(table, row, parent)
 
         event.listen(connection, "begin", begin)
 
@@ -78,12 +78,3 @@ def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
         return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()
-
-
-def _describe(violation: tuple[t.Any, ...]) -> str:
-    table, row, parent, _ = violation
-    place = "a row" if row is None else f"row {row}"
-    return (
-        f"the foreign key of {place} of table '{table}' to table '{parent}' would point"
-        " nowhere, so nothing was committed"
-    )
