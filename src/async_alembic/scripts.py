@@ -11,28 +11,23 @@ import traceback
 import typing as t
 from pathlib import Path
 
-import alembic.script.revision
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
-from alembic.script.revision import MultipleHeads
-from alembic.script.revision import ResolutionError
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
 from alembic.util import asbool
-from alembic.util import CommandError
 from alembic.util import to_tuple
-from sqlalchemy.exc import SQLAlchemyError
 
 from . import errors
+from .translation import translated_errors
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
 
     from .config import Settings
 
-_too_few = re.compile(r"didn't produce (\d+) migrations")
 _assigns_revision = re.compile(r"^(down_)?revision\s*[:=]", re.MULTILINE)
 
 
@@ -241,48 +236,6 @@ def load(config: Config, settings: Settings) -> Scripts:
             raise _cycle_error(scripts, e) from e
 
     return scripts
-
-
-@contextlib.contextmanager
-def translated_errors() -> c.Iterator[None]:
-    """Raise Alembic's and SQLAlchemy's errors as those of this package."""
-    try:
-        yield
-    except (CommandError, AlembicRevisionError) as e:
-        cause = e.__cause__ or e
-
-        if isinstance(cause, ResolutionError):
-            if str(cause).startswith("Multiple revisions start"):
-                raise errors.AmbiguousRevisionError(str(cause.argument)) from e
-
-            raise errors.RevisionNotFoundError(str(cause.argument)) from e
-
-        if isinstance(cause, MultipleHeads):
-            raise errors.MultipleHeadsError(cause.heads) from e
-
-        if match := _too_few.search(str(cause)):
-            raise errors.RevisionError(
-                f"There are no {match[1]} revisions to go in that direction. Use 'heads'"
-                " to go up all the way, or 'base' to go down."
-            ) from e
-
-        raise errors.RevisionError(f"{errors.first_line(e)}.") from e
-    except AssertionError as e:
-        if not _is_from_alembic(e):
-            raise
-
-        raise errors.RevisionError(
-            "The target cannot be reached from where the database is. 'db log' lists the"
-            " revisions that there are, and 'db current' where it is."
-        ) from e
-    except SQLAlchemyError as e:
-        raise errors.DatabaseError(e) from e
-
-
-def _is_from_alembic(error: BaseException) -> bool:
-    """Whether Alembic asserts what a user got wrong, such as ``"head+1"``."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return last.filename == alembic.script.revision.__file__
 
 
 def _escape(message: str) -> str:

@@ -7,7 +7,7 @@ import typing as t
 
 from alembic import autogenerate
 
-from ..scripts import translated_errors
+from ..translation import translated_errors
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript

@@ -14,7 +14,7 @@ from alembic.util import asbool
 from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..revisions import to_ids
-from ..scripts import translated_errors
+from ..translation import translated_errors
 
 if t.TYPE_CHECKING:
     from alembic.config import Config

@@ -6,8 +6,8 @@ import collections.abc as c
 import typing as t
 
 from ..revisions import replace_current
-from ..scripts import translated_errors
 from ..status import DatabaseStatus
+from ..translation import translated_errors
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

@@ -11,7 +11,7 @@ from ..errors import MigrationError
 from ..errors import RevisionError
 from ..revisions import to_ids
 from ..revisions import to_steps
-from ..scripts import translated_errors
+from ..translation import translated_errors
 
 if t.TYPE_CHECKING:
     from alembic.operations import Operations
