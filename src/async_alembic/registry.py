@@ -128,7 +128,7 @@ class AppState:
         self._registry = registry
         self._lock = threading.RLock()
         self._config: Config | None = None
-        self._scripts: tuple[Scripts, object] | None = None
+        self._scripts: Scripts | None = None
         self._targets: Targets | None = None
 
     def settings(self, app: App) -> Settings:
@@ -165,13 +165,10 @@ class AppState:
         from .scripts import load
 
         with self._lock:
-            if self._scripts is None or (
-                self._scripts[0].fingerprint() != self._scripts[1]
-            ):
-                scripts = load(self.config(app), self.settings(app))
-                self._scripts = scripts, scripts.fingerprint()
+            if self._scripts is None or self._scripts.is_stale():
+                self._scripts = load(self.config(app), self.settings(app))
 
-            return self._scripts[0]
+            return self._scripts
 
     def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
         """The files of the app, as a command needs them."""

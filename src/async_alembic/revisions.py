@@ -59,8 +59,8 @@ def to_steps(
 ) -> list[str]:
     """The ids of the target of an upgrade or a downgrade.
 
-    A number, also as text, is an id if there is such a revision, else it counts
-    revisions from where the database is, as in Flask-Alembic.
+    A number counts revisions from where the database is, except that a number as text
+    is an id if there is such a revision, as in Flask-Alembic.
 
     :param target: What the user gave.
     :param exists: Whether there is a revision with an id.

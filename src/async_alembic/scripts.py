@@ -68,6 +68,8 @@ class Scripts(ScriptDirectory):
         )
         self.post_write_hooks = config.get_hooks_list()
         self.revision_map = RevisionMap(self._read_revisions)
+        # Taken before any file is read, so that no change is missed.
+        self._fingerprint = self._take_fingerprint()
 
     @property
     def directories(self) -> list[Path]:
@@ -87,8 +89,11 @@ class Scripts(ScriptDirectory):
 
         return [path for path in found if path.suffix in {".py", ".pyc"}]
 
-    def fingerprint(self) -> tuple[object, ...]:
-        """Changes whenever a revision file is added, edited or removed."""
+    def is_stale(self) -> bool:
+        """Whether a file was added, edited or removed since this was made."""
+        return self._fingerprint != self._take_fingerprint()
+
+    def _take_fingerprint(self) -> tuple[object, ...]:
         return tuple(
             (path, stat.st_mtime_ns, stat.st_size)
             for path in self.files()
@@ -123,22 +128,21 @@ class Scripts(ScriptDirectory):
         self, revid: str, message: str | None, *args: t.Any, **kwargs: t.Any
     ) -> Script | None:
         """Write a revision file, as Alembic does, and without printing."""
-        script = super().generate_revision(
-            revid, None if message is None else _escape(message), *args, **kwargs
-        )
+        escaped = None if message is None else _escape(message)
+        return super().generate_revision(revid, escaped, *args, **kwargs)
 
-        if script is not None:
-            for hook in self.post_write_hooks:
-                if "type" not in hook:
-                    raise errors.ConfigurationError(
-                        f"The post write hook '{hook['_hook_name']}' needs a"
-                        f" '{hook['_hook_name']}.type', such as 'console_scripts'."
-                    )
+    def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
+        super()._generate_template(src, dest, **kwargs)
 
-                # The public way to run hooks prints.
-                write_hooks._invoke(hook["type"], script.path, hook)
+        for hook in self.post_write_hooks:
+            if "type" not in hook:
+                raise errors.ConfigurationError(
+                    f"The post write hook '{hook['_hook_name']}' needs a"
+                    f" '{hook['_hook_name']}.type', such as 'console_scripts'."
+                )
 
-        return script
+            # The public way to run hooks, ScriptDirectory.hooks, prints.
+            write_hooks._invoke(hook["type"], dest, hook)
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
         # Alembic overwrites a file of the same name, and with it a revision.
