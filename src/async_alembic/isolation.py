@@ -1,8 +1,8 @@
 """``alembic.op`` and ``alembic.context``, resolved per task.
 
 Alembic keeps the object behind these modules in a module global, so that two upgrades
-at once write into each other's database. While one of ours runs, the global holds an
-object that looks the real one up in a context variable instead, which each task and
+at once write into each other's database. While one of ours runs, the global holds a
+proxy that looks the real object up in a context variable instead, which each task and
 each thread has its own value of.
 """
 
@@ -16,6 +16,7 @@ from contextvars import ContextVar
 
 import alembic.context
 import alembic.op
+from werkzeug.local import LocalProxy
 
 if t.TYPE_CHECKING:
     from types import ModuleType
@@ -26,40 +27,27 @@ if t.TYPE_CHECKING:
 _missing = object()
 
 
-class _Dispatcher:
-    """Stands where a module has its ``_proxy``, and delegates to the current task's."""
-
-    def __init__(self, module: ModuleType, current: ContextVar[t.Any]) -> None:
-        self._module = module
-        self._current = current
-        # What was installed before, for code that runs outside of our tasks.
-        self._previous: t.Any = None
-
-    def __getattr__(self, name: str) -> t.Any:
-        target = self._current.get(None) or self._previous
-
-        if target is None:
-            raise NameError(
-                f"'{self._module.__name__}.{name}' was used where no migration is"
-                " running."
-            )
-
-        return getattr(target, name)
-
-
 class _ModulePerTask:
     """One of Alembic's proxy modules, made to resolve per task while it is in use.
 
     :param module: ``alembic.op`` or ``alembic.context``.
-    :param attributes: The names that Alembic copies into the module, as they are no
-        methods.
+    :param attributes: What Alembic copies into the module, as they are no methods.
     """
 
     def __init__(self, module: ModuleType, attributes: c.Iterable[str]) -> None:
+        self._name = module.__name__
         self._globals = vars(module)
-        self._current: ContextVar[t.Any] = ContextVar(module.__name__)
-        self._dispatcher = _Dispatcher(module, self._current)
-        self._attributes = tuple(attributes)
+        self._current: ContextVar[t.Any] = ContextVar(self._name)
+        # '_proxy' is private, and the only place where Alembic's functions look.
+        self._installed: dict[str, t.Any] = {
+            "_proxy": LocalProxy(self._resolve),
+            "__getattr__": self._get_attribute,
+            **{
+                name: LocalProxy(lambda name=name: getattr(self._resolve(), name))  # type: ignore[misc]
+                for name in attributes
+            },
+        }
+        # What was there before, for code that runs outside of our tasks.
         self._saved: dict[str, t.Any] = {}
         self._lock = threading.Lock()
         self._users = 0
@@ -84,43 +72,42 @@ class _ModulePerTask:
                     self._restore()
 
     def reinstall(self) -> None:
-        """Put the dispatcher back if a plain Alembic command removed it."""
+        """Put the proxy back if a plain Alembic command replaced or removed it."""
         with self._lock:
             self._install()
 
     def _install(self) -> None:
-        # '_proxy' is private, and the only place where Alembic's functions look.
-        if self._globals.get("_proxy") is self._dispatcher:
-            return
+        if self._globals.get("_proxy") is not self._installed["_proxy"]:
+            for name in self._installed:
+                self._saved[name] = self._globals.get(name, _missing)
 
-        for name in ("_proxy", "__getattr__", *self._attributes):
-            self._saved[name] = self._globals.pop(name, _missing)
-
-        previous = self._saved["_proxy"]
-        self._dispatcher._previous = None if previous is _missing else previous
-        self._globals["_proxy"] = self._dispatcher
-        self._globals["__getattr__"] = self._get_attribute
+        self._globals.update(self._installed)
 
     def _restore(self) -> None:
-        self._dispatcher._previous = None
-
-        if self._globals.get("_proxy") is not self._dispatcher:
-            # A plain Alembic command is at work, and cleans up after itself.
-            self._globals.pop("__getattr__", None)
-            return
-
         for name, value in self._saved.items():
-            if value is _missing:
-                self._globals.pop(name, None)
-            else:
-                self._globals[name] = value
+            # A plain Alembic command may be at work meanwhile.
+            if self._globals.get(name) is self._installed[name]:
+                if value is _missing:
+                    del self._globals[name]
+                else:
+                    self._globals[name] = value
+
+        self._saved.clear()
+
+    def _resolve(self) -> t.Any:
+        target = self._current.get(None) or self._saved.get("_proxy")
+
+        if target is None or target is _missing:
+            raise NameError(f"'{self._name}' was used where no migration is running.")
+
+        return target
 
     def _get_attribute(self, name: str) -> t.Any:
         if name.startswith("_"):
             raise AttributeError(name)
 
         try:
-            return getattr(self._dispatcher, name)
+            return getattr(self._resolve(), name)
         except NameError as e:
             raise AttributeError(str(e)) from None
 

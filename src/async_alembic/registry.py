@@ -150,13 +150,15 @@ class AppState:
         with self._lock:
             if self._targets is None:
                 registry = self._registry
-                self._targets = find_targets(
-                    app, registry.metadatas, registry.engines, registry.prefer_async
-                )
-                engines = self._targets.engines.items()
-                add_urls(
-                    self.config(app), {name: engine.url for name, engine in engines}
-                )
+
+                with app_context(app):
+                    targets = find_targets(
+                        app, registry.metadatas, registry.engines, registry.prefer_async
+                    )
+
+                urls = {name: engine.url for name, engine in targets.engines.items()}
+                add_urls(self.config(app), urls)
+                self._targets = targets
 
             return self._targets
 

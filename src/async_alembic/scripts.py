@@ -21,6 +21,7 @@ from alembic.util import asbool
 from alembic.util import to_tuple
 
 from . import errors
+from .translation import is_from_alembic
 from .translation import translated_errors
 
 if t.TYPE_CHECKING:
@@ -110,6 +111,11 @@ class Scripts(ScriptDirectory):
             )
         except AlembicRevisionError:
             return False
+        except AssertionError as e:
+            if is_from_alembic(e):
+                return False
+
+            raise
 
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .errors import ConfigurationError
 from .errors import TargetError
-from .registry import app_context
 from .runners import BOUND_POOLS
 
 if t.TYPE_CHECKING:
@@ -52,7 +51,7 @@ def find_targets(
     engines: EngineSource | None,
     prefer_async: bool,
 ) -> Targets:
-    """Find the databases of an app.
+    """Find the databases of an app, within its context.
 
     :param app: The app.
     :param metadatas: One metadata, a list, or a dict of these, if the constructor was
@@ -161,8 +160,7 @@ def _extension_engines(app: App, prefer_async: bool) -> dict[str, AnyEngine]:
 
     if hasattr(extension, "engines"):
         # Flask-SQLAlchemy names its default engine None.
-        with app_context(app):
-            return {name or "default": e for name, e in extension.engines.items()}
+        return {name or "default": e for name, e in extension.engines.items()}
 
     return {
         config.bind_key or "default": config.get_engine()

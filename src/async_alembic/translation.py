@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import re
 import traceback
 
 import alembic.script.revision
@@ -16,7 +15,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from . import errors
 
-_too_few = re.compile(r"didn't produce (\d+) migrations")
+_too_few = (
+    "There are fewer revisions than that in that direction. Use 'heads' to go up all"
+    " the way, or 'base' to go down."
+)
+_ambiguous = (
+    "The history branches there, so that a number of steps can mean several revisions."
+    " Name the revision to go to; 'db log' lists them."
+)
+_unreachable = (
+    "The target cannot be reached from where the database is. 'db current' shows where"
+    " it is, and 'db log' lists the revisions that there are."
+)
+#: Alembic's words that name no way out, and what is said instead.
+_sentences = {
+    "didn't produce": _too_few,
+    "Walked too far": _too_few,
+    "Ambiguous": _ambiguous,
+    "is not a valid": _unreachable,
+}
 
 
 @contextlib.contextmanager
@@ -25,37 +42,39 @@ def translated_errors() -> c.Iterator[None]:
     try:
         yield
     except (CommandError, AlembicRevisionError) as e:
-        cause = e.__cause__ or e
-
-        if isinstance(cause, ResolutionError):
-            if str(cause).startswith("Multiple revisions start"):
-                raise errors.AmbiguousRevisionError(str(cause.argument)) from e
-
-            raise errors.RevisionNotFoundError(str(cause.argument)) from e
-
-        if isinstance(cause, MultipleHeads):
-            raise errors.MultipleHeadsError(cause.heads) from e
-
-        if match := _too_few.search(str(cause)):
-            raise errors.RevisionError(
-                f"There are fewer than {match[1]} revisions in that direction. Use"
-                " 'heads' to go up all the way, or 'base' to go down."
-            ) from e
-
-        raise errors.RevisionError(f"{errors.first_line(e)}.") from e
+        raise _translate(e) from e
     except AssertionError as e:
-        if not _is_from_alembic(e):
+        if not is_from_alembic(e):
             raise
 
-        raise errors.RevisionError(
-            "The target cannot be reached from where the database is. 'db log' lists"
-            " the revisions that there are, and 'db current' shows where it is."
-        ) from e
+        raise errors.RevisionError(_unreachable) from e
     except SQLAlchemyError as e:
         raise errors.DatabaseError(e) from e
 
 
-def _is_from_alembic(error: BaseException) -> bool:
+def is_from_alembic(error: AssertionError) -> bool:
     """Whether Alembic asserts what a user got wrong, such as ``"head+1"``."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return last.filename == alembic.script.revision.__file__
+
+
+def _translate(error: Exception) -> errors.RevisionError:
+    # What Alembic's commands raise has the precise error as its cause.
+    cause = error.__cause__ or error
+    text = str(cause)
+
+    if isinstance(cause, MultipleHeads):
+        return errors.MultipleHeadsError(cause.heads)
+
+    if isinstance(cause, ResolutionError):
+        if text.startswith("Multiple revisions start"):
+            return errors.AmbiguousRevisionError(str(cause.argument))
+
+        if text.startswith("No such"):
+            return errors.RevisionNotFoundError(str(cause.argument))
+
+    for words, sentence in _sentences.items():
+        if words in text or words in str(error):
+            return errors.RevisionError(sentence)
+
+    return errors.RevisionError(f"{errors.first_line(cause)}.")

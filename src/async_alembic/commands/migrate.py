@@ -8,6 +8,7 @@ import time
 import typing as t
 
 from ..errors import MigrationError
+from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..revisions import to_ids
 from ..revisions import to_steps
@@ -71,6 +72,10 @@ def downgrade(
         )
 
     def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+        if ids[0][0] in "+-" and len(heads) > 1:
+            # Alembic warns, and takes any one of them back.
+            raise MultipleHeadsError(heads)
+
         return env.scripts._downgrade_revs(ids[0], heads)
 
     return _migrate(env, "downgrade", ids, steps, report)
