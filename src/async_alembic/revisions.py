@@ -32,7 +32,7 @@ def to_ids(target: Target) -> list[str]:
     if not ids or not all(ids):
         raise RevisionError("The target is empty. Give a revision, or 'heads'.")
 
-    return ids
+    return list(dict.fromkeys(ids))
 
 
 def names_current(*targets: Target) -> bool:

@@ -6,6 +6,7 @@ import collections.abc as c
 import contextlib
 import traceback
 
+import alembic.runtime.migration
 import alembic.script.revision
 from alembic.script.revision import MultipleHeads
 from alembic.script.revision import ResolutionError
@@ -35,6 +36,8 @@ _sentences = {
     "is not a valid": _unreachable,
 }
 
+_alembic_files = {alembic.script.revision.__file__, alembic.runtime.migration.__file__}
+
 
 @contextlib.contextmanager
 def translated_errors() -> c.Iterator[None]:
@@ -55,7 +58,7 @@ def translated_errors() -> c.Iterator[None]:
 def is_from_alembic(error: AssertionError) -> bool:
     """Whether Alembic asserts what a user got wrong, such as ``"head+1"``."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return last.filename == alembic.script.revision.__file__
+    return last.filename in _alembic_files
 
 
 def _translate(error: Exception) -> errors.RevisionError:
