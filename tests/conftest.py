@@ -11,6 +11,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL
 
+from .apps import caller as caller
+from .apps import engines as engines
+from .apps import runner as runner
 from .backends import Backend
 from .backends import DatabaseFactory
 from .backends import EngineFactory

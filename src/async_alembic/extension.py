@@ -10,7 +10,7 @@ from . import commands
 from .proxies import AwaitedProxy
 from .revisions import names_current
 from .shell import Shell
-from .shell import Waiting
+from .status import Waiting
 from .sync import SyncAlembic
 
 if t.TYPE_CHECKING:

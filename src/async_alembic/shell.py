@@ -5,12 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
-import time
 import typing as t
 
 from . import registry
-from .errors import UnknownRevisionInDatabaseError
-from .errors import WaitTimeoutError
 from .registry import Registry
 
 if t.TYPE_CHECKING:
@@ -24,7 +21,6 @@ if t.TYPE_CHECKING:
     from .environment import Project
     from .sources import EngineSource
     from .sources import Metadatas
-    from .status import DatabaseStatus
     from .sync import SyncAlembic
 
 _rev_id_lock = threading.Lock()
@@ -119,49 +115,6 @@ class Shell:
     def _report(self) -> Report | None:
         called = registry.invocation.get()
         return called.report if called else None
-
-
-class Waiting:
-    """How long to wait until the databases are current.
-
-    :param timeout: The longest time to wait, in seconds.
-    """
-
-    def __init__(self, timeout: float | None) -> None:
-        self._timeout = timeout
-        self._started = time.monotonic()
-        self._delay = 0.05
-
-    def next_delay(self, statuses: dict[str, DatabaseStatus]) -> float | None:
-        """How many seconds to sleep before the next look: from 0.05, doubled each
-        time, up to 1.
-
-        :param statuses: What the last look has found.
-        :return: ``None`` if every database is current.
-        :raises WaitTimeoutError: If the time is over.
-        :raises UnknownRevisionInDatabaseError: If waiting cannot help.
-        """
-        for name, status in statuses.items():
-            if status.unknown:
-                raise UnknownRevisionInDatabaseError(name, status.unknown)
-
-        late = {n: s.state for n, s in statuses.items() if s.state != "current"}
-
-        if not late:
-            return None
-
-        delay = self._delay
-        self._delay = min(delay * 2, 1)
-
-        if self._timeout is None:
-            return delay
-
-        left = self._started + self._timeout - time.monotonic()
-
-        if left <= 0:
-            raise WaitTimeoutError(self._timeout, late)
-
-        return min(delay, left)
 
 
 def _lacks_folders(settings: Settings) -> bool:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import typing as t
+
+from .errors import UnknownRevisionInDatabaseError
+from .errors import WaitTimeoutError
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -30,3 +34,46 @@ class DatabaseStatus:
     unknown: tuple[str, ...]
     heads: tuple[str, ...]
     pending: tuple[Script, ...]
+
+
+class Waiting:
+    """How long to wait until the databases are current.
+
+    :param timeout: The longest time to wait, in seconds.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._started = time.monotonic()
+        self._delay = 0.05
+
+    def next_delay(self, statuses: dict[str, DatabaseStatus]) -> float | None:
+        """How many seconds to sleep before the next look: from 0.05, doubled each
+        time, up to 1.
+
+        :param statuses: What the last look has found.
+        :return: ``None`` if every database is current.
+        :raises WaitTimeoutError: If the time is over.
+        :raises UnknownRevisionInDatabaseError: If waiting cannot help.
+        """
+        for name, status in statuses.items():
+            if status.unknown:
+                raise UnknownRevisionInDatabaseError(name, status.unknown)
+
+        late = {n: s.state for n, s in statuses.items() if s.state != "current"}
+
+        if not late:
+            return None
+
+        delay = self._delay
+        self._delay = min(delay * 2, 1)
+
+        if self._timeout is None:
+            return delay
+
+        left = self._started + self._timeout - time.monotonic()
+
+        if left <= 0:
+            raise WaitTimeoutError(self._timeout, late)
+
+        return min(delay, left)

@@ -15,7 +15,7 @@ from .live import LiveContexts
 from .proxies import BlockingProxy
 from .revisions import names_current
 from .shell import Shell
-from .shell import Waiting
+from .status import Waiting
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
