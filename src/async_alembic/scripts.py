@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import importlib.util
 import os
 import re
 import sys
+import time
 import traceback
 import typing as t
 from pathlib import Path
@@ -15,12 +17,16 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
+from alembic.script.revision import DependencyLoopDetected
+from alembic.script.revision import LoopDetected
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
 from alembic.util import asbool
-from alembic.util import to_tuple
 
 from . import errors
+from .history import check_references
+from .history import cycle_error
+from .history import line_of
 from .translation import is_from_alembic
 from .translation import translated_errors
 
@@ -29,7 +35,10 @@ if t.TYPE_CHECKING:
 
     from .config import Settings
 
-_assigns_revision = re.compile(r"^(down_)?revision\s*[:=]", re.MULTILINE)
+#: What every revision file has, however it is written.
+_assigns_revision = re.compile(
+    r"^revision\s*[:=]|\bdown_revision\b[^=\n]*=(?!=)", re.MULTILINE
+)
 
 
 class Scripts(ScriptDirectory):
@@ -47,13 +56,10 @@ class Scripts(ScriptDirectory):
             raise errors.ScriptLocationError(main)
 
         recursive = asbool(config.get_main_option("recursive_version_locations"))
-        locations = [main]
-        versions = os.path.join(main, "versions")
+        locations = [main, *settings.version_locations]
 
-        if not recursive and os.path.isdir(versions):
-            locations.append(versions)
-
-        locations += settings.version_locations
+        if not recursive:
+            locations.insert(1, os.path.join(main, "versions"))
 
         slug_length = config.get_main_option("truncate_slug_length")
         super().__init__(
@@ -176,37 +182,15 @@ class Scripts(ScriptDirectory):
             if script.revision in scripts:
                 raise errors.RevisionFileError(
                     path,
-                    _line_of(path, "revision"),
+                    line_of(path, "revision"),
                     f"revision {script.revision} is also in"
                     f" {scripts[script.revision].path}. Give one of them another id.",
                 )
 
             scripts[script.revision] = script
 
-        for script in scripts.values():
-            for parent in to_tuple(script.down_revision, default=()):
-                if parent not in scripts:
-                    raise errors.RevisionFileError(
-                        script.path,
-                        _line_of(script.path, "down_revision"),
-                        f"its parent {parent} is in no revision file. Restore that"
-                        " file, or correct 'down_revision'.",
-                    )
-
+        check_references(scripts.values())
         yield from scripts.values()
-
-    def _is_other_file(self, path: Path) -> bool:
-        """Whether a file lies beside ``env.py`` and is no revision."""
-        if path.suffix != ".py" or Path(self.dir).resolve() not in path.parents:
-            return False
-
-        nested_folder = path.parent != Path(self.dir).resolve()
-
-        if nested_folder and not self.recursive_version_locations:
-            return False
-
-        text = path.read_text(self.output_encoding, errors="replace")
-        return path.name == "env.py" or not _assigns_revision.search(text)
 
     def read(self, path: Path) -> Script | None:
         """Read a file, if it is a revision.
@@ -216,13 +200,48 @@ class Scripts(ScriptDirectory):
         if self._is_other_file(path):
             return None
 
+        _forget_bytecode(path)
+
         try:
             # There's no public way to make a Script of a file.
-            return Script._from_path(self, path)
-        except Exception as e:
+            script = Script._from_path(self, path)
+        except LoopDetected as e:
+            dependency = isinstance(e, DependencyLoopDetected)
+            key = "depends_on" if dependency else "down_revision"
+            raise errors.RevisionFileError(
+                path,
+                line_of(path, key),
+                f"revision {e.revisions[0]} follows itself. Correct '{key}'.",
+            ) from e
+        except (Exception, SystemExit) as e:
             line = getattr(e, "lineno", None) or _line_in_traceback(e, path)
             reason = f"{type(e).__name__}: {errors.first_line(e)}"
-            raise errors.RevisionFileError(path, line, reason) from e
+
+            if line is None:
+                line = line_of(path, "revision")
+                reason += ". It needs a text 'revision', and a 'down_revision'"
+
+            raise errors.RevisionFileError(path, line, f"{reason}.") from e
+
+        if script is not None and not script.revision:
+            raise errors.RevisionFileError(
+                path, line_of(path, "revision"), "its 'revision' is empty. Give it one."
+            )
+
+        return script
+
+    def _is_other_file(self, path: Path) -> bool:
+        """Whether a file lies beside ``env.py`` and is no revision."""
+        main = Path(self.dir).resolve()
+
+        if path.suffix != ".py" or main not in path.parents:
+            return False
+
+        if path.parent != main and not self.recursive_version_locations:
+            return False
+
+        text = path.read_text(self.output_encoding, errors="replace")
+        return path.name == "env.py" or not _assigns_revision.search(text)
 
 
 def load(config: Config, settings: Settings) -> Scripts:
@@ -243,7 +262,9 @@ def load(config: Config, settings: Settings) -> Scripts:
         try:
             scripts.get_heads()
         except CycleDetected as e:
-            raise _cycle_error(scripts, e) from e
+            read = map(scripts.read, scripts.files())
+            members = [s for s in read if s and s.revision in e.revisions]
+            raise cycle_error(members) from e
 
     return scripts
 
@@ -266,31 +287,16 @@ def _escape_char(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
-def _line_of(path: str | os.PathLike[str], name: str) -> int | None:
-    """The line, counted from 1, in which a variable is assigned."""
+def _forget_bytecode(path: Path) -> None:
+    """Remove the bytecode of a file that was just written. Python would not see that it
+    is edited again within the same second, if its size stays the same.
+    """
     with contextlib.suppress(OSError):
-        lines = Path(path).read_text(errors="replace").splitlines()
-
-        for number, line in enumerate(lines, 1):
-            if re.match(rf"{name}\s*[:=]", line):
-                return number
-
-    return None
+        if time.time() - path.stat().st_mtime < 2:
+            os.unlink(importlib.util.cache_from_source(path))
 
 
 def _line_in_traceback(error: BaseException, path: Path) -> int | None:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     return lines[-1] if lines else None
-
-
-def _cycle_error(scripts: Scripts, error: CycleDetected) -> errors.RevisionFileError:
-    cycle = set(error.revisions)
-    read = map(scripts.read, scripts.files())
-    script = next(script for script in read if script and script.revision in cycle)
-    return errors.RevisionFileError(
-        script.path,
-        _line_of(script.path, "down_revision"),
-        f"the revisions {', '.join(sorted(cycle))} are each other's parents. Correct"
-        " 'down_revision' in one of them.",
-    )
