@@ -48,7 +48,7 @@ class MigrationGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> t.Any:
         ctx.obj = self.alembic
-        progress = ProgressLine(several=len(self.alembic._registry.names) > 1)
+        progress = ProgressLine()
         token = invocation.set(Invocation(self.app, progress))
 
         try:
@@ -62,13 +62,9 @@ class MigrationGroup(click.Group):
 
 
 class ProgressLine:
-    """Shows each revision when it begins, and its time when it is done.
+    """Shows each revision when it begins, and its time when it is done."""
 
-    :param several: Whether to name the database.
-    """
-
-    def __init__(self, several: bool) -> None:
-        self.several = several
+    def __init__(self) -> None:
         self.is_open = False
 
     def __call__(self, progress: Progress) -> None:
@@ -79,7 +75,11 @@ class ProgressLine:
 
         script = progress.script
         text = f"{progress.direction} {script.revision}, {script.doc}"
-        click.echo(f"[{progress.database}] {text}" if self.several else text, nl=False)
+
+        if progress.several:
+            text = f"[{progress.database}] {text}"
+
+        click.echo(text, nl=False)
         self.is_open = True
 
     def break_off(self) -> None:

@@ -73,17 +73,14 @@ class Registry:
         self._states[app] = state = AppState(self)
         return state
 
-    @property
-    def names(self) -> list[str]:
-        """The names of the databases, as far as the constructor was told."""
-        return list(self.metadatas) if isinstance(self.metadatas, c.Mapping) else []
-
     def app(self) -> App:
         """The app that is meant: the current one, or the only one.
 
         :raises AppError: If there is none, or it is not clear which.
         """
-        if called := invocation.get():
+        called = invocation.get()
+
+        if called is not None and called.app in self._states:
             return called.app
 
         current = _current_apps()
@@ -136,10 +133,16 @@ class AppState:
             app.root_path, app.config["ALEMBIC"], app.config["ALEMBIC_CONTEXT"]
         )
 
+    def names(self, app: App) -> list[str]:
+        """The names of the databases, as far as they are known before first use."""
+        from .sources import find_metadatas
+
+        return list(find_metadatas(app, self._registry.metadatas))
+
     def config(self, app: App) -> Config:
         with self._lock:
             if self._config is None:
-                self._config = build_config(self.settings(app), self._registry.names)
+                self._config = build_config(self.settings(app), self.names(app))
 
             return self._config
 

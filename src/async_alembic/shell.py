@@ -110,7 +110,7 @@ class Shell:
         from .commands.generate import mkdir
 
         state = self._registry.state(app)
-        mkdir(state.config(app), state.settings(app), len(self._registry.names) > 1)
+        mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
 
     def _report(self) -> Report | None:
         called = registry.invocation.get()

@@ -62,7 +62,7 @@ def find_targets(
         both kinds.
     :raises TargetError: If engines or metadata are missing, or do not match.
     """
-    named_metadatas = _by_name(metadatas or _extension_metadata(app))
+    named_metadatas = find_metadatas(app, metadatas)
 
     if not named_metadatas:
         raise TargetError(
@@ -91,6 +91,15 @@ def find_targets(
         )
 
     return _match(named_metadatas, named_engines)
+
+
+def find_metadatas(app: App, metadatas: Metadatas | None) -> dict[str, Metadata]:
+    """Find the metadata of each database of an app; none if there is none yet.
+
+    :param app: The app.
+    :param metadatas: What the constructor was given.
+    """
+    return _by_name(metadatas or _extension_metadata(app))
 
 
 def _by_name(value: t.Any) -> dict[str, t.Any]:

@@ -33,12 +33,14 @@ class Progress:
     """A revision that is being applied, or was.
 
     :param database: The name of the database.
+    :param several: Whether there are other databases.
     :param script: The revision.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param seconds: How long it took, or ``None`` when it begins.
     """
 
     database: str
+    several: bool
     script: Script
     direction: str
     seconds: float | None = None
@@ -116,63 +118,64 @@ def _migrate(
     env: Environment,
     direction: str,
     target: list[str],
-    steps: Steps,
+    plan: Steps,
     report: Report | None,
 ) -> list[Script]:
     _check_known(env)
+    applied: dict[str, Script] = {}
 
     if target == ["+0"]:
         return []
 
-    applied: dict[str, Script] = {}
-
     with translated_errors(), env.migrating():
-        for name in env.contexts:
-            watch = _Watch(name, direction, steps, report)
-            environment_context = env.environment_contexts[name]
+        for name, environment_context in env.environment_contexts.items():
             environment_context.context_opts["destination_rev"] = target[0]
 
-            try:
-                env.run_steps(name, watch.steps)
-            except Exception as e:
-                if watch.running is None or isinstance(e, MigrationError):
-                    raise
-
-                raise MigrationError(
-                    direction, name, watch.running.revision, watch.running.path, e
-                ) from e
-
-            applied |= {script.revision: script for script in watch.applied}
+            for script in _migrate_one(env, name, direction, plan, report):
+                applied[script.revision] = script
 
     return list(applied.values())
 
 
-class _Watch:
-    """Follows the steps of one database, so that it is known which one runs."""
+def _migrate_one(
+    env: Environment,
+    name: str,
+    direction: str,
+    plan: Steps,
+    report: Report | None,
+) -> list[Script]:
+    applied: list[Script] = []
+    running: Script | None = None
 
-    def __init__(
-        self, name: str, direction: str, steps: Steps, report: Report | None
-    ) -> None:
-        self.name = name
-        self.direction = direction
-        self.plan = steps
-        self.report = report
-        self.running: Script | None = None
-        self.applied: list[Script] = []
+    def steps(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
+        nonlocal running
 
-    def steps(self, heads: t.Any, context: MigrationContext) -> c.Iterator[t.Any]:
-        for step in self.plan(heads, context) or ():
-            self.running = script = t.cast("t.Any", step).revision
+        for step in plan(heads, context) or ():
+            running = script = t.cast("t.Any", step).revision
+            progress = Progress(name, len(env.contexts) > 1, script, direction)
             started = time.perf_counter()
-            self._tell(script, None)
-            yield step
-            self.running = None
-            self.applied.append(script)
-            self._tell(script, time.perf_counter() - started)
 
-    def _tell(self, script: Script, seconds: float | None) -> None:
-        if self.report is not None:
-            self.report(Progress(self.name, script, self.direction, seconds))
+            if report is not None:
+                report(progress)
+
+            yield step
+            seconds = time.perf_counter() - started
+
+            if report is not None:
+                report(dataclasses.replace(progress, seconds=seconds))
+
+            applied.append(script)
+            running = None
+
+    try:
+        env.run_steps(name, steps)
+    except Exception as e:
+        if running is None:
+            raise
+
+        raise MigrationError(direction, name, running.revision, running.path, e) from e
+
+    return applied
 
 
 def _check_known(env: Environment) -> None:
