@@ -123,7 +123,11 @@ class AppState:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._lock = threading.RLock()
+        # One each, so that reading many files never holds up an event loop that asks
+        # for the databases.
+        self._config_lock = threading.Lock()
+        self._scripts_lock = threading.Lock()
+        self._targets_lock = threading.Lock()
         self._config: Config | None = None
         self._scripts: Scripts | None = None
         self._targets: Targets | None = None
@@ -140,7 +144,7 @@ class AppState:
         return list(find_metadatas(app, self._registry.metadatas))
 
     def config(self, app: App) -> Config:
-        with self._lock:
+        with self._config_lock:
             if self._config is None:
                 self._config = build_config(self.settings(app), self.names(app))
 
@@ -150,7 +154,7 @@ class AppState:
         """The databases, found once, at first use."""
         from .sources import find_targets
 
-        with self._lock:
+        with self._targets_lock:
             if self._targets is None:
                 registry = self._registry
 
@@ -169,7 +173,7 @@ class AppState:
         """The script directory, read again when a file in it changed."""
         from .scripts import load
 
-        with self._lock:
+        with self._scripts_lock:
             if self._scripts is None or self._scripts.is_stale():
                 self._scripts = load(self.config(app), self.settings(app))
 
