@@ -70,16 +70,18 @@ class ScriptLocationError(ConfigurationError):
 class BlockingCallError(AsyncAlembicError):
     """A blocking method was called in a thread whose event loop is running.
 
-    :ivar method: The method's name.
+    :ivar method: The name of the method or property.
+    :ivar awaited: What to await instead.
     """
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, awaited: str) -> None:
         super().__init__(
             f"'SyncAlembic.{method}' would block the event loop that runs in this"
-            f" thread. Use 'await alembic.{method}(...)' of 'Alembic', or call it in"
-            " another thread."
+            f" thread. Use 'await alembic.{awaited}' of 'Alembic', or call it in another"
+            " thread."
         )
         self.method = method
+        self.awaited = awaited
 
 
 class DatabaseConnectionError(AsyncAlembicError):

@@ -40,20 +40,22 @@ T = t.TypeVar("T")
 
 
 def _blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
-    """Refuse a call in a thread whose event loop is running. The command line may: it
-    is the only thing that runs in its process, or in its test.
-    """
+    """Refuse a call in a thread whose event loop is running."""
 
     @functools.wraps(method)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-        from .runners import loop_is_running
-
-        if registry.invocation.get() is None and loop_is_running():
-            raise BlockingCallError(method.__name__)
-
+        _refuse_to_block(method.__name__, f"{method.__name__}(...)")
         return method(*args, **kwargs)
 
     return wrapper
+
+
+def _refuse_to_block(method: str, awaited: str) -> None:
+    from .runners import loop_is_running
+
+    # The command line may block: it is all that runs in its process, or in its test.
+    if registry.invocation.get() is None and loop_is_running():
+        raise BlockingCallError(method, awaited)
 
 
 class SyncAlembic(Shell):
@@ -240,7 +242,6 @@ class SyncAlembic(Shell):
         return self.environment_context
 
     @property
-    @_blocks
     def migration_contexts(self) -> dict[str, MigrationContext]:
         """Alembic's ``MigrationContext`` of each database, by its name.
 
@@ -263,7 +264,6 @@ class SyncAlembic(Shell):
         return self.migration_context
 
     @property
-    @_blocks
     def ops(self) -> dict[str, Operations]:
         """Alembic's ``Operations`` on each database, by its name; their connections are
         those of :attr:`migration_contexts`.
@@ -306,6 +306,7 @@ class SyncAlembic(Shell):
         from .runners import call_here
         from .runners import connect_all
 
+        _refuse_to_block(name, f"{name}.method(...)")
         app = self._registry.app()
         targets = self._registry.state(app).targets(app)
 
