@@ -77,8 +77,8 @@ class BlockingCallError(AsyncAlembicError):
     def __init__(self, method: str, awaited: str) -> None:
         super().__init__(
             f"'SyncAlembic.{method}' would block the event loop that runs in this"
-            f" thread. Use 'await alembic.{awaited}' of 'Alembic', or call it in another"
-            " thread."
+            f" thread. Use 'await alembic.{awaited}' of 'Alembic', or call it in"
+            " another thread."
         )
         self.method = method
         self.awaited = awaited
