@@ -9,12 +9,9 @@ import anyio.to_thread
 
 from . import runners
 from .environment import Environment
-from .registry import app_context
-from .registry import async_app_context
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
-    from flask.sansio.app import App
 
     from .environment import Project
     from .runners import Offload
@@ -37,7 +34,6 @@ async def await_on_files(
 
 
 async def await_on_databases(
-    app: App,
     project: GetProject,
     targets: Targets,
     command: DatabaseCommand[P, T],
@@ -45,14 +41,12 @@ async def await_on_databases(
     **kwargs: P.kwargs,
 ) -> T:
     """Run a command on the databases, without blocking the caller's event loop."""
-    async with async_app_context(app):
-        loaded = await anyio.to_thread.run_sync(project)
-        work = _work(loaded, targets, lambda env: command(env, *args, **kwargs))
-        return await runners.run_awaited(targets.engines, work)
+    loaded = await anyio.to_thread.run_sync(project)
+    work = _work(loaded, targets, lambda env: command(env, *args, **kwargs))
+    return await runners.run_awaited(targets.engines, work)
 
 
 def block_on_databases(
-    app: App,
     project: GetProject,
     targets: Targets,
     command: DatabaseCommand[P, T],
@@ -60,11 +54,8 @@ def block_on_databases(
     **kwargs: P.kwargs,
 ) -> T:
     """Run a command on the databases, and return when it is done."""
-    with app_context(app):
-        work = _work(project(), targets, lambda env: command(env, *args, **kwargs))
-        return runners.run_blocking(
-            targets.engines, work, lambda: async_app_context(app)
-        )
+    work = _work(project(), targets, lambda env: command(env, *args, **kwargs))
+    return runners.run_blocking(targets.engines, work)
 
 
 def _work(

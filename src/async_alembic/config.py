@@ -12,10 +12,11 @@ import importlib.resources
 import os
 import typing as t
 
+import sqlalchemy as sa
+
 from .errors import ConfigurationError
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.config import Config
 
 # What the extension itself passes to EnvironmentContext.configure().
@@ -137,6 +138,10 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
     ]
 
     for key, value in options.items():
+        if key.startswith("sqlalchemy.") and not isinstance(value, (str, sa.URL)):
+            # An argument for the engine, such as 'connect_args', which is no text.
+            continue
+
         if isinstance(value, c.Mapping):
             for inner_key, inner_value in value.items():
                 _set(config, key, inner_key, inner_value)
@@ -180,6 +185,9 @@ def _set(config: Config, section: str, key: str, value: object) -> None:
 
 
 def _as_text(config: Config, value: object) -> str:
+    if isinstance(value, sa.URL):
+        return value.render_as_string(hide_password=False)
+
     if isinstance(value, bool):
         return str(value).lower()
 

@@ -293,7 +293,6 @@ class Alembic(Shell):
 
         app = self._registry.app()
         return await await_on_databases(
-            app,
             lambda: self._project(app),
             self._registry.state(app).targets(app),
             command,

@@ -156,15 +156,16 @@ class AppState:
 
         with self._targets_lock:
             if self._targets is None:
-                registry = self._registry
-
-                with app_context(app):
-                    targets = find_targets(
-                        app, registry.metadatas, registry.engines, registry.prefer_async
-                    )
-
+                registry, config = self._registry, self.config(app)
+                targets = find_targets(
+                    app,
+                    registry.metadatas,
+                    registry.engines,
+                    config.get_main_option("sqlalchemy.url"),
+                    registry.prefer_async,
+                )
                 urls = {name: engine.url for name, engine in targets.engines.items()}
-                add_urls(self.config(app), urls)
+                add_urls(config, urls)
                 self._targets = targets
 
             return self._targets
@@ -198,25 +199,17 @@ def current_context() -> object | None:
 
 def app_context(app: App) -> contextlib.AbstractContextManager[t.Any]:
     """The context of a Flask app, if it is not the current one already. A Quart app
-    has none that could be entered without an event loop.
+    has none that could be entered without an event loop, and Flask's cannot be left
+    where one is running, if a teardown function is a coroutine function.
     """
     from flask import Flask
 
-    if not isinstance(app, Flask) or app in _current_apps():
+    from .runners import loop_is_running
+
+    if not isinstance(app, Flask) or app in _current_apps() or loop_is_running():
         return contextlib.nullcontext()
 
     return app.app_context()
-
-
-@contextlib.asynccontextmanager
-async def async_app_context(app: App) -> c.AsyncIterator[None]:
-    """The context of a Flask or Quart app, if it is not the current one already."""
-    async with contextlib.AsyncExitStack() as stack:
-        if is_quart(app) and app not in _current_apps():
-            await stack.enter_async_context(t.cast("t.Any", app).app_context())
-
-        stack.enter_context(app_context(app))
-        yield
 
 
 def is_quart(app: App) -> bool:

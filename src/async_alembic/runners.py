@@ -30,8 +30,6 @@ Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
 Work: t.TypeAlias = c.Callable[[dict[str, sa.Connection], Offload], T]
 #: Pools of one connection, or of one for each thread.
 BOUND_POOLS = (SingletonThreadPool, StaticPool)
-#: Entered around the work in an event loop of our own, such as an app's context.
-Around: t.TypeAlias = c.Callable[[], contextlib.AbstractAsyncContextManager[t.Any]]
 
 
 async def run_awaited(engines: Engines, work: Work[T]) -> T:
@@ -55,17 +53,16 @@ async def run_awaited(engines: Engines, work: Work[T]) -> T:
     return await run_in_thread(engines, work)
 
 
-def run_blocking(engines: Engines, work: Work[T], around: Around) -> T:
+def run_blocking(engines: Engines, work: Work[T]) -> T:
     """Run work, and return when it is done.
 
     :param engines: The engine of each database, by its name; all of one kind.
     :param work: See :func:`run_awaited`.
-    :param around: A context manager to enter, where an event loop is needed.
     :return: What the work returned.
     :raises DatabaseConnectionError: If a database cannot be connected to.
     """
     if are_async(engines):
-        return run_in_own_loop(engines, work, around)
+        return run_in_own_loop(engines, work)
 
     return run_directly(t.cast("dict[str, sa.Engine]", engines), work)
 
@@ -123,15 +120,12 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
         return await first.run_sync(call)
 
 
-def run_in_own_loop(
-    engines: dict[str, AsyncEngine], work: Work[T], around: Around
-) -> T:
+def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
     async def main() -> T:
         own = {name: _for_own_loop(engine) for name, engine in engines.items()}
 
         try:
-            async with around():
-                return await run_in_greenlet(own, work)
+            return await run_in_greenlet(own, work)
         finally:
             for name, engine in own.items():
                 if engine is not engines[name]:

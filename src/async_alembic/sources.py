@@ -49,15 +49,17 @@ def find_targets(
     app: App,
     metadatas: Metadatas | None,
     engines: EngineSource | None,
+    url: str | None,
     prefer_async: bool,
 ) -> Targets:
-    """Find the databases of an app, within its context.
+    """Find the databases of an app.
 
     :param app: The app.
     :param metadatas: One metadata, a list, or a dict of these, if the constructor was
         given any.
     :param engines: One engine, a dict of engines, or a callable that returns these, if
         the constructor was given any.
+    :param url: The URL of the config, if it has one.
     :param prefer_async: Whether to take the async engines of an extension that has
         both kinds.
     :raises TargetError: If engines or metadata are missing, or do not match.
@@ -80,7 +82,7 @@ def find_targets(
             )
     else:
         named_engines = _by_name(
-            engines or _extension_engines(app, prefer_async) or _config_engine(app)
+            engines or _extension_engines(app, prefer_async) or _config_engine(app, url)
         )
 
     if not named_engines:
@@ -103,13 +105,21 @@ def find_metadatas(app: App, metadatas: Metadatas | None) -> dict[str, Metadata]
 
 
 def _by_name(value: t.Any) -> dict[str, t.Any]:
-    return dict(value) if isinstance(value, c.Mapping) else {"default": value}
+    if not isinstance(value, c.Mapping):
+        return {"default": value}
+
+    # Flask-SQLAlchemy names its default database None.
+    return {"default" if name is None else name: v for name, v in value.items()}
 
 
 def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Targets:
     if "default" not in metadatas and len(metadatas) == len(engines) == 1:
         # One database needs no name.
         engines = dict(zip(metadatas, engines.values(), strict=True))
+
+    if "" in metadatas and "" not in engines and "default" in engines:
+        # Flask-Migrate's revisions of several databases name the default one "".
+        engines = {**engines, "": engines["default"]}
 
     if missing := metadatas.keys() - engines.keys():
         plural = "config" if len(missing) == 1 else "configs"
@@ -160,16 +170,17 @@ def _extension_metadata(app: App) -> t.Any:
 def _extension_engines(app: App, prefer_async: bool) -> dict[str, AnyEngine]:
     extension: t.Any = app.extensions.get("sqlalchemy")
 
-    if hasattr(extension, "async_engines"):
-        # Flask-SQLAlchemy-Lite. Its public properties ask Flask for the current app,
-        # which there is none of under Quart.
+    # The public properties of both extensions need Flask's app context, which Quart
+    # does not have, and which cannot be entered everywhere.
+    if hasattr(extension, "_app_state"):
+        # Flask-SQLAlchemy-Lite.
         state = extension._app_state[app]
         kinds = [state.engines, state.async_engines]
         return next(filter(None, reversed(kinds) if prefer_async else kinds), {})
 
-    if hasattr(extension, "engines"):
-        # Flask-SQLAlchemy names its default engine None.
-        return {name or "default": e for name, e in extension.engines.items()}
+    if hasattr(extension, "_app_engines"):
+        # Flask-SQLAlchemy.
+        return _by_name(extension._app_engines[app])
 
     return {
         config.bind_key or "default": config.get_engine()
@@ -182,22 +193,22 @@ def _advanced_alchemy_configs(app: App) -> c.Sequence[t.Any]:
     return extension.config if extension is not None else ()
 
 
-def _config_engine(app: App) -> dict[str, AnyEngine]:
+def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
     """The engine that ``sqlalchemy.url`` and its like in ``ALEMBIC`` describe."""
+    if url is None:
+        return {}
+
     options = {
         key: value
         for key, value in app.config["ALEMBIC"].items()
         if key.startswith("sqlalchemy.")
     }
 
-    if "sqlalchemy.url" not in options:
-        return {}
-
     try:
-        url = sa.make_url(options["sqlalchemy.url"])
-        dialect: t.Any = url.get_dialect()
+        options["sqlalchemy.url"] = parsed = sa.make_url(url)
+        dialect: t.Any = parsed.get_dialect()
 
-        if not issubclass(dialect.get_pool_class(url), BOUND_POOLS):
+        if not issubclass(dialect.get_pool_class(parsed), BOUND_POOLS):
             # An app that has no engine has no use for connections in between.
             options.setdefault("sqlalchemy.poolclass", sa.NullPool)
 

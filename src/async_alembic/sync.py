@@ -354,7 +354,6 @@ class SyncAlembic(Shell):
 
         app = self._registry.app()
         return block_on_databases(
-            app,
             lambda: self._project(app),
             self._registry.state(app).targets(app),
             command,

@@ -11,6 +11,7 @@ from pathlib import Path
 from alembic import autogenerate
 from alembic.util import asbool
 
+from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..revisions import to_ids
@@ -138,6 +139,7 @@ def _write(context: autogenerate.RevisionContext) -> list[Script]:
 def _revision_context(
     project: Project, new: NewRevision
 ) -> autogenerate.RevisionContext:
+    _check_template(project)
     parents, labels = _place(project, new)
     command_args = {
         "message": new.message,
@@ -150,6 +152,25 @@ def _revision_context(
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
     }
     return autogenerate.RevisionContext(project.config, project.scripts, command_args)
+
+
+def _check_template(project: Project) -> None:
+    path = Path(project.scripts.dir, "script.py.mako")
+
+    if not path.exists():
+        raise ConfigurationError(
+            f"There is no template '{path}' for new revisions. Run 'db mkdir' to create"
+            " it."
+        )
+
+    if project.config.get_main_option("databases") is None:
+        return
+
+    if "engine_name" not in path.read_text(project.scripts.output_encoding):
+        raise ConfigurationError(
+            f"The template '{path}' is for one database, and there are several. Remove"
+            " it, and run 'db mkdir' to create one for several."
+        )
 
 
 def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
