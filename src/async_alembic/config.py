@@ -86,7 +86,8 @@ class Settings:
         except ImportError as e:
             raise ConfigurationError(
                 f"The folder '{path}' in app.config['ALEMBIC'] is in the package"
-                f" '{package}', which cannot be imported: {e}."
+                f" '{package}', which cannot be imported: {e}. Correct the name, or"
+                " install the package."
             ) from e
 
     def context_options(self) -> dict[str, t.Any]:

@@ -160,6 +160,11 @@ class Environment:
 
             yield
 
+    def keep_what_was_committed(self) -> None:
+        """See to what follows a commit of a user's function, in every database."""
+        for context in self.contexts.values():
+            self._keep(context)
+
     def run_steps(self, name: str, steps: Steps, **kwargs: t.Any) -> None:
         """Run migrations on one database, inside of :meth:`migrating`.
 
@@ -183,6 +188,24 @@ class Environment:
             for step in self._steps(heads, context) or ():
                 isolation.reinstall()
                 yield step
+                self._keep(context)
+
+    def _keep(self, context: MigrationContext) -> None:
+        """Commit what follows a ``op.get_bind().commit()``, which nothing else would,
+        and begin the transaction again that it ended.
+        """
+        connection = _connection(context)
+        # There's no public way to tell, nor to give the context another one.
+        transaction = context._transaction
+
+        if transaction is not None and transaction.is_active:
+            return
+
+        if connection.in_transaction():
+            connection.commit()
+
+        if transaction is not None:
+            context._transaction = connection.begin()
 
     def _knows(self, revision: str) -> bool:
         return revision in self._ids

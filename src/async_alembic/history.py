@@ -26,7 +26,21 @@ def check_references(scripts: c.Collection[Script]) -> None:
     ids = {script.revision for script in scripts}
     labels = {label for script in scripts for label in script.branch_labels}
 
+    owners = {script.revision: script for script in scripts}
+
     for script in scripts:
+        # Alembic adds a label to all of the branch, so that the module has to tell.
+        for label in to_tuple(
+            getattr(script.module, "branch_labels", None), default=()
+        ):
+            if owners.setdefault(label, script) is not script:
+                raise RevisionFileError(
+                    script.path,
+                    line_of(script.path, "branch_labels"),
+                    f"its label {label} is also in {owners[label].path}. Give one of"
+                    " them another.",
+                )
+
         for parent in to_tuple(script.down_revision, default=()):
             if parent not in ids:
                 raise RevisionFileError(

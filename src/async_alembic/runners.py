@@ -126,6 +126,10 @@ def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
 
         try:
             return await run_in_greenlet(own, work)
+        except DatabaseConnectionError:
+            # The thread of aiosqlite answers once more, after it has failed.
+            await asyncio.sleep(0.05)
+            raise
         finally:
             for name, engine in own.items():
                 if engine is not engines[name]:

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from alembic.script import Script
 from alembic.script import ScriptDirectory
-from alembic.script import write_hooks
 from alembic.script.revision import CycleDetected
 from alembic.script.revision import DependencyLoopDetected
 from alembic.script.revision import LoopDetected
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
 from alembic.util import asbool
+from alembic.util import to_tuple
+from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from . import errors
 from .history import check_references
@@ -29,6 +30,9 @@ from .history import cycle_error
 from .history import line_of
 from .translation import is_from_alembic
 from .translation import translated_errors
+from .writing import check_name
+from .writing import escape_message
+from .writing import run_hooks
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -123,6 +127,12 @@ class Scripts(ScriptDirectory):
 
             raise
 
+    def location_of(self, script: Script) -> str:
+        """The folder of ``version_locations`` that a revision is in."""
+        parents = Path(script.path).parents
+        inside = [folder for folder in self.directories if folder.resolve() in parents]
+        return max(map(str, inside), key=len)
+
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""
         return any(label in script.branch_labels for script in self.walk_revisions())
@@ -132,40 +142,80 @@ class Scripts(ScriptDirectory):
         return {script.revision for script in self.walk_revisions()}
 
     def unlabelled_heads(self) -> list[Script]:
-        """The heads that belong to no named branch."""
-        heads = self.get_revisions(self.get_heads())
-        return [head for head in heads if not head.branch_labels]
+        """The heads of what was begun without a branch name."""
+        heads = [
+            head
+            for head in self.get_revisions(self.get_heads())
+            if not all(map(_has_own_label, self._bases_of(head)))
+        ]
+        return [head for head in heads if not head.branch_labels] or heads
+
+    def _bases_of(self, head: Script) -> list[Script]:
+        walked = self.walk_revisions("base", head.revision)
+        return [script for script in walked if script.is_base]
 
     def generate_revision(
         self, revid: str, message: str | None, *args: t.Any, **kwargs: t.Any
     ) -> Script | None:
-        """Write a revision file, as Alembic does, and without printing."""
-        escaped = None if message is None else _escape(message)
-        return super().generate_revision(revid, escaped, *args, **kwargs)
+        """Write a revision file, as Alembic does, but without printing, and with all of
+        its faults found before anything is left behind.
+        """
+        check_name("revision id", revid)
 
-    def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
-        super()._generate_template(src, dest, **kwargs)
+        for label in to_tuple(kwargs.get("branch_labels"), default=()):
+            check_name("branch label", label)
 
-        for hook in self.post_write_hooks:
-            if "type" not in hook:
-                raise errors.ConfigurationError(
-                    f"The post write hook '{hook['_hook_name']}' needs a"
-                    f" '{hook['_hook_name']}.type', such as 'console_scripts'."
+            if self.has_branch(label):
+                raise errors.RevisionError(
+                    f"There is a branch '{label}' already. Choose another label."
                 )
 
-            # The public way to run hooks, ScriptDirectory.hooks, prints.
-            write_hooks._invoke(hook["type"], dest, hook)
+        if revid in self.ids():
+            raise errors.RevisionError(
+                f"There is a revision {revid} already. Give another id."
+            )
+
+        return super().generate_revision(revid, message, *args, **kwargs)
+
+    def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
+        # Alembic calls this to write the file, and imports the file afterwards.
+        kwargs["message"] = escape_message(kwargs["message"])
+
+        try:
+            super()._generate_template(src, dest, **kwargs)
+            run_hooks(self.post_write_hooks, dest)
+            script = self.read(dest)
+
+            if kwargs["branch_labels"] and not (script and script.branch_labels):
+                raise errors.ConfigurationError(
+                    f"The template '{src}' writes no 'branch_labels'. Add them, as in"
+                    " Alembic's own template."
+                )
+        except MakoException as e:
+            dest.unlink(missing_ok=True)
+            raise errors.ConfigurationError(
+                f"The template '{src}' is broken: {errors.first_line(e)}. Correct it."
+            ) from e
+        except BaseException:
+            dest.unlink(missing_ok=True)
+            raise
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
-        # Alembic overwrites a file of the same name, and with it a revision.
         path = super()._rev_path(*args, **kwargs)
 
+        # Alembic overwrites a file of the same name, and with it a revision.
         if path.exists():
             raise errors.RevisionFileError(
                 path,
                 None,
                 "it exists already. Choose another message, or put '%(rev)s' into"
                 " 'file_template'.",
+            )
+
+        if path.parent not in self.directories and not self.recursive_version_locations:
+            raise errors.ConfigurationError(
+                f"By 'file_template' the new revision would be '{path}', where it is"
+                " not looked for. Set 'recursive_version_locations' to True."
             )
 
         return path
@@ -215,13 +265,16 @@ class Scripts(ScriptDirectory):
             ) from e
         except (Exception, SystemExit) as e:
             line = getattr(e, "lineno", None) or _line_in_traceback(e, path)
-            reason = f"{type(e).__name__}: {errors.first_line(e)}"
+            text = e.msg if isinstance(e, SyntaxError) else errors.first_line(e)
+            way_out = "Correct the file."
 
             if line is None:
                 line = line_of(path, "revision")
-                reason += ". It needs a text 'revision', and a 'down_revision'"
+                way_out = "It needs a text 'revision', and a 'down_revision'."
 
-            raise errors.RevisionFileError(path, line, f"{reason}.") from e
+            raise errors.RevisionFileError(
+                path, line, f"{type(e).__name__}: {text}. {way_out}"
+            ) from e
 
         if script is not None and not script.revision:
             raise errors.RevisionFileError(
@@ -269,22 +322,9 @@ def load(config: Config, settings: Settings) -> Scripts:
     return scripts
 
 
-def _escape(message: str) -> str:
-    """A message as it must stand between triple quotes to be read back as it is."""
-    escaped = message.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    escaped = "".join(
-        char if char in "\n\t" or char.isprintable() else _escape_char(char)
-        for char in escaped
-    )
-
-    if escaped.endswith('"'):
-        escaped = f'{escaped[:-1]}\\"'
-
-    return escaped
-
-
-def _escape_char(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+def _has_own_label(script: Script) -> bool:
+    # Alembic adds a branch's label to all of its revisions.
+    return bool(getattr(script.module, "branch_labels", None))
 
 
 def _forget_bytecode(path: Path) -> None:

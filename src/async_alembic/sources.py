@@ -92,6 +92,9 @@ def find_targets(
             " app.config['ALEMBIC']['sqlalchemy.url']."
         )
 
+    if engines is not None:
+        _check_metadatas(named_metadatas, named_engines)
+
     return _match(named_metadatas, named_engines)
 
 
@@ -110,6 +113,18 @@ def _by_name(value: t.Any) -> dict[str, t.Any]:
 
     # Flask-SQLAlchemy names its default database None.
     return {"default" if name is None else name: v for name, v in value.items()}
+
+
+def _check_metadatas(
+    metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]
+) -> None:
+    # An extension can have engines that are not migrated.
+    if len(engines) > 1 and (unused := engines.keys() - metadatas.keys()):
+        names = ", ".join(f"'{name}'" for name in sorted(unused))
+        raise TargetError(
+            f"Missing metadata for the engines {names}. Every key of 'engines' needs"
+            " one in 'metadatas', which may be empty."
+        )
 
 
 def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Targets:
@@ -216,12 +231,13 @@ def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
             return {"default": async_engine_from_config(options)}
 
         return {"default": sa.engine_from_config(options)}
-    except (exc.ArgumentError, ImportError) as e:
+    except (exc.ArgumentError, ImportError, ValueError) as e:
+        # Not from the error, whose text can have the password in it.
         raise ConfigurationError(
             "app.config['ALEMBIC']['sqlalchemy.url'] cannot be used:"
             f" {_reason(e)}. It must look like 'postgresql+asyncpg://user@host/name',"
             " and its driver must be installed."
-        ) from e
+        ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import traceback
+from types import ModuleType
 
 import alembic.runtime.migration
 import alembic.script.revision
@@ -46,24 +47,32 @@ def translated_errors() -> c.Iterator[None]:
         yield
     except (CommandError, AlembicRevisionError) as e:
         raise _translate(e) from e
-    except AssertionError as e:
+    except (AssertionError, KeyError) as e:
         if not is_from_alembic(e):
             raise
 
         raise errors.RevisionError(_unreachable) from e
+    except AttributeError as e:
+        if e.name not in {"upgrade", "downgrade"} or not isinstance(e.obj, ModuleType):
+            raise
+
+        raise errors.RevisionFileError(
+            str(e.obj.__file__), 1, f"it needs a function '{e.name}'."
+        ) from e
     except SQLAlchemyError as e:
         raise errors.DatabaseError(e) from e
 
 
-def is_from_alembic(error: AssertionError) -> bool:
-    """Whether Alembic asserts what a user got wrong, such as ``"head+1"``."""
+def is_from_alembic(error: BaseException) -> bool:
+    """Whether Alembic stumbles over what a user got wrong, such as ``"head+1"``."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return last.filename in _alembic_files
 
 
 def _translate(error: Exception) -> errors.RevisionError:
     # What Alembic's commands raise has the precise error as its cause.
-    cause = error.__cause__ or error
+    cause = error.__cause__
+    cause = cause if isinstance(cause, AlembicRevisionError) else error
     text = str(cause)
 
     if isinstance(cause, MultipleHeads):

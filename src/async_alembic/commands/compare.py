@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from ..environment import Environment
 
 
+@translated_errors()
 def produce_migrations(env: Environment) -> MigrationScript:
     scripts = [_compare(env, name) for name in env.contexts]
     combined = scripts[0]
@@ -27,11 +28,13 @@ def produce_migrations(env: Environment) -> MigrationScript:
     return combined
 
 
+@translated_errors()
 def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
     script = produce_migrations(env)
     return [diff for ops in script.upgrade_ops_list for diff in ops.as_diffs()]
 
 
+@translated_errors()
 def needs_revision(env: Environment) -> bool:
     script = produce_migrations(env)
     return any(not ops.is_empty() for ops in script.upgrade_ops_list)
@@ -65,7 +68,7 @@ def _name(kind: str, items: list[t.Any]) -> str:
 def _compare(env: Environment, name: str) -> MigrationScript:
     context = env.contexts[name]
 
-    with translated_errors(), env.isolated(name):
+    with env.isolated(name):
         script = autogenerate.produce_migrations(
             context, context.opts["target_metadata"]
         )

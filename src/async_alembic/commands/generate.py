@@ -55,48 +55,49 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
         os.makedirs(location, exist_ok=True)
 
 
+@translated_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write what the models and the databases differ by; nothing if they do not."""
-    with translated_errors():
-        context = _revision_context(env.project, new)
+    context = _revision_context(env.project, new)
 
-        for name in env.contexts:
-            current = env.current(name)
-            heads = env.scripts.get_revisions("heads")
+    for name in env.contexts:
+        current = env.current(name)
+        heads = env.scripts.get_revisions("heads")
 
-            if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
-                raise NotUpToDateError(name)
+        if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
+            raise NotUpToDateError(name)
 
-            with env.isolated(name):
-                if new.empty:
-                    context.run_no_autogenerate(current, env.contexts[name])
-                else:
-                    context.run_autogenerate(current, env.contexts[name])
+        with env.isolated(name):
+            if new.empty:
+                context.run_no_autogenerate(current, env.contexts[name])
+            else:
+                context.run_autogenerate(current, env.contexts[name])
 
-            # What was read needs no transaction while files are written.
-            env.ops[name].get_bind().rollback()
+        # What was read needs no transaction while files are written.
+        env.ops[name].get_bind().rollback()
 
-        if not new.empty:
-            context.generated_revisions = [
-                script
-                for script in context.generated_revisions
-                if any(not ops.is_empty() for ops in script.upgrade_ops_list)
-            ]
+    if not new.empty:
+        context.generated_revisions = [
+            script
+            for script in context.generated_revisions
+            if any(not ops.is_empty() for ops in script.upgrade_ops_list)
+        ]
 
-        scripts: list[Script] = env.offload(lambda: _write(context))
-        return scripts
+    scripts: list[Script] = env.offload(lambda: _write(context))
+    return scripts
 
 
+@translated_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
     """Write a revision for which no database is needed."""
-    with translated_errors():
-        return _write(_revision_context(project, new))
+    return _write(_revision_context(project, new))
 
 
 def needs_database(config: Config, new: NewRevision) -> bool:
     return not new.empty or asbool(config.get_main_option("revision_environment"))
 
 
+@translated_errors()
 def merge(
     project: Project,
     revisions: Target,
@@ -106,19 +107,19 @@ def merge(
 ) -> Script | None:
     ids = to_ids(revisions)
 
-    with translated_errors():
-        if len(set(project.scripts.get_revisions(ids))) < 2:
-            return None
+    if len(set(project.scripts.get_revisions(ids))) < 2:
+        return None
 
-        return project.scripts.generate_revision(
-            unused_id(project),
-            message if message is not None else f"merge {', '.join(ids)}",
-            refresh=True,
-            head=ids,
-            splice=splice,
-            branch_labels=_labels(label) or None,
-            config=project.config,
-        )
+    _check_template(project)
+    return project.scripts.generate_revision(
+        unused_id(project),
+        message if message is not None else f"merge {', '.join(ids)}",
+        refresh=True,
+        head=ids,
+        splice=splice,
+        branch_labels=_labels(label) or None,
+        config=project.config,
+    )
 
 
 def unused_id(project: Project) -> str:
@@ -146,7 +147,7 @@ def _revision_context(
         "sql": False,
         "head": parents,
         "splice": new.splice,
-        "branch_label": labels,
+        "branch_label": labels or None,
         "version_path": _folder(project, new, parents),
         "rev_id": new.rev_id or unused_id(project),
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
@@ -163,10 +164,9 @@ def _check_template(project: Project) -> None:
             " it."
         )
 
-    if project.config.get_main_option("databases") is None:
-        return
+    several = project.config.get_main_option("databases") is not None
 
-    if "engine_name" not in path.read_text(project.scripts.output_encoding):
+    if several and "engine_name" not in path.read_text(project.scripts.output_encoding):
         raise ConfigurationError(
             f"The template '{path}' is for one database, and there are several. Remove"
             " it, and run 'db mkdir' to create one for several."
@@ -215,10 +215,10 @@ def _folder(project: Project, new: NewRevision, parents: list[str]) -> str:
 
     for parent in scripts.get_revisions(parents):
         if parent is not None:
-            return os.path.dirname(parent.path)
+            return scripts.location_of(parent)
 
     versions = os.path.join(scripts.dir, "versions")
-    folders = {os.path.dirname(script.path) for script in scripts.walk_revisions()}
+    folders = {scripts.location_of(script) for script in scripts.walk_revisions()}
 
     if os.path.isdir(versions) and (not folders or versions in folders):
         return versions

@@ -22,9 +22,9 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
+@translated_errors()
 def current(env: Environment) -> tuple[Script, ...]:
-    with translated_errors():
-        return env.scripts.get_revisions(current_ids(env))
+    return env.scripts.get_revisions(current_ids(env))
 
 
 def current_ids(env: Environment) -> tuple[str, ...]:
@@ -33,50 +33,55 @@ def current_ids(env: Environment) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
+@translated_errors()
 def heads(project: Project, resolve_dependencies: bool) -> tuple[Script, ...]:
     scripts = project.scripts
 
-    with translated_errors():
-        if resolve_dependencies:
-            return scripts.get_revisions("heads")
+    if resolve_dependencies:
+        return scripts.get_revisions("heads")
 
-        return scripts.get_revisions(scripts.get_heads())
+    return scripts.get_revisions(scripts.get_heads())
 
 
+@translated_errors()
 def branches(project: Project) -> list[Script]:
-    with translated_errors():
-        walked = project.scripts.walk_revisions()
-        return [script for script in walked if script.is_branch_point]
+    walked = project.scripts.walk_revisions()
+    return [script for script in walked if script.is_branch_point]
 
 
+@translated_errors()
 def log(project: Project, start: Target, end: Target) -> list[Script]:
     return _log(project.scripts, start, end, ())
 
 
+@translated_errors()
 def log_from_current(env: Environment, start: Target, end: Target) -> list[Script]:
     return _log(env.scripts, start, end, current_ids(env))
 
 
+@translated_errors()
 def show(project: Project, revisions: Target) -> tuple[Script, ...]:
     return _show(project.scripts, revisions, ())
 
 
+@translated_errors()
 def show_current(env: Environment, revisions: Target) -> tuple[Script, ...]:
     return _show(env.scripts, revisions, current_ids(env))
 
 
+@translated_errors()
 def needs_upgrade(env: Environment) -> bool:
     # Raises if a database is at a revision that the code does not have.
     current_ids(env)
     return any(status.state != "current" for status in status_of_all(env).values())
 
 
+@translated_errors()
 def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
-    with translated_errors():
-        return {
-            name: _status(env.scripts, context.get_current_heads())
-            for name, context in env.contexts.items()
-        }
+    return {
+        name: _status(env.scripts, context.get_current_heads())
+        for name, context in env.contexts.items()
+    }
 
 
 def use_context(
@@ -110,17 +115,15 @@ def _status(scripts: Scripts, current: tuple[str, ...]) -> DatabaseStatus:
 def _log(
     scripts: Scripts, start: Target, end: Target, current: tuple[str, ...]
 ) -> list[Script]:
-    with translated_errors():
-        walked = scripts.walk_revisions(
-            # Despite its signature, several ids may be given.
-            replace_current(start, current),  # type: ignore[arg-type]
-            replace_current(end, current),  # type: ignore[arg-type]
-        )
-        return list(walked)
+    walked = scripts.walk_revisions(
+        # Despite its signature, several ids may be given.
+        replace_current(start, current),  # type: ignore[arg-type]
+        replace_current(end, current),  # type: ignore[arg-type]
+    )
+    return list(walked)
 
 
 def _show(
     scripts: Scripts, revisions: Target, current: tuple[str, ...]
 ) -> tuple[Script, ...]:
-    with translated_errors():
-        return scripts.get_revisions(replace_current(revisions, current))
+    return scripts.get_revisions(replace_current(revisions, current))

@@ -10,6 +10,7 @@ import typing as t
 from ..errors import MigrationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
+from ..errors import RevisionNotFoundError
 from ..revisions import to_ids
 from ..revisions import to_steps
 from ..translation import translated_errors
@@ -49,6 +50,7 @@ class Progress:
 Report: t.TypeAlias = c.Callable[[Progress], None]
 
 
+@translated_errors()
 def upgrade(
     env: Environment, target: StepTarget, report: Report | None = None
 ) -> list[Script]:
@@ -62,6 +64,7 @@ def upgrade(
     return _migrate(env, "upgrade", ids, steps, report)
 
 
+@translated_errors()
 def downgrade(
     env: Environment, target: StepTarget, report: Report | None = None
 ) -> list[Script]:
@@ -73,6 +76,12 @@ def downgrade(
             " them, as 'branch@revision'."
         )
 
+    branch, at, _ = ids[0].rpartition("@")
+
+    if at and not (env.scripts.has(branch) or env.scripts.has_branch(branch)):
+        # Alembic would take everything back.
+        raise RevisionNotFoundError(branch)
+
     def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids[0][0] in "+-" and len(heads) > 1:
             # Alembic warns, and takes any one of them back.
@@ -83,6 +92,7 @@ def downgrade(
     return _migrate(env, "downgrade", ids, steps, report)
 
 
+@translated_errors()
 def stamp(env: Environment, target: Target, purge: bool) -> None:
     ids = to_ids(target)
 
@@ -98,15 +108,18 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
     run_migrations(env, steps)
 
 
+@translated_errors()
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
-    with translated_errors(), env.migrating():
+    with env.migrating():
         for name in env.contexts:
             env.run_steps(name, fn, **kwargs)
 
 
 def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
     with env.migrating(single=True), env.isolated(env.default):
-        return fn(env)
+        result = fn(env)
+        env.keep_what_was_committed()
+        return result
 
 
 def use_op(env: Environment, name: str | None, fn: c.Callable[[Operations], T]) -> T:
@@ -127,7 +140,7 @@ def _migrate(
     if target == ["+0"]:
         return []
 
-    with translated_errors(), env.migrating():
+    with env.migrating():
         for name, environment_context in env.environment_contexts.items():
             environment_context.context_opts["destination_rev"] = target[0]
 

@@ -33,20 +33,13 @@ class SQLite(Dialect):
         enforced = _pragma(connection, "foreign_keys") == [(1,)]
         violations: set[tuple[t.Any, ...]] = set()
 
-        def begin(connection: sa.Connection) -> None:
-            options = connection.get_execution_options()
-            in_transaction = connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
-
-            if options.get("isolation_level") != "AUTOCOMMIT" and not in_transaction:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-
         def check(connection: sa.Connection) -> None:
             new = set(_pragma(connection, "foreign_key_check")) - violations
 
             for table, row, parent, _ in sorted(new, key=str):
                 raise ForeignKeyError(table, row, parent)
 
-        event.listen(connection, "begin", begin)
+        event.listen(connection, "before_cursor_execute", _begin, retval=True)
 
         if enforced:
             violations.update(_pragma(connection, "foreign_key_check"))
@@ -56,16 +49,43 @@ class SQLite(Dialect):
         try:
             yield
         finally:
-            event.remove(connection, "begin", begin)
+            event.remove(connection, "before_cursor_execute", _begin)
 
             if enforced:
                 event.remove(connection, "commit", check)
 
             if not connection.closed and not connection.invalidated:
                 connection.rollback()
+                # SQLAlchemy holds a transaction for done whose commit has failed.
+                connection.connection.rollback()
 
                 if enforced:
                     _pragma(connection, "foreign_keys=ON")
+
+
+def _begin(
+    connection: sa.Connection,
+    cursor: t.Any,
+    statement: str,
+    parameters: t.Any,
+    context: object,
+    executemany: bool,
+) -> tuple[str, t.Any]:
+    """Begin a transaction before a statement that would run outside of one.
+
+    Not when SQLAlchemy begins one: whether the app's engine has a listener that begins
+    one itself is not known then.
+    """
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        driver_connection: t.Any = connection.connection.driver_connection
+
+        if statement.strip().rstrip(";").upper() in {"BEGIN", "BEGIN DEFERRED"}:
+            return "BEGIN IMMEDIATE", parameters
+
+        if not driver_connection.in_transaction:
+            cursor.execute("BEGIN IMMEDIATE")
+
+    return statement, parameters
 
 
 def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
