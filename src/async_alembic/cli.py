@@ -109,8 +109,13 @@ def current(
         click.echo("Database is not on all head revisions")
         ctx.exit(1)
 
-    for script in alembic.current():
-        _echo(script, verbose)
+    scripts = {script.revision: script for script in alembic.current()}
+    statuses = alembic.status()
+
+    for name, status in statuses.items():
+        for revision in status.current:
+            prefix = f"[{name}] " if len(statuses) > 1 else ""
+            click.echo(f"{prefix}{_format(scripts[revision], verbose)}")
 
 
 @click.command()

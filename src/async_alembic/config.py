@@ -19,7 +19,16 @@ from .errors import ConfigurationError
 if t.TYPE_CHECKING:
     from alembic.config import Config
 
-# What the extension itself passes to EnvironmentContext.configure().
+_LOCATIONS = "a list of folders and of (branch, folder) pairs"
+#: The names of what can stand between paths in one text, as Alembic has them.
+SEPARATORS = {
+    "os": os.pathsep,
+    "space": " ",
+    "newline": "\n",
+    ":": ":",
+    ";": ";",
+}
+#: What the extension itself passes to EnvironmentContext.configure().
 RESERVED_CONTEXT_KEYS = ("connection", "url", "dialect_name", "target_metadata", "fn")
 
 
@@ -58,7 +67,12 @@ class Settings:
 
     @property
     def script_location(self) -> str:
-        return self.absolute(self.options["script_location"])
+        location = self.options["script_location"]
+
+        if not isinstance(location, (str, os.PathLike)):
+            raise _wrong("script_location", location, "a folder")
+
+        return self.absolute(location)
 
     @property
     def version_locations(self) -> list[str]:
@@ -70,12 +84,23 @@ class Settings:
         """The folder of each named branch."""
         return {branch: path for branch, path in self._locations() if branch}
 
+    @property
+    def separator(self) -> str:
+        """What stands between paths in one text."""
+        name = self.options["path_separator"]
+
+        if name not in SEPARATORS:
+            raise _wrong("path_separator", name, f"one of {', '.join(SEPARATORS)}")
+
+        return SEPARATORS[name]
+
     def absolute(self, path: str | os.PathLike[str]) -> str:
-        """A path from the config: absolute, ``package:folder``, or from the app's root.
+        """A path from the config: absolute, ``package:folder``, or from the app's root,
+        which is also what ``%(here)s`` means.
 
         :raises ConfigurationError: If there is no such package.
         """
-        path = os.fspath(path)
+        path = os.fspath(path).replace("%(here)s", self.root_path)
         package, colon, folder = path.partition(":")
 
         if os.path.isabs(path) or not colon:
@@ -83,7 +108,7 @@ class Settings:
 
         try:
             return str(importlib.resources.files(package).joinpath(folder))
-        except ImportError as e:
+        except (ImportError, ValueError) as e:
             raise ConfigurationError(
                 f"The folder '{path}' in app.config['ALEMBIC'] is in the package"
                 f" '{package}', which cannot be imported: {e}. Correct the name, or"
@@ -105,17 +130,22 @@ class Settings:
         return dict(self.context)
 
     def _locations(self) -> c.Iterator[tuple[str | None, str]]:
-        for item in self.options["version_locations"]:
+        locations = self.options["version_locations"]
+
+        if isinstance(locations, str):
+            locations = filter(None, locations.split(self.separator))
+
+        if not isinstance(locations, c.Iterable):
+            raise _wrong("version_locations", locations, _LOCATIONS)
+
+        for item in locations:
             match item:
                 case str() | os.PathLike():
                     yield None, self.absolute(item)
                 case [str(branch), str() | os.PathLike() as path]:
                     yield branch, self.absolute(path)
                 case _:
-                    raise ConfigurationError(
-                        "app.config['ALEMBIC']['version_locations'] takes folders and"
-                        f" (branch, folder) pairs, not {item!r}."
-                    )
+                    raise _wrong("version_locations", item, _LOCATIONS)
 
 
 def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
@@ -131,23 +161,24 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
 
     # Alembic prints what it does unless a command line told it to be quiet.
     config = Config(cmd_opts=Namespace(x=None, quiet=True))
+    config.file_config["DEFAULT"]["here"] = _escape(settings.root_path)
     options = dict(settings.options)
     options["script_location"] = settings.script_location
     options["version_locations"] = [
         settings.script_location,
         *settings.version_locations,
     ]
+    texts = dict(_texts(config.config_ini_section, options, settings.separator))
 
-    for key, value in options.items():
-        if key.startswith("sqlalchemy.") and not isinstance(value, (str, sa.URL)):
-            # An argument for the engine, such as 'connect_args', which is no text.
-            continue
+    for (section, key), text in texts.items():
+        _set(config, section, key, text)
 
-        if isinstance(value, c.Mapping):
-            for inner_key, inner_value in value.items():
-                _set(config, key, inner_key, inner_value)
-        else:
-            _set(config, config.config_ini_section, key, value)
+    # Only now, as a value may refer to one that follows.
+    for (section, key), text in texts.items():
+        try:
+            config.get_section_option(section, key)
+        except configparser.InterpolationError:
+            config.set_section_option(section, key, _escape(text))
 
     if len(names) > 1:
         config.set_main_option("databases", ", ".join(names))
@@ -171,21 +202,38 @@ def add_urls(config: Config, urls: c.Mapping[str, sa.URL]) -> None:
             config.set_section_option(section, "sqlalchemy.url", _escape(text))
 
 
-def _set(config: Config, section: str, key: str, value: object) -> None:
+def _texts(
+    main: str, options: c.Mapping[str, t.Any], separator: str
+) -> c.Iterator[tuple[tuple[str, str], str]]:
+    """The section, the key and the text of each option."""
+    for key, value in options.items():
+        if key.startswith("sqlalchemy.") and not isinstance(value, (str, sa.URL)):
+            # An argument for the engine, such as 'connect_args', which is no text.
+            continue
+
+        if key == "post_write_hooks" and not isinstance(value, c.Mapping):
+            raise _wrong(key, value, "a dict, as the section of that name")
+
+        section, values = main, {key: value}
+
+        if isinstance(value, c.Mapping):
+            section, values = key, dict(value)
+
+        for inner_key, inner_value in values.items():
+            if inner_value is not None:
+                between = ", " if inner_key == "hooks" else separator
+                yield (section, inner_key), _as_text(inner_value, between)
+
+
+def _set(config: Config, section: str, key: str, text: str) -> None:
     """Set an option. A percent sign may be doubled, as in an ini file, or not."""
-    if value is None:
-        return
-
-    text = _as_text(config, value)
-
     try:
         config.set_section_option(section, key, text)
-        config.get_section_option(section, key)
-    except (ValueError, configparser.InterpolationError):
+    except ValueError:
         config.set_section_option(section, key, _escape(text))
 
 
-def _as_text(config: Config, value: object) -> str:
+def _as_text(value: object, between: str) -> str:
     if isinstance(value, sa.URL):
         return value.render_as_string(hide_password=False)
 
@@ -193,11 +241,15 @@ def _as_text(config: Config, value: object) -> str:
         return str(value).lower()
 
     if isinstance(value, (list, tuple)):
-        separators = {"space": " ", "newline": "\n", ";": ";", ":": ":"}
-        separator = config.get_main_option("path_separator") or "os"
-        return separators.get(separator, os.pathsep).join(map(os.fspath, value))
+        return between.join(map(os.fspath, value))
 
     return str(value)
+
+
+def _wrong(key: str, value: object, wanted: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"app.config['ALEMBIC']['{key}'] must be {wanted}, not {value!r}."
+    )
 
 
 def _escape(text: str) -> str:

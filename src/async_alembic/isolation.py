@@ -77,11 +77,12 @@ class _ModulePerTask:
             self._install()
 
     def _install(self) -> None:
-        if self._globals.get("_proxy") is not self._installed["_proxy"]:
-            for name in self._installed:
-                self._saved[name] = self._globals.get(name, _missing)
+        for name, ours in self._installed.items():
+            there = self._globals.get(name, _missing)
 
-        self._globals.update(self._installed)
+            if there is not ours:
+                self._saved[name] = there
+                self._globals[name] = ours
 
     def _restore(self) -> None:
         for name, value in self._saved.items():

@@ -51,9 +51,18 @@ class AwaitedAttribute:
         )
 
     def __await__(self) -> c.Generator[t.Any, t.Any, t.Any]:
-        return self._run(
-            lambda target: _detached(getattr(target, self._attribute), self._name)
-        ).__await__()
+        def get(target: t.Any) -> t.Any:
+            value = _detached(getattr(target, self._attribute), self._name)
+
+            if callable(value):
+                raise AsyncAlembicError(
+                    f"'{self._name}' is a method. Call it: 'await"
+                    f" alembic.{self._name}(...)'."
+                )
+
+            return value
+
+        return self._run(get).__await__()
 
 
 class BlockingProxy:
@@ -88,6 +97,10 @@ class BlockingProxy:
         return method
 
 
+#: What context managers, and Alembic's objects that hold a connection, have.
+_of_open_connections = ("__enter__", "connection", "migration_context")
+
+
 def _refuse_private(attribute: str) -> None:
     if attribute.startswith("_"):
         raise AttributeError(attribute)
@@ -95,7 +108,7 @@ def _refuse_private(attribute: str) -> None:
 
 def _detached(value: t.Any, name: str) -> t.Any:
     """A value that can be used after its connection was closed."""
-    if hasattr(value, "__enter__"):
+    if any(hasattr(value, name) for name in _of_open_connections):
         raise AsyncAlembicError(
             f"'{name}' returns what only works while the database is open. Use it"
             f" inside of a function: 'run(lambda env: ...)', where it is"

@@ -67,9 +67,11 @@ class Registry:
         self.engines = engines
         self.prefer_async = prefer_async
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
+        self._had_an_app = False
 
     def add(self, app: App) -> AppState:
         set_defaults(app.config)
+        self._had_an_app = True
         self._states[app] = state = AppState(self)
         return state
 
@@ -97,6 +99,12 @@ class Registry:
             )
 
         apps = list(self._states)
+
+        if not apps and self._had_an_app:
+            raise AppError(
+                "The app that was registered is gone. Keep a reference to it, as this"
+                " extension keeps none."
+            )
 
         if not apps:
             raise AppError("No app is registered. Call 'init_app' first.")

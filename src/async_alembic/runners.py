@@ -13,10 +13,13 @@ import concurrent.futures
 import contextlib
 import contextvars
 import copy
+import threading
 import typing as t
 
+import anyio
 import anyio.to_thread
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import SingletonThreadPool
@@ -96,7 +99,54 @@ def call_here(fn: c.Callable[[], T]) -> T:
 
 
 async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
-    return await anyio.to_thread.run_sync(run_directly, engines, work)
+    """Run work in a worker thread. If it is cancelled, it stops before its next
+    statement and rolls back, and the cancellation is raised when the thread is done.
+    """
+    cancelled = threading.Event()
+    finished = anyio.Event()
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def stop_if_cancelled(*args: object) -> None:
+        if cancelled.is_set():
+            raise _Cancelled
+
+    def watched(connections: dict[str, sa.Connection], offload: Offload) -> T:
+        for connection in connections.values():
+            event.listen(connection, "before_cursor_execute", stop_if_cancelled)
+            event.listen(connection, "commit", stop_if_cancelled)
+
+        return work(connections, offload)
+
+    async def run() -> None:
+        try:
+            outcome.append(
+                await anyio.to_thread.run_sync(run_directly, engines, watched)
+            )
+        except (Exception, _Cancelled) as e:
+            failure.append(e)
+        finally:
+            finished.set()
+
+    # Awaiting the thread itself would return at a task's cancel() while it goes on; a
+    # task group waits for it.
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+
+        try:
+            await finished.wait()
+        except BaseException:
+            cancelled.set()
+            raise
+
+    if failure:
+        raise failure[0]
+
+    return outcome[0]
+
+
+class _Cancelled(BaseException):
+    """Ends work whose caller was cancelled; no ``except Exception`` can hold it."""
 
 
 async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:

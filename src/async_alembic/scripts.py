@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import collections.abc as c
 import contextlib
 import importlib.util
@@ -65,14 +66,20 @@ class Scripts(ScriptDirectory):
         if not recursive:
             locations.insert(1, os.path.join(main, "versions"))
 
-        slug_length = config.get_main_option("truncate_slug_length")
+        with _named_key("truncate_slug_length"):
+            slug_length = int(config.get_main_option("truncate_slug_length", "40"))
+
+        with _named_key("output_encoding"):
+            encoding = config.get_main_option("output_encoding", "utf-8")
+            codecs.lookup(encoding)
+
         super().__init__(
             main,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
-            truncate_slug_length=int(slug_length) if slug_length else 40,
+            truncate_slug_length=slug_length,
             version_locations=locations,
             sourceless=asbool(config.get_main_option("sourceless")),
-            output_encoding=config.get_main_option("output_encoding", "utf-8"),
+            output_encoding=encoding,
             timezone=config.get_main_option("timezone"),
             recursive_version_locations=recursive,
             messaging_opts=config.messaging_opts,
@@ -201,7 +208,8 @@ class Scripts(ScriptDirectory):
             raise
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
-        path = super()._rev_path(*args, **kwargs)
+        with _named_key("file_template"):
+            path = super()._rev_path(*args, **kwargs)
 
         # Alembic overwrites a file of the same name, and with it a revision.
         if path.exists():
@@ -320,6 +328,17 @@ def load(config: Config, settings: Settings) -> Scripts:
             raise cycle_error(members) from e
 
     return scripts
+
+
+@contextlib.contextmanager
+def _named_key(key: str) -> c.Iterator[None]:
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as e:
+        raise errors.ConfigurationError(
+            f"app.config['ALEMBIC']['{key}'] cannot be used: {errors.first_line(e)}."
+            " Correct it."
+        ) from e
 
 
 def _has_own_label(script: Script) -> bool:

@@ -29,12 +29,18 @@ _unreachable = (
     "The target cannot be reached from where the database is. 'db current' shows where"
     " it is, and 'db log' lists the revisions that there are."
 )
+_no_range = (
+    "There is no way from the start up to the end. Give a start that the end follows;"
+    " 'db log' lists the revisions in their order."
+)
 #: Alembic's words that name no way out, and what is said instead.
 _sentences = {
     "didn't produce": _too_few,
     "Walked too far": _too_few,
     "Ambiguous": _ambiguous,
     "is not a valid": _unreachable,
+    "is not an ancestor": _no_range,
+    "does not refer to ancestor/descendant": _no_range,
 }
 
 _alembic_files = {alembic.script.revision.__file__, alembic.runtime.migration.__file__}

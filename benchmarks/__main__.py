@@ -1,0 +1,3 @@
+from .at_head import main
+
+main()

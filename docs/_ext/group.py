@@ -1,0 +1,9 @@
+"""The ``db`` group without an app, for sphinx-click, which documents an object."""
+
+from __future__ import annotations
+
+import click
+
+from async_alembic.cli import all_commands
+
+db = click.Group("db", commands=all_commands, help="Manage database migrations.")

@@ -1,0 +1,256 @@
+"""The README and each page of the documentation is followed like a user would: every
+code block and every command on it, from top to bottom, in a new folder.
+
+- A block that begins with a comment such as ``# shop/models.py`` is that file, and is
+  written to the folder.
+- Any other ``python`` block is run. The blocks of a page share one namespace and one
+  event loop, and may ``await``. Where one does not, no loop is running, so that it may
+  call the blocking methods.
+- In a ``console`` block, each line after ``$`` is a command. ``quart`` and ``flask``
+  are run in this process. What is shown below a command is what it must print, apart
+  from times and the ids of revisions, and only a command with such a text may fail.
+- The comment ``<!-- In a new folder. -->`` begins a new folder and namespace.
+- Blocks of other languages are shown only.
+
+Sybil and pytest-markdown-docs run Python blocks as well, but neither the commands in
+between nor the files, which is what a page on migrations is made of.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from click.testing import CliRunner
+
+import async_alembic
+
+from .engines import disposing_engines
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: What installs packages, or serves until it is stopped, is not run.
+NOT_RUN = re.compile(
+    r"(python3? -m (venv|pip)|pip|uv|make|\.|source|curl|(quart|flask) run)(\s|$)"
+)
+NEW_FOLDER = "<!-- In a new folder. -->"
+_block = re.compile(
+    rf"^(?P<fence>`{{3,}})(?P<language>\w+)\n(?P<code>.*?)^(?P=fence)$|^{NEW_FOLDER}$",
+    re.MULTILINE | re.DOTALL,
+)
+_file_name = re.compile(r"# ([\w./-]+\.(?:py|toml|ini))\n")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code on a page.
+
+    :param language: Empty for the comment that begins a new folder.
+    :param line: Where its code begins on the page.
+    """
+
+    language: str
+    code: str
+    line: int
+
+    @property
+    def file_name(self) -> str | None:
+        match = _file_name.match(self.code)
+        return match[1] if match else None
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+
+    for match in _block.finditer(text):
+        line = text.count("\n", 0, match.start("code")) if match["code"] else 0
+        yield Block(match["language"] or "", match["code"] or "", line)
+
+
+def commands_of(block: Block) -> Iterator[tuple[str, str]]:
+    """Each command with the output that is shown below it."""
+    _, *parts = re.split(r"^\$ ", block.code, flags=re.MULTILINE)
+
+    for part in parts:
+        command, _, output = part.partition("\n")
+        yield command, output.strip()
+
+
+def generalize(output: str) -> str:
+    """An output without what differs from run to run."""
+    output = re.sub(r"(?<!\d)\d{10}(?!\d)", "<id>", output)
+    output = re.sub(r"\d+(\.\d+)? m?s\b", "<time>", output)
+    return "\n".join(line.rstrip() for line in output.strip().splitlines())
+
+
+class Reader:
+    """Does what a page says.
+
+    :param page: The page.
+    :param folder: Where the folders are made, in which it is done.
+    :param runner: Holds the event loop.
+    :param monkeypatch: Undoes what the page does to this process.
+    """
+
+    def __init__(
+        self,
+        page: Path,
+        folder: Path,
+        runner: asyncio.Runner,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        self.page = page
+        self.folder = folder
+        self.runner = runner
+        self.monkeypatch = monkeypatch
+        self.namespace: dict[str, Any] = {}
+
+    def read(self) -> None:
+        self.begin_new_folder()
+
+        for block in blocks_of(self.page):
+            if not block.language:
+                self.begin_new_folder()
+            elif block.language == "console":
+                for command, output in commands_of(block):
+                    self.run_command(command, output)
+            elif block.file_name:
+                self.write(block.file_name, block.code)
+            elif block.language == "python":
+                self.run_python(block)
+
+    def begin_new_folder(self) -> None:
+        folder = self.folder / str(len(list(self.folder.iterdir())))
+        folder.mkdir()
+        self.change_folder(folder)
+        self.namespace = {"__name__": "__main__"}
+        self.forget_modules()
+
+    def change_folder(self, folder: Path) -> None:
+        self.monkeypatch.chdir(folder)
+        # Where Python would find modules if it was started here.
+        self.monkeypatch.syspath_prepend(Path.cwd())
+
+    def write(self, name: str, text: str) -> None:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        self.forget_modules()
+
+    def forget_modules(self) -> None:
+        """Import the page's files anew, as a new process would."""
+        for name, module in list(sys.modules.items()):
+            if self.folder in Path(getattr(module, "__file__", None) or "/").parents:
+                del sys.modules[name]
+
+    def run_python(self, block: Block) -> None:
+        # So that a traceback shows the line of the page.
+        code = "\n" * block.line + block.code
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compiled = compile(code, str(self.page), "exec", flags, dont_inherit=True)
+        result = eval(compiled, self.namespace)
+
+        if inspect.iscoroutine(result):
+            self.runner.run(result)
+
+    def run_command(self, command: str, shown: str) -> None:
+        if NOT_RUN.match(command):
+            return
+
+        words = shlex.split(command, comments=True)
+
+        match words:
+            case ["cd", name]:
+                self.change_folder(Path(name))
+                return
+            case ["mkdir", *names]:
+                for name in names:
+                    Path(name).mkdir()
+                return
+            case ["export", assignment]:
+                self.monkeypatch.setenv(*assignment.split("=", 1))
+                return
+            case ["quart" | "flask" as program, *args]:
+                status, output = self.run_cli(program, args)
+            case ["python" | "pytest", *args]:
+                status, output = run_process(words)
+            case _:
+                raise AssertionError(f"'{command}' cannot be run by this test")
+
+        if shown:
+            assert generalize(output) == generalize(shown), command
+        else:
+            assert status == 0, f"{command}: {output}"
+
+    def run_cli(self, program: str, args: list[str]) -> tuple[int, str]:
+        from flask.cli import cli as flask_cli
+        from quart.cli import cli as quart_cli
+
+        cli = {"flask": flask_cli, "quart": quart_cli}[program]
+        self.forget_modules()
+
+        # A program sets variables, and inserts the folder that it finds the app in.
+        with patch.dict(os.environ), patch.object(sys, "path", sys.path.copy()):
+            result = CliRunner().invoke(cli, args, prog_name=program)
+
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+
+        return result.exit_code, result.output
+
+
+def run_process(words: list[str]) -> tuple[int, str]:
+    program, *args = words
+    module = ["-m", "pytest", "-p", "no:cacheprovider"] if program == "pytest" else []
+    done = subprocess.run(
+        [sys.executable, *module, *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_everything_on_a_page_works_as_it_says(
+    page: Path,
+    tmp_path: Path,
+    runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A file that is written twice within a second would be taken from the cache.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    reader = Reader(page, tmp_path, runner, monkeypatch)
+
+    with disposing_engines(runner):
+        try:
+            reader.read()
+        finally:
+            reader.forget_modules()
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "".join(path.read_text() for path in (ROOT / "docs/reference").glob("*.md"))
+    documented = set(re.findall(r"^\.\. auto(?:class|exception):: (\w+)$", pages, re.M))
+    assert documented == set(async_alembic.__all__)
+
+
+def test_blocks_are_found() -> None:
+    """Or the test above could not fail."""
+    blocks = [block for page in PAGES for block in blocks_of(page)]
+    commands = [command for block in blocks for command in commands_of(block)]
+    assert sum(block.language == "python" for block in blocks) > 40
+    assert sum(command.startswith(("quart", "flask")) for command, _ in commands) > 30
