@@ -154,6 +154,12 @@ def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Tar
                 f" {type(engine).__name__}."
             )
 
+        if isinstance(engine, sa.Engine) and engine.dialect.is_async:
+            raise TargetError(
+                f"The engine '{name}' has an async driver, but is no AsyncEngine. Pass"
+                " what 'create_async_engine' returns."
+            )
+
     if len({isinstance(engine, AsyncEngine) for engine in used.values()}) > 1:
         raise TargetError(
             "The engines must be of one kind. Make all of them with 'create_engine', or"

@@ -58,7 +58,9 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
 @translated_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write what the models and the databases differ by; nothing if they do not."""
-    context = _revision_context(env.project, new)
+    context: autogenerate.RevisionContext = env.offload(
+        lambda: _revision_context(env.project, new)
+    )
 
     for name in env.contexts:
         current = env.current(name)

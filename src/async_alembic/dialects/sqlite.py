@@ -3,12 +3,16 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import typing as t
+from collections import Counter
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
 from ..errors import ForeignKeyError
 from .base import Dialect
+
+#: The table, the rowid if it has one, and the table that the row refers to.
+_Violation: t.TypeAlias = tuple[str, int | None, str]
 
 
 class SQLite(Dialect):
@@ -31,18 +35,16 @@ class SQLite(Dialect):
         :param connection: A connection that is not in a transaction.
         """
         enforced = _pragma(connection, "foreign_keys") == [(1,)]
-        violations: set[tuple[t.Any, ...]] = set()
+        before: list[_Violation] = []
 
         def check(connection: sa.Connection) -> None:
-            new = set(_pragma(connection, "foreign_key_check")) - violations
-
-            for table, row, parent, _ in sorted(new, key=str):
-                raise ForeignKeyError(table, row, parent)
+            if new := _find_new(before, _violations(connection)):
+                raise ForeignKeyError(*new)
 
         event.listen(connection, "before_cursor_execute", _begin, retval=True)
 
         if enforced:
-            violations.update(_pragma(connection, "foreign_key_check"))
+            before += _violations(connection)
             _pragma(connection, "foreign_keys=OFF")
             event.listen(connection, "commit", check)
 
@@ -86,6 +88,21 @@ def _begin(
             cursor.execute("BEGIN IMMEDIATE")
 
     return statement, parameters
+
+
+def _violations(connection: sa.Connection) -> list[_Violation]:
+    return [row[:3] for row in _pragma(connection, "foreign_key_check")]  # type: ignore[misc]
+
+
+def _find_new(before: list[_Violation], after: list[_Violation]) -> _Violation | None:
+    """A violation that was not there before. Rows are counted for each pair of tables,
+    as they can get other ids when a table is rebuilt.
+    """
+    counts_before = Counter((table, parent) for table, _, parent in before)
+    counts = Counter((table, parent) for table, _, parent in after)
+    grown = {pair for pair, count in counts.items() if count > counts_before[pair]}
+    found = [v for v in after if (v[0], v[2]) in grown]
+    return min(found, key=lambda v: (v in before, str(v)), default=None)
 
 
 def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
