@@ -91,7 +91,7 @@ def _begin(
 
 
 def _violations(connection: sa.Connection) -> list[_Violation]:
-    return [row[:3] for row in _pragma(connection, "foreign_key_check")]  # type: ignore[misc]
+    return [row[:3] for row in _pragma(connection, "foreign_key_check")]
 
 
 def _find_new(before: list[_Violation], after: list[_Violation]) -> _Violation | None:
