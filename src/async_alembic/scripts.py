@@ -5,20 +5,14 @@ from __future__ import annotations
 import codecs
 import collections.abc as c
 import contextlib
-import importlib.util
 import os
-import re
 import sys
-import time
-import traceback
 import typing as t
 from pathlib import Path
 
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script.revision import CycleDetected
-from alembic.script.revision import DependencyLoopDetected
-from alembic.script.revision import LoopDetected
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
 from alembic.util import asbool
@@ -29,6 +23,7 @@ from . import errors
 from .history import check_references
 from .history import cycle_error
 from .history import line_of
+from .reading import read_revision
 from .translation import is_from_alembic
 from .translation import translated_errors
 from .writing import check_name
@@ -39,11 +34,6 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
 
     from .config import Settings
-
-#: What every revision file has, however it is written.
-_assigns_revision = re.compile(
-    r"^revision\s*[:=]|\bdown_revision\b[^=\n]*=(?!=)", re.MULTILINE
-)
 
 
 class Scripts(ScriptDirectory):
@@ -191,7 +181,7 @@ class Scripts(ScriptDirectory):
         try:
             super()._generate_template(src, dest, **kwargs)
             run_hooks(self.post_write_hooks, dest)
-            script = self.read(dest)
+            script = read_revision(self, dest)
 
             if kwargs["branch_labels"] and not (script and script.branch_labels):
                 raise errors.ConfigurationError(
@@ -232,7 +222,7 @@ class Scripts(ScriptDirectory):
         scripts: dict[str, Script] = {}
 
         for path in self.files():
-            script = self.read(path)
+            script = read_revision(self, path)
 
             if script is None:
                 continue
@@ -249,60 +239,6 @@ class Scripts(ScriptDirectory):
 
         check_references(scripts.values())
         yield from scripts.values()
-
-    def read(self, path: Path) -> Script | None:
-        """Read a file, if it is a revision.
-
-        :raises RevisionFileError: If it cannot be imported.
-        """
-        if self._is_other_file(path):
-            return None
-
-        _forget_bytecode(path)
-
-        try:
-            # There's no public way to make a Script of a file.
-            script = Script._from_path(self, path)
-        except LoopDetected as e:
-            dependency = isinstance(e, DependencyLoopDetected)
-            key = "depends_on" if dependency else "down_revision"
-            raise errors.RevisionFileError(
-                path,
-                line_of(path, key),
-                f"revision {e.revisions[0]} follows itself. Correct '{key}'.",
-            ) from e
-        except (Exception, SystemExit) as e:
-            line = getattr(e, "lineno", None) or _line_in_traceback(e, path)
-            text = e.msg if isinstance(e, SyntaxError) else errors.first_line(e)
-            way_out = "Correct the file."
-
-            if line is None:
-                line = line_of(path, "revision")
-                way_out = "It needs a text 'revision', and a 'down_revision'."
-
-            raise errors.RevisionFileError(
-                path, line, f"{type(e).__name__}: {text}. {way_out}"
-            ) from e
-
-        if script is not None and not script.revision:
-            raise errors.RevisionFileError(
-                path, line_of(path, "revision"), "its 'revision' is empty. Give it one."
-            )
-
-        return script
-
-    def _is_other_file(self, path: Path) -> bool:
-        """Whether a file lies beside ``env.py`` and is no revision."""
-        main = Path(self.dir).resolve()
-
-        if path.suffix != ".py" or main not in path.parents:
-            return False
-
-        if path.parent != main and not self.recursive_version_locations:
-            return False
-
-        text = path.read_text(self.output_encoding, errors="replace")
-        return path.name == "env.py" or not _assigns_revision.search(text)
 
 
 def load(config: Config, settings: Settings) -> Scripts:
@@ -323,7 +259,7 @@ def load(config: Config, settings: Settings) -> Scripts:
         try:
             scripts.get_heads()
         except CycleDetected as e:
-            read = map(scripts.read, scripts.files())
+            read = (read_revision(scripts, path) for path in scripts.files())
             members = [s for s in read if s and s.revision in e.revisions]
             raise cycle_error(members) from e
 
@@ -344,18 +280,3 @@ def _named_key(key: str) -> c.Iterator[None]:
 def _has_own_label(script: Script) -> bool:
     # Alembic adds a branch's label to all of its revisions.
     return bool(getattr(script.module, "branch_labels", None))
-
-
-def _forget_bytecode(path: Path) -> None:
-    """Remove the bytecode of a file that was just written. Python would not see that it
-    is edited again within the same second, if its size stays the same.
-    """
-    with contextlib.suppress(OSError):
-        if time.time() - path.stat().st_mtime < 2:
-            os.unlink(importlib.util.cache_from_source(path))
-
-
-def _line_in_traceback(error: BaseException, path: Path) -> int | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return lines[-1] if lines else None
