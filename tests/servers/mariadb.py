@@ -120,6 +120,9 @@ class MariaDBServer(Server):
             "pid-file": self.directory / "pid",
             "port": self.port,
             "socket": self._socket,
+            # In a folder that servers share, their temporary tables get in each
+            # other's way.
+            "tmpdir": self.directory,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [self._program("mariadbd") or "", "--no-defaults", *options]
