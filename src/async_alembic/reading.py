@@ -35,12 +35,11 @@ def read_revision(scripts: ScriptDirectory, path: Path) -> Script | None:
     :param path: The file.
     :raises RevisionFileError: If it cannot be imported.
     """
-    if _is_other_file(scripts, path):
-        return None
-
-    _forget_bytecode(path)
-
     try:
+        if _is_other_file(scripts, path):
+            return None
+
+        _forget_bytecode(path)
         # There's no public way to make a Script of a file.
         script = Script._from_path(scripts, path)
     except LoopDetected as e:
@@ -52,6 +51,10 @@ def read_revision(scripts: ScriptDirectory, path: Path) -> Script | None:
             f"revision {e.revisions[0]} follows itself. Correct '{key}'.",
         ) from e
     except (Exception, SystemExit) as e:
+        if not path.exists():
+            # Removed since the folder was listed.
+            return None
+
         line = getattr(e, "lineno", None) or _line_in_traceback(e, path)
         text = e.msg if isinstance(e, SyntaxError) else first_line(e)
         way_out = "Correct the file."

@@ -26,7 +26,8 @@ from .history import line_of
 from .reading import read_revision
 from .translation import is_from_alembic
 from .translation import translated_errors
-from .writing import check_name
+from .writing import check_id
+from .writing import check_label
 from .writing import escape_message
 from .writing import run_hooks
 
@@ -95,18 +96,22 @@ class Scripts(ScriptDirectory):
                 for path in Script._list_py_dir(self, directory):
                     found.setdefault(path.resolve(), path)
 
-        return [path for path in found if path.suffix in {".py", ".pyc"}]
+        return [p for p in found if p.suffix in {".py", ".pyc"} and p.is_file()]
 
     def is_stale(self) -> bool:
         """Whether a file was added, edited or removed since this was made."""
         return self._fingerprint != self._take_fingerprint()
 
     def _take_fingerprint(self) -> tuple[object, ...]:
-        return tuple(
-            (path, stat.st_mtime_ns, stat.st_size)
-            for path in self.files()
-            for stat in (path.stat(),)
-        )
+        fingerprint = []
+
+        for path in self.files():
+            # It may be gone by now.
+            with contextlib.suppress(FileNotFoundError):
+                stat = path.stat()
+                fingerprint.append((path, stat.st_mtime_ns, stat.st_size))
+
+        return tuple(fingerprint)
 
     def has(self, revision: str) -> bool:
         """Whether there is a revision with this id, of which the first four
@@ -157,26 +162,29 @@ class Scripts(ScriptDirectory):
         """Write a revision file, as Alembic does, but without printing, and with all of
         its faults found before anything is left behind.
         """
-        check_name("revision id", revid)
+        check_id(revid)
+        ids = self.ids()
 
-        for label in to_tuple(kwargs.get("branch_labels"), default=()):
-            check_name("branch label", label)
-
-            if self.has_branch(label):
-                raise errors.RevisionError(
-                    f"There is a branch '{label}' already. Choose another label."
-                )
-
-        if revid in self.ids():
+        if revid in ids:
             raise errors.RevisionError(
                 f"There is a revision {revid} already. Give another id."
             )
+
+        for label in to_tuple(kwargs.get("branch_labels"), default=()):
+            check_label(label)
+
+            if label in {revid, *ids} or self.has_branch(label):
+                raise errors.RevisionError(
+                    f"There is a branch or a revision '{label}' already. Choose another"
+                    " label."
+                )
 
         return super().generate_revision(revid, message, *args, **kwargs)
 
     def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
         # Alembic calls this to write the file, and imports the file afterwards.
         kwargs["message"] = escape_message(kwargs["message"])
+        dest.parent.mkdir(parents=True, exist_ok=True)
 
         try:
             super()._generate_template(src, dest, **kwargs)

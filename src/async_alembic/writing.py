@@ -15,30 +15,53 @@ from .errors import ConfigurationError
 from .errors import first_line
 from .errors import RevisionError
 
-#: What means something else where a target is given: a name, a branch, a step, a range.
-_not_a_name = re.compile(r"\A(head|heads|base|current|)\Z|[@:]|[+-]\d")
+#: Where a target is given, these mean something else, and so does a step such as "-1".
+_reserved = {"head", "heads", "base", "current"}
+#: The version table takes ids of this length.
+_longest_id = 32
 
 
 def escape_message(message: str) -> str:
     """A message as it must stand between triple quotes to be read back as it is."""
+    # A source file takes no half of a character, as an argument of a command can have.
+    text = message.encode(errors="replace").decode().replace("\\", "\\\\")
     escaped = "".join(
-        char if char in "\n\t" or char.isprintable() else _escape(char)
-        for char in message.replace("\\", "\\\\")
+        char if char in "\n\t" or char.isprintable() else _escape(char) for char in text
     )
     return re.sub(r'"{3,}|"+\Z', lambda match: '\\"' * len(match[0]), escaped)
 
 
-def check_name(kind: str, name: str) -> None:
-    """Check that a new id or label can be given as a target.
+def check_id(revision: str) -> None:
+    """Check that a new id can be a file's name, be stored, and be given as a target.
 
-    :param kind: What it is, for the error message.
-    :param name: The id or label.
+    :param revision: The id.
     :raises RevisionError: If it cannot.
     """
-    if _not_a_name.search(name):
+    if (
+        revision in _reserved
+        or len(revision) > _longest_id
+        or not re.fullmatch(r"\w[\w.]*", revision)
+    ):
         raise RevisionError(
-            f"The {kind} '{name}' could not be given as a target, where it means"
-            " something else. Choose one of letters, digits and underscores."
+            f"The revision id {revision!r} cannot be used. Choose one of up to"
+            f" {_longest_id} letters, digits and underscores."
+        )
+
+
+def check_label(label: str) -> None:
+    """Check that a new branch label can be given as a target.
+
+    :param label: The label.
+    :raises RevisionError: If it cannot.
+    """
+    if (
+        label in _reserved
+        or not re.fullmatch(r"\w[\w. -]*", label)
+        or re.search(r"-\d", label)
+    ):
+        raise RevisionError(
+            f"The branch label {label!r} could not be given as a target. Choose one of"
+            " letters, digits and underscores."
         )
 
 
