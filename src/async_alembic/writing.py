@@ -43,7 +43,7 @@ def check_id(revision: str) -> None:
         or not re.fullmatch(r"\w[\w.]*", revision)
     ):
         raise RevisionError(
-            f"The revision id {revision!r} cannot be used. Choose one of up to"
+            f"The revision id '{revision}' cannot be used. Choose one of up to"
             f" {_longest_id} letters, digits and underscores."
         )
 
@@ -60,7 +60,7 @@ def check_label(label: str) -> None:
         or re.search(r"-\d", label)
     ):
         raise RevisionError(
-            f"The branch label {label!r} could not be given as a target. Choose one of"
+            f"The branch label '{label}' could not be given as a target. Choose one of"
             " letters, digits and underscores."
         )
 
