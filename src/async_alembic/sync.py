@@ -31,8 +31,6 @@ if t.TYPE_CHECKING:
     from .environment import Steps
     from .revisions import StepTarget
     from .revisions import Target
-    from .sources import EngineSource
-    from .sources import Metadatas
     from .status import DatabaseStatus
 
 P = t.ParamSpec("P")
@@ -75,28 +73,13 @@ class SyncAlembic(Shell):
         twin = cls.__new__(cls)
         twin._shell = shell
         twin._registry = shell._registry
-        twin._live = LiveContexts()
         twin.run_mkdir = shell.run_mkdir
         twin.command_name = shell.command_name
         return twin
 
-    def __init__(
-        self,
-        app: App | None = None,
-        *,
-        metadatas: Metadatas | None = None,
-        engines: EngineSource | None = None,
-        run_mkdir: bool = True,
-        command_name: str = "db",
-    ) -> None:
-        self._live = LiveContexts()
-        super().__init__(
-            app,
-            metadatas=metadatas,
-            engines=engines,
-            run_mkdir=run_mkdir,
-            command_name=command_name,
-        )
+    @functools.cached_property
+    def _live(self) -> LiveContexts:
+        return LiveContexts()
 
     @property
     def _blocking(self) -> SyncAlembic:
