@@ -273,12 +273,13 @@ class SyncAlembic(Shell):
 
     def _close_at_teardown(self, app: App) -> None:
         """Close the live connections of each app context at its end."""
+        live = self._live
 
         def close(error: BaseException | None = None) -> None:
-            self._live.close()
+            live.close()
 
         async def close_here(error: BaseException | None = None) -> None:
-            self._live.close()
+            live.close()
 
         # Quart would call a function that is no coroutine function in a thread.
         app.teardown_appcontext(close_here if registry.is_quart(app) else close)
