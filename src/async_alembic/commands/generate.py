@@ -45,14 +45,20 @@ class NewRevision:
 def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
     template = "multidb" if multiple else "generic"
     source = Path(config.get_template_directory(), template, "script.py.mako")
-    folder = Path(settings.script_location)
-    folder.mkdir(parents=True, exist_ok=True)
+    destination = Path(settings.script_location, "script.py.mako")
 
-    if not (folder / "script.py.mako").exists():
-        shutil.copy(source, folder / "script.py.mako")
+    try:
+        for folder in [settings.script_location, *settings.version_locations]:
+            os.makedirs(folder, exist_ok=True)
 
-    for location in settings.version_locations:
-        os.makedirs(location, exist_ok=True)
+        if not destination.exists():
+            shutil.copy(source, destination)
+    except OSError as e:
+        raise ConfigurationError(
+            f"Cannot make the folder '{settings.script_location}' or what belongs into"
+            f" it: {e.strerror} ('{e.filename}'). Correct the permissions, or"
+            " app.config['ALEMBIC']."
+        ) from e
 
 
 @translated_errors()
@@ -63,6 +69,12 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     )
 
     for name in env.contexts:
+        if not context.generated_revisions:
+            raise ConfigurationError(
+                "'process_revision_directives' emptied its list before all databases"
+                " were compared. Leave it: no revision is written if nothing differs."
+            )
+
         current = env.current(name)
         heads = env.scripts.get_revisions("heads")
 
