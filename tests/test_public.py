@@ -1,0 +1,239 @@
+"""What users write against: names, signatures, docstrings, the tree of errors."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import async_alembic
+from async_alembic import Alembic
+from async_alembic import errors
+from async_alembic import SyncAlembic
+
+from .conftest import require
+
+EXAMPLES = Path(__file__).parent / "typing_examples"
+
+#: The signatures that are promised, without annotations.
+SIGNATURES = {
+    "__init__": (
+        "(self, app=None, *, metadatas=None, engines=None, run_mkdir=True,"
+        " command_name='db')"
+    ),
+    "init_app": "(self, app)",
+    "rev_id": "(self)",
+    "mkdir": "(self)",
+    "current": "(self)",
+    "heads": "(self, resolve_dependencies=False)",
+    "branches": "(self)",
+    "log": "(self, start='base', end='heads')",
+    "stamp": "(self, target='heads', *, purge=False)",
+    "upgrade": "(self, target='heads')",
+    "downgrade": "(self, target=-1)",
+    "revision": (
+        "(self, message, empty=False, branch='default', parent='head', splice=False,"
+        " depend=None, label=None, path=None, rev_id=None)"
+    ),
+    "merge": "(self, revisions='heads', message=None, label=None, splice=False)",
+    "produce_migrations": "(self)",
+    "compare_metadata": "(self)",
+    "needs_upgrade": "(self)",
+    "needs_revision": "(self)",
+    "status": "(self)",
+    "wait_until_current": "(self, timeout=None)",
+    "run_migrations": "(self, fn, **kwargs)",
+    "run": "(self, fn)",
+}
+NO_DATABASE = {"__init__", "init_app", "rev_id"}
+AWAITED = SIGNATURES.keys() - NO_DATABASE
+PROPERTIES = {"config", "script", "script_directory", "op", "context"}
+BLOCKING_PROPERTIES = PROPERTIES | {
+    *("environment_context", "env", "migration_context", "migration_contexts", "ops"),
+}
+
+
+def public(cls: type) -> dict[str, Any]:
+    """The public attributes of a class, and its constructor."""
+    return {
+        name: inspect.getattr_static(cls, name)
+        for name in dir(cls)
+        if not name.startswith("_") or name == "__init__"
+    }
+
+
+def methods(cls: type) -> dict[str, Any]:
+    return {name: value for name, value in public(cls).items() if callable(value)}
+
+
+def properties(cls: type) -> set[str]:
+    kinds = (property, cached_property)
+    return {name for name, value in public(cls).items() if isinstance(value, kinds)}
+
+
+def bare(function: Any) -> str:
+    """A signature without its annotations."""
+    signature = inspect.signature(function)
+    parameters = [
+        parameter.replace(annotation=parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
+    return str(inspect.Signature(parameters))
+
+
+def test_the_public_names_are_pinned() -> None:
+    """A name that is added or lost is a decision, not an accident."""
+    assert async_alembic.__all__ == [
+        "Alembic",
+        "AmbiguousRevisionError",
+        "AppError",
+        "AsyncAlembicError",
+        "BlockingCallError",
+        "ConfigurationError",
+        "DatabaseConnectionError",
+        "DatabaseError",
+        "DatabaseStatus",
+        "ForeignKeyError",
+        "MigrationError",
+        "MultipleHeadsError",
+        "NotUpToDateError",
+        "RevisionError",
+        "RevisionFileError",
+        "RevisionNotFoundError",
+        "ScriptLocationError",
+        "SyncAlembic",
+        "TargetError",
+        "UnknownRevisionInDatabaseError",
+        "WaitTimeoutError",
+    ]
+
+
+@pytest.mark.parametrize("name", async_alembic.__all__)
+def test_a_public_name_can_be_imported_and_has_a_docstring(name: str) -> None:
+    value = getattr(async_alembic, name)
+    assert value.__doc__.strip()
+    # A dataclass without a docstring gets its signature for one.
+    assert not value.__doc__.startswith(f"{name}(")
+
+
+def test_nothing_else_is_in_the_package_but_its_modules() -> None:
+    names = {
+        name
+        for name, value in vars(async_alembic).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert names == {*async_alembic.__all__}
+
+
+@pytest.mark.parametrize("cls", [Alembic, SyncAlembic])
+def test_the_methods_are_those_that_are_promised(cls: type) -> None:
+    found = {name: bare(method) for name, method in methods(cls).items()}
+    assert found == SIGNATURES
+
+
+def test_the_properties_are_those_that_are_promised() -> None:
+    assert properties(Alembic) == PROPERTIES | {"sync"}
+    assert properties(SyncAlembic) == BLOCKING_PROPERTIES
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
+def test_the_twins_have_the_same_signature(name: str) -> None:
+    """Annotations too, so that a move from one to the other changes no type."""
+    twins = [inspect.signature(getattr(cls, name)) for cls in (Alembic, SyncAlembic)]
+    assert twins[0] == twins[1]
+
+
+@pytest.mark.parametrize("name", sorted(AWAITED))
+def test_one_twin_is_awaited_and_the_other_is_not(name: str) -> None:
+    assert inspect.iscoroutinefunction(getattr(Alembic, name))
+    assert not inspect.iscoroutinefunction(getattr(SyncAlembic, name))
+
+
+@pytest.mark.parametrize("name", sorted(AWAITED))
+def test_the_docstring_of_the_blocking_twin_points_to_the_other(name: str) -> None:
+    """Described once, so that the descriptions cannot differ."""
+    assert inspect.getdoc(getattr(SyncAlembic, name)) == (
+        f"Blocking form of :meth:`Alembic.{name}`."
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES.keys() - {"__init__"}))
+def test_the_docstring_tells_about_every_parameter(name: str) -> None:
+    method = getattr(Alembic, name)
+    doc = inspect.getdoc(method) or ""
+    documented = re.findall(r"^:param (\w+):", doc, re.MULTILINE)
+    parameters = [*inspect.signature(method).parameters]
+    assert documented == parameters[1:]
+    assert doc[0].isupper()
+
+
+def test_the_docstring_of_the_class_tells_about_every_parameter() -> None:
+    doc = inspect.getdoc(Alembic) or ""
+    documented = re.findall(r"^:param (\w+):", doc, re.MULTILINE)
+    assert documented == [*inspect.signature(Alembic).parameters]
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(cls, name) for cls in (Alembic, SyncAlembic) for name in sorted(properties(cls))],
+)
+def test_a_property_has_a_docstring(cls: type, name: str) -> None:
+    assert inspect.getdoc(inspect.getattr_static(cls, name))
+
+
+def test_the_tree_of_errors_is_the_one_that_is_shown() -> None:
+    doc = errors.__doc__ or ""
+    parents: list[str] = []
+    shown: dict[str, str] = {}
+
+    for indent, name in re.findall(r"^    ([ │├└─]*)(\w+Error)\b", doc, re.MULTILINE):
+        depth = len(indent) // 4
+        parents[depth:] = [name]
+        shown[name] = parents[depth - 1] if depth else "RuntimeError"
+
+    assert shown == {
+        cls.__name__: cls.__bases__[0].__name__ for cls in _error_classes()
+    }
+
+
+def test_every_error_is_public() -> None:
+    assert {cls.__name__ for cls in _error_classes()} <= {*async_alembic.__all__}
+
+
+def _error_classes() -> Iterator[type]:
+    for _, cls in inspect.getmembers(errors, inspect.isclass):
+        if cls.__module__ == errors.__name__:
+            yield cls
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (Path(async_alembic.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def test_a_users_code_is_typed(path: Path) -> None:
+    """What the file expects to be an error is marked with ``type: ignore``, and mypy
+    complains of a mark where there is no error.
+    """
+    try:
+        import mypy  # noqa: F401
+    except ImportError:
+        require("'mypy' is not installed.")
+
+    source = str(Path(async_alembic.__file__).parents[1])
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(path)],
+        cwd=EXAMPLES.parents[1],
+        env={**os.environ, "MYPYPATH": source},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
