@@ -20,14 +20,17 @@ from .apps import Caller
 from .apps import create_table
 from .apps import ids
 from .apps import make_app
-from .apps import ONE_OF_EACH_KIND
 from .apps import write_revision
 from .backends import Backend
+from .backends import by_id
 from .backends import EngineFactory
 from .backends import on
 
-on_atomic_backends = on([b for b in ONE_OF_EACH_KIND if b.database != "mariadb"])
-on_each_kind = on(ONE_OF_EACH_KIND)
+SQLITE = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
+POSTGRESQL = [by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")]
+#: Those that can roll DDL back.
+on_atomic_backends = on([*SQLITE, *POSTGRESQL])
+on_each_kind = on([*SQLITE, by_id("postgresql-asyncpg"), by_id("mariadb-pymysql")])
 
 
 def metadata_of(table: str) -> sa.MetaData:
@@ -169,7 +172,7 @@ def test_no_database_is_changed_if_one_of_them_fails(
     assert caller.tables(shop.orders) == {"orders"}
 
 
-@on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
+@on(POSTGRESQL)
 def test_a_commit_that_fails_takes_back_what_is_not_committed_yet(
     shop: Shop, caller: Caller
 ) -> None:

@@ -26,8 +26,10 @@ from .apps import awaited_only
 from .apps import blocking_only
 from .apps import Caller
 from .apps import create_table
+from .apps import Framework
 from .apps import ids
 from .apps import make_app
+from .apps import on_both_frameworks
 from .apps import one_connection
 from .apps import ONE_OF_EACH_KIND
 from .apps import write_revision
@@ -428,6 +430,24 @@ def test_revisions_see_the_context_variables_of_the_caller(
     site.revision("a2", "a1", "assert op.get_context().opts['tenant'].get() == 'acme'")
     caller.block(lambda: tenant.set("acme"))
     assert ids(caller(site.alembic, "upgrade")) == ["a1", "a2"]
+
+
+@on_both_frameworks
+@on([by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")])
+def test_revisions_see_the_app_whose_context_it_is(
+    framework: Framework,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    app = make_app(framework, tmp_path, TENANT="acme")
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engines(backend))
+    code = f"from {framework} import current_app as app\nassert app.config['TENANT']"
+    write_revision(tmp_path / "migrations", "a1", upgrade=code)
+
+    with caller.inside(app):
+        assert ids(caller(alembic, "upgrade")) == ["a1"]
 
 
 @on_all_backends

@@ -228,7 +228,7 @@ def test_an_upgrade_of_postgresql_ends_as_with_the_command_line_of_alembic(
     assert twin.outcome() == twin.outcome_of_alembic()
 
 
-@on_each_kind
+@on([by_id("sqlite-sqlite3"), by_id("postgresql-asyncpg")])
 def test_every_revision_of_an_upgrade_sees_one_migration_context(twin: Twin) -> None:
     """Alembic remembers there which enum types it has made."""
     twin.history(
@@ -253,7 +253,7 @@ def test_a_commit_that_fails_is_told_in_a_sentence(twin: Twin) -> None:
     assert twin.caller.versions(twin.engine) == []
 
 
-@on_each_kind
+@on([by_id("sqlite-sqlite3"), by_id("postgresql-asyncpg")])
 def test_revisions_can_read_the_config(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
@@ -277,7 +277,7 @@ def test_revisions_can_read_the_config(
     assert ids(caller(alembic, "upgrade")) == ["a1"]
 
 
-@on_each_kind
+@on([by_id("sqlite-sqlite3"), by_id("postgresql-asyncpg")])
 def test_on_version_apply_is_called_for_each_revision(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:

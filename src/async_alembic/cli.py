@@ -5,6 +5,7 @@ Importing this loads neither Alembic nor a framework, as an app does it at every
 
 from __future__ import annotations
 
+import collections.abc as c
 import os
 import typing as t
 
@@ -23,10 +24,12 @@ if t.TYPE_CHECKING:
     from .commands.migrate import Progress
     from .sync import SyncAlembic
 
-verbose_option = click.option(
+    _Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
+
+verbose_option: _Decorator = click.option(
     "-v", "--verbose", is_flag=True, help="Show all of each revision."
 )
-label_option = click.option(
+label_option: _Decorator = click.option(
     "-l", "--label", multiple=True, help="Label(s) to apply to the revision."
 )
 
@@ -65,7 +68,7 @@ class ProgressLine:
     """Shows each revision when it begins, and its time when it is done."""
 
     def __init__(self) -> None:
-        self.is_open = False
+        self.is_open: bool = False
 
     def __call__(self, progress: Progress) -> None:
         if progress.seconds is not None:

@@ -70,7 +70,7 @@ class Environment:
         offload: Offload,
     ) -> None:
         self.project = project
-        self.scripts = project.scripts
+        self.scripts: Scripts = project.scripts
         self.offload = offload
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}

@@ -93,7 +93,7 @@ class DatabaseConnectionError(AsyncAlembicError):
 
     def __init__(self, database: str, url: sa.URL, error: BaseException) -> None:
         self.database = database
-        self.url = url.render_as_string(hide_password=True)
+        self.url: str = url.render_as_string(hide_password=True)
         reason = first_line(error)
 
         if url.password:
@@ -144,7 +144,7 @@ class MultipleHeadsError(RevisionError):
     """
 
     def __init__(self, heads: c.Iterable[str]) -> None:
-        self.heads = tuple(heads)
+        self.heads: tuple[str, ...] = tuple(heads)
         super().__init__(
             f"There are several heads where one is needed: {', '.join(self.heads)}."
             " Name one of them, use 'heads' for all of them, or join them with 'db"
@@ -175,7 +175,7 @@ class UnknownRevisionInDatabaseError(RevisionError):
 
     def __init__(self, database: str, revisions: c.Iterable[str]) -> None:
         self.database = database
-        self.revisions = tuple(revisions)
+        self.revisions: tuple[str, ...] = tuple(revisions)
         super().__init__(
             f"Database '{database}' is at revision {', '.join(self.revisions)}, which"
             " this code does not have, as after a deploy was rolled back. Run the code"
@@ -194,7 +194,7 @@ class RevisionFileError(AsyncAlembicError):
     def __init__(
         self, path: str | os.PathLike[str], line: int | None, reason: str
     ) -> None:
-        self.path = str(path)
+        self.path: str = str(path)
         self.line = line
         place = self.path if line is None else f"{self.path}, line {line}"
         super().__init__(f"Revision file {place}: {reason}")
@@ -265,7 +265,7 @@ class WaitTimeoutError(AsyncAlembicError, TimeoutError):
 
     def __init__(self, timeout: float, states: c.Mapping[str, str]) -> None:
         self.timeout = timeout
-        self.states = dict(states)
+        self.states: dict[str, str] = dict(states)
         listed = ", ".join(f"'{name}' is {state}" for name, state in states.items())
         super().__init__(
             f"The databases were not current within {timeout:g} seconds: {listed}. See"

@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import copy
+import re
 import threading
 import typing as t
 
@@ -31,6 +32,7 @@ T = t.TypeVar("T")
 Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
 Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
 Work: t.TypeAlias = c.Callable[[dict[str, sa.Connection], Offload], T]
+_refuses_listeners = re.match(r"2\.0\.[123]\d\b", sa.__version__) is not None
 #: Pools of one connection, or of one for each thread.
 BOUND_POOLS = (SingletonThreadPool, StaticPool)
 
@@ -87,8 +89,11 @@ def connect_all(
     connections = {}
 
     for name, engine in engines.items():
+        base, options = _listenable(engine)
+
         with _named_errors(name, engine.url):
-            connections[name] = stack.enter_context(engine.connect())
+            connection = stack.enter_context(base.connect())
+            connections[name] = connection.execution_options(**options)
 
     return connections
 
@@ -154,8 +159,12 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
         connections: dict[str, AsyncConnection] = {}
 
         for name, engine in engines.items():
+            base, options = _listenable(engine.sync_engine)
+
             with _named_errors(name, engine.url):
-                connections[name] = await stack.enter_async_context(engine.connect())
+                connection = AsyncEngine(base).connect()
+                await stack.enter_async_context(connection)
+                connections[name] = await connection.execution_options(**options)
 
         # Within the greenlet of one connection, those of the others work as well.
         first = next(iter(connections.values()))
@@ -238,6 +247,23 @@ def _with_own_pool(engine: sa.Engine) -> sa.Engine:
         own.pool = engine.pool.recreate()
 
     return own
+
+
+def _listenable(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:
+    """The engine to connect with so that the connection takes listeners, and the
+    options that the connection lacks then.
+
+    Before 2.0.40, SQLAlchemy refuses them where ``Engine.execution_options()`` made the
+    engine.
+    """
+    options: dict[str, t.Any] = {}
+
+    if _refuses_listeners:
+        while (parent := getattr(engine, "_proxied", None)) is not None:
+            options = {**engine.get_execution_options(), **options}
+            engine = parent
+
+    return engine, options
 
 
 def _in_thread_from_greenlet(

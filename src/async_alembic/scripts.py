@@ -33,6 +33,7 @@ from .writing import run_hooks
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.config import PostWriteHookConfig
 
     from .config import Settings
 
@@ -75,8 +76,8 @@ class Scripts(ScriptDirectory):
             recursive_version_locations=recursive,
             messaging_opts=config.messaging_opts,
         )
-        self.post_write_hooks = config.get_hooks_list()
-        self.revision_map = RevisionMap(self._read_revisions)
+        self.post_write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
+        self.revision_map: RevisionMap = RevisionMap(self._read_revisions)
         # Taken before any file is read, so that no change is missed.
         self._fingerprint = self._take_fingerprint()
 

@@ -25,7 +25,7 @@ class SQLite(Dialect):
     they are on (https://www.sqlite.org/lang_altertable.html, section 7).
     """
 
-    transactional_ddl = True
+    transactional_ddl: bool | None = True
 
     @contextlib.contextmanager
     def migrating(self, connection: sa.Connection) -> c.Iterator[None]:
@@ -45,6 +45,7 @@ class SQLite(Dialect):
 
         if enforced:
             before += _violations(connection)
+            _end_transaction(connection)
             _pragma(connection, "foreign_keys=OFF")
             event.listen(connection, "commit", check)
 
@@ -62,7 +63,11 @@ class SQLite(Dialect):
                 connection.connection.rollback()
 
                 if enforced:
+                    was_open = _end_transaction(connection)
                     _pragma(connection, "foreign_keys=ON")
+
+                    if was_open:
+                        _execute(connection, "BEGIN")
 
 
 def _begin(
@@ -105,13 +110,30 @@ def _find_new(before: list[_Violation], after: list[_Violation]) -> _Violation |
     return min(found, key=lambda v: (v in before, str(v)), default=None)
 
 
+def _end_transaction(connection: sa.Connection) -> bool:
+    """End the empty transaction that ``sqlite3`` always has open with its setting
+    ``autocommit=False``, and in which foreign keys cannot be turned on or off.
+
+    :return: Whether there was one.
+    """
+    driver_connection: t.Any = connection.connection.driver_connection
+
+    if is_open := bool(driver_connection.in_transaction):
+        _execute(connection, "COMMIT")
+
+    return is_open
+
+
 def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
-    # Through the driver: SQLAlchemy would begin a transaction, in which turning
-    # foreign keys off does nothing.
+    return _execute(connection, f"PRAGMA {pragma}")
+
+
+def _execute(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
+    # Through the driver: SQLAlchemy would begin a transaction.
     cursor = connection.connection.cursor()
 
     try:
-        cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(statement)
         return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()
