@@ -1014,3 +1014,44 @@ def test_an_app_on_flask_does_not_load_quart(tmp_path: Path) -> None:
     modules, output = modules_of(tmp_path, *args)
     assert "upgrade a1" in output
     assert "quart" not in modules
+
+
+# the app's context
+
+
+@on_every_app
+def test_a_revision_can_use_the_current_app(db: Project, framework: Framework) -> None:
+    """Histories of Flask-Migrate do: there every command runs in the app's context."""
+    db.app.config["TENANT"] = "blue"
+    code = f"from {framework} import current_app\n" + create_table("blue").replace(
+        "'blue'", "current_app.config['TENANT']"
+    )
+    write_revision(db.migrations, "d4", "c3", code)
+    db("upgrade")
+    assert "blue" in db.tables
+
+
+@on_every_app
+def test_the_context_ends_with_the_command(db: Project) -> None:
+    ended = []
+    db.app.teardown_appcontext(lambda error: ended.append(error))
+    db("upgrade")
+    assert ended == [None]
+
+
+@on(BOTH_KINDS)
+def test_a_teardown_function_for_flask_does_not_fail_a_command_under_quart(
+    backend: Backend, project_for: ProjectFactory
+) -> None:
+    """As that of Flask-SQLAlchemy-Lite, after the work was done."""
+    db = project_for("quart", backend)
+    write_history(db.migrations)
+
+    @db.app.teardown_appcontext
+    def close(error: BaseException | None) -> None:
+        from flask import g
+
+        g.pop("session", None)
+
+    db("upgrade")
+    assert db.versions == ["c3"]

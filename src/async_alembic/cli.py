@@ -6,6 +6,7 @@ Importing this loads neither Alembic nor a framework, as an app does it at every
 from __future__ import annotations
 
 import collections.abc as c
+import functools
 import os
 import typing as t
 
@@ -13,7 +14,7 @@ import click
 
 from . import commands
 from .errors import AsyncAlembicError
-from .registry import app_context
+from .registry import call_in_app_context
 from .registry import Invocation
 from .registry import invocation
 
@@ -55,8 +56,7 @@ class MigrationGroup(click.Group):
         token = invocation.set(Invocation(self.app, progress))
 
         try:
-            with app_context(self.app):
-                return super().invoke(ctx)
+            return call_in_app_context(self.app, functools.partial(super().invoke, ctx))
         except AsyncAlembicError as e:
             progress.break_off()
             raise click.ClickException(str(e)) from e

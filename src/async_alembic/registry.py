@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import contextvars
 import dataclasses
 import sys
 import threading
@@ -23,6 +24,7 @@ from .errors import AppError
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
+    from flask import Flask
     from flask.sansio.app import App
 
     from .commands.migrate import Report
@@ -31,6 +33,8 @@ if t.TYPE_CHECKING:
     from .sources import EngineSource
     from .sources import Metadatas
     from .sources import Targets
+
+T = t.TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,19 +209,51 @@ def current_context() -> object | None:
     return None
 
 
-def app_context(app: App) -> contextlib.AbstractContextManager[t.Any]:
-    """The context of a Flask app, if it is not the current one already. A Quart app
-    has none that could be entered without an event loop, and Flask's cannot be left
-    where one is running, if a teardown function is a coroutine function.
-    """
-    from flask import Flask
+def call_in_app_context(app: App, fn: c.Callable[[], T]) -> T:
+    """Call a function within an app's context, for the command line. Not where an event
+    loop is running, as there neither framework's context can be left by blocking code.
 
+    :param app: A Flask or a Quart app.
+    :param fn: The function.
+    :return: What it returned.
+    """
     from .runners import loop_is_running
 
-    if not isinstance(app, Flask) or app in _current_apps() or loop_is_running():
-        return contextlib.nullcontext()
+    if app in _current_apps() or loop_is_running():
+        return fn()
 
-    return app.app_context()
+    if is_quart(app):
+        return _call_in_quart_context(t.cast("t.Any", app).app_context(), fn)
+
+    with t.cast("Flask", app).app_context():
+        return fn()
+
+
+def _call_in_quart_context(
+    app_context: contextlib.AbstractAsyncContextManager[t.Any], fn: c.Callable[[], T]
+) -> T:
+    import asyncio
+
+    context = contextvars.copy_context()
+
+    async def leave() -> None:
+        # An extension for Flask can have a teardown function that fails under Quart.
+        # The command is done by then.
+        with contextlib.suppress(Exception):
+            await app_context.__aexit__(None, None, None)
+
+    with asyncio.Runner() as runner:
+        runner.run(_enter(app_context), context=context)
+
+        try:
+            # The loop is not running meanwhile, so that the function may block.
+            return context.run(fn)
+        finally:
+            runner.run(leave(), context=context)
+
+
+async def _enter(app_context: contextlib.AbstractAsyncContextManager[t.Any]) -> None:
+    await app_context.__aenter__()
 
 
 def is_quart(app: App) -> bool:

@@ -15,6 +15,7 @@ import contextvars
 import copy
 import re
 import threading
+import traceback
 import typing as t
 
 import anyio
@@ -176,7 +177,13 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
                 lambda fn: _in_thread_from_greenlet(connection, fn),
             )
 
-        return await first.run_sync(call)
+        try:
+            return await first.run_sync(call)
+        except asyncio.CancelledError as e:
+            # The frames can hold a cursor in the middle of its rows, with which SQLite
+            # keeps its lock after the connection was closed.
+            traceback.clear_frames(e.__traceback__)
+            raise
 
 
 def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
