@@ -8,7 +8,7 @@ PYRIGHT := PATH="$(CURDIR)/$(BIN):$$PATH" pyright
 DRIVERS := aiomysql,aiosqlite,asyncmy,asyncpg,psycopg,psycopg2,pymysql
 # Without arguments, all tests run and must cover the code.
 ARGS ?=
-PYTEST_ARGS := $(or $(ARGS),--cov --cov-report=term-missing)
+PYTEST_ARGS := $(or $(ARGS),-n logical --cov --cov-report=term-missing)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from async_alembic import AsyncAlembicError
 from async_alembic import MultipleHeadsError
+from async_alembic import RevisionError
 from async_alembic import RevisionNotFoundError
 
 from .apps import Caller
@@ -470,3 +471,26 @@ def alembic_config(root: Path, **attributes: Any) -> Config:
     config = Config(str(root / "alembic.ini"), stdout=io.StringIO())
     config.toml_file_name = str(root / "pyproject.toml")
     return config
+
+
+def test_a_revision_of_another_branch_is_told_from_one_that_is_not_there(
+    tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    project = Project(tmp_path, engines)
+    write_revision(project.folder, "aaaa1", labels=["users"])
+    write_revision(project.folder, "bbbb1", labels=["posts"])
+
+    with pytest.raises(RevisionError, match="bbbb1 is not a member of branch 'users'"):
+        caller(project.alembic, "upgrade", "users@bbbb1")
+
+
+def test_a_second_base_goes_beside_the_first_one(
+    tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    project = Project(tmp_path, engines)
+    first = write_revision(project.folder / "versions", "aaaa1", labels=["users"])
+    (second,) = caller(
+        project.alembic, "revision", "posts", empty=True, branch="", parent="base"
+    )
+    assert second.down_revision is None
+    assert Path(second.path).parent == first.parent

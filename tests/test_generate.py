@@ -1427,3 +1427,41 @@ def function_bodies(script: Script) -> dict[str, str]:
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef)
     }
+
+
+def test_an_id_that_is_taken_is_counted_up(
+    tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    """As when two machines make a revision in the same second, and merge."""
+
+    class Fixed(Alembic):
+        def rev_id(self) -> str:
+            return "1000"
+
+    project = Project(tmp_path, engines, alembic=Fixed)
+    made = [
+        script.revision
+        for message in ("one", "two", "three")
+        for script in caller(project.alembic, "revision", message, empty=True)
+    ]
+    assert made == ["1000", "1001", "1002"]
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_template_for_one_database_is_refused_with_several(
+    tmp_path: Path, engines: EngineFactory, caller: Caller, empty: bool
+) -> None:
+    """Its revisions would be empty, and could not be applied."""
+    Project(tmp_path, engines)
+    project = Project(
+        tmp_path, engines, metadatas={"default": table("users"), "log": sa.MetaData()}
+    )
+
+    with pytest.raises(AsyncAlembicError, match="for one database"):
+        caller(project.alembic, "revision", "users", empty)
+
+    assert project.files() == {}
+    (project.folder / "script.py.mako").unlink()
+    caller(project.alembic, "mkdir")
+    (script,) = caller(project.alembic, "revision", "users", empty)
+    assert names(caller(project.alembic, "upgrade")) == [script.revision]

@@ -19,6 +19,7 @@ import alembic.context
 import alembic.op
 import pytest
 import sqlalchemy as sa
+from alembic import op
 from alembic.config import Config
 from flask.sansio.app import App
 
@@ -420,3 +421,43 @@ async def test_a_cancelled_upgrade_leaves_nothing(
 
     with pytest.raises(asyncio.CancelledError):
         await upgrade
+
+
+def test_the_module_has_what_the_object_has_and_nothing_else(
+    engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(
+        app, metadatas=sa.MetaData(), engines=engines(by_id("sqlite-memory-sqlite3"))
+    )
+    write_revision(
+        tmp_path / "migrations",
+        "a1",
+        upgrade="""
+        from alembic import context
+        assert op.migration_context is op.get_context() is context.get_context()
+        assert context.config.get_main_option('script_location')
+        assert not hasattr(op, 'nothing_like_this')
+        assert not hasattr(op, '_nothing_like_this')
+        """,
+    )
+    caller(alembic, "upgrade")
+    assert not hasattr(op, "migration_context")
+
+
+def test_outside_of_the_migration_the_module_has_no_attributes(
+    engines: EngineFactory, runner: asyncio.Runner, tmp_path: Path
+) -> None:
+    """Another thread must not see the database that is migrated in this one."""
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(
+        app, metadatas=sa.MetaData(), engines=engines(by_id("sqlite-memory-sqlite3"))
+    )
+
+    def look(env: Any) -> bool:
+        assert hasattr(op, "migration_context")
+
+        with ThreadPoolExecutor(1) as executor:
+            return bool(executor.submit(hasattr, op, "migration_context").result())
+
+    assert alembic.sync.run(look) is False

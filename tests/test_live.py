@@ -9,9 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import Alembic
@@ -595,3 +597,15 @@ class TestProxies:
 
 async def awaited_attribute(alembic: Alembic, kind: str, attribute: str) -> Any:
     return await getattr(getattr(alembic, kind), attribute)
+
+
+def test_the_environment_is_that_of_the_live_context(
+    tmp_path: Path, engines: EngineFactory
+) -> None:
+    project = Project(tmp_path, engines)
+    alembic = project.alembic.sync
+
+    with cast(Flask, project.app).app_context():
+        context = alembic.context
+        assert alembic.env.get_context() is context
+        assert alembic.environment_context.script is alembic.script

@@ -237,3 +237,12 @@ def test_a_users_code_is_typed(path: Path) -> None:
         text=True,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_commands_are_what_the_package_says() -> None:
+    from async_alembic import commands
+
+    assert commands.migrate.upgrade is not None
+
+    with pytest.raises(AttributeError, match="nothing"):
+        commands.nothing  # noqa: B018

@@ -710,3 +710,31 @@ def test_an_engine_of_flask_sqlalchemy_works_outside_of_a_request(
     """The drop-in for Flask-Alembic; its engines need an app context to be found."""
     alembic = from_flask_sqlalchemy(SYNC)(world)
     assert alembic.sync.needs_revision() is True
+
+
+def test_one_database_needs_no_name_of_its_own(
+    engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    app = make_app("flask", tmp_path)
+    engine = engines(by_id("sqlite-memory-sqlite3"))
+    metadata = sa.MetaData()
+    alembic = Alembic(app, metadatas={"main": metadata}, engines=engine)
+    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
+    caller(alembic, "upgrade")
+    assert list(caller(alembic, "status")) == ["main"]
+    assert caller.tables(engine) == {"users"}
+
+
+def test_an_app_that_is_gone_is_told_from_one_that_was_not_registered(
+    caller: Caller, tmp_path: Path
+) -> None:
+    alembic = Alembic(metadatas=sa.MetaData())
+
+    with pytest.raises(AppError, match="Call 'init_app'"):
+        caller(alembic, "heads")
+
+    alembic.init_app(make_app("flask", tmp_path))
+    gc.collect()
+
+    with pytest.raises(AppError, match="Keep a reference"):
+        caller(alembic, "heads")

@@ -412,3 +412,20 @@ def test_a_failure_in_an_autocommit_block_leaves_a_sound_pool(twin: Twin) -> Non
         twin.upgrade()
 
     assert twin.dump() == before
+
+
+@pytest.mark.parametrize("error", [AssertionError, AttributeError, KeyError])
+def test_a_function_that_picks_steps_may_fail_in_its_own_way(
+    engines: EngineFactory, caller: Caller, tmp_path: Path, error: type[Exception]
+) -> None:
+    """Only what Alembic raises of these kinds is told in a sentence."""
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(
+        app, metadatas=sa.MetaData(), engines=engines(by_id("sqlite-memory-sqlite3"))
+    )
+
+    def fail(heads: Any, context: Any) -> Any:
+        raise error("mine")
+
+    with pytest.raises(error, match="mine"):
+        caller(alembic, "run_migrations", fail)

@@ -75,7 +75,7 @@ class Environment:
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
-        self._steps: Steps | None = None
+        self._steps: Steps = lambda heads, context: ()
 
         for name, metadata in metadatas.items():
             options = project.settings.context_options()
@@ -184,11 +184,10 @@ class Environment:
     def _next_steps(
         self, heads: t.Any, context: MigrationContext
     ) -> c.Iterator[RevisionStep]:
-        if self._steps is not None:
-            for step in self._steps(heads, context) or ():
-                isolation.reinstall()
-                yield step
-                self._keep(context)
+        for step in self._steps(heads, context) or ():
+            isolation.reinstall()
+            yield step
+            self._keep(context)
 
     def _keep(self, context: MigrationContext) -> None:
         """Commit what follows a ``op.get_bind().commit()``, which nothing else would,

@@ -24,7 +24,6 @@ from .history import check_references
 from .history import cycle_error
 from .history import line_of
 from .reading import read_revision
-from .translation import is_from_alembic
 from .translation import translated_errors
 from .writing import check_id
 from .writing import check_label
@@ -122,13 +121,9 @@ class Scripts(ScriptDirectory):
             return bool(self.revision_map.get_revision(revision)) and (
                 len(revision) >= 4 or revision in self.ids()
             )
-        except AlembicRevisionError:
+        except (AlembicRevisionError, AssertionError):
+            # Alembic asserts what a user can get wrong, such as "@".
             return False
-        except AssertionError as e:
-            if is_from_alembic(e):
-                return False
-
-            raise
 
     def location_of(self, script: Script) -> str:
         """The folder of ``version_locations`` that a revision is in."""

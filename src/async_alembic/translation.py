@@ -54,7 +54,7 @@ def translated_errors() -> c.Iterator[None]:
     except (CommandError, AlembicRevisionError) as e:
         raise _translate(e) from e
     except (AssertionError, KeyError) as e:
-        if not is_from_alembic(e):
+        if not _is_from_alembic(e):
             raise
 
         raise errors.RevisionError(_unreachable) from e
@@ -69,7 +69,7 @@ def translated_errors() -> c.Iterator[None]:
         raise errors.DatabaseError(e) from e
 
 
-def is_from_alembic(error: BaseException) -> bool:
+def _is_from_alembic(error: BaseException) -> bool:
     """Whether Alembic stumbles over what a user got wrong, such as ``"head+1"``."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return last.filename in _alembic_files
