@@ -148,6 +148,15 @@ class Settings:
                     raise _wrong("version_locations", item, _LOCATIONS)
 
 
+def default_name(names: c.Iterable[str]) -> str:
+    """The name of the database that is meant where none is named.
+
+    :param names: The names of all databases; at least one.
+    """
+    names = list(names)
+    return "default" if "default" in names else names[0]
+
+
 def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
     """Make Alembic's ``Config`` as an ``alembic.ini`` with the same content would.
 
@@ -194,9 +203,8 @@ def add_urls(config: Config, urls: c.Mapping[str, sa.URL]) -> None:
     """
     main = config.config_ini_section
     sections = [(name, url) for name, url in urls.items() if len(urls) > 1]
-    default = urls.get("default", next(iter(urls.values())))
 
-    for section, url in [(main, default), *sections]:
+    for section, url in [(main, urls[default_name(urls)]), *sections]:
         if not config.file_config.has_option(section, "sqlalchemy.url"):
             text = url.render_as_string(hide_password=False)
             config.set_section_option(section, "sqlalchemy.url", _escape(text))

@@ -16,6 +16,7 @@ from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 
 from . import isolation
+from .config import default_name
 from .dialects import dialect_of
 from .errors import UnknownRevisionInDatabaseError
 
@@ -100,7 +101,7 @@ class Environment:
     @property
     def default(self) -> str:
         """The name of the database that is meant where none is named."""
-        return "default" if "default" in self.contexts else next(iter(self.contexts))
+        return default_name(self.contexts)
 
     @property
     def context(self) -> MigrationContext:

@@ -23,6 +23,8 @@ from .config import Settings
 from .errors import AppError
 
 if t.TYPE_CHECKING:
+    from types import ModuleType
+
     from alembic.config import Config
     from flask import Flask
     from flask.sansio.app import App
@@ -201,10 +203,8 @@ class AppState:
 
 def current_context() -> object | None:
     """The current app context of Flask or Quart, to keep things for its time."""
-    for framework in "flask", "quart":
-        if module := sys.modules.get(framework):
-            if module.has_app_context():
-                return t.cast("object", module.globals.app_ctx._get_current_object())
+    for framework in _frameworks_in_context():
+        return t.cast("object", framework.globals.app_ctx._get_current_object())
 
     return None
 
@@ -262,11 +262,16 @@ def is_quart(app: App) -> bool:
 
 
 def _current_apps() -> list[App]:
-    apps = []
+    return [
+        framework.current_app._get_current_object()
+        for framework in _frameworks_in_context()
+    ]
 
-    for framework in "flask", "quart":
-        if module := sys.modules.get(framework):
-            if module.has_app_context():
-                apps.append(module.current_app._get_current_object())
 
-    return apps
+def _frameworks_in_context() -> c.Iterator[ModuleType]:
+    """Flask and Quart, each if it is imported and an app context of it is current."""
+    for name in "flask", "quart":
+        framework = sys.modules.get(name)
+
+        if framework is not None and framework.has_app_context():
+            yield framework

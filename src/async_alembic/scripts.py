@@ -192,14 +192,15 @@ class Scripts(ScriptDirectory):
                     f"The template '{src}' writes no 'branch_labels'. Add them, as in"
                     " Alembic's own template."
                 )
-        except MakoException as e:
+        except BaseException as e:
             dest.unlink(missing_ok=True)
+
+            if not isinstance(e, MakoException):
+                raise
+
             raise errors.ConfigurationError(
                 f"The template '{src}' is broken: {errors.first_line(e)}. Correct it."
             ) from e
-        except BaseException:
-            dest.unlink(missing_ok=True)
-            raise
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
         with _named_key("file_template"):

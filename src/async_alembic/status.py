@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 import time
 import typing as t
@@ -36,6 +37,17 @@ class DatabaseStatus:
     pending: tuple[Script, ...]
 
 
+def check_known(statuses: c.Mapping[str, DatabaseStatus]) -> None:
+    """Check that the code has every revision that a database is at.
+
+    :param statuses: The status of each database by its name.
+    :raises UnknownRevisionInDatabaseError: If it does not.
+    """
+    for name, status in statuses.items():
+        if status.unknown:
+            raise UnknownRevisionInDatabaseError(name, status.unknown)
+
+
 class Waiting:
     """How long to wait until the databases are current.
 
@@ -56,10 +68,7 @@ class Waiting:
         :raises WaitTimeoutError: If the time is over.
         :raises UnknownRevisionInDatabaseError: If waiting cannot help.
         """
-        for name, status in statuses.items():
-            if status.unknown:
-                raise UnknownRevisionInDatabaseError(name, status.unknown)
-
+        check_known(statuses)
         late = {n: s.state for n, s in statuses.items() if s.state != "current"}
 
         if not late:

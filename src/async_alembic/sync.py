@@ -10,6 +10,7 @@ import typing as t
 
 from . import commands
 from . import registry
+from .config import default_name
 from .errors import BlockingCallError
 from .live import LiveContexts
 from .proxies import BlockingProxy
@@ -239,7 +240,8 @@ class SyncAlembic(Shell):
     @property
     def migration_context(self) -> MigrationContext:
         """The default database's, of :attr:`migration_contexts`."""
-        return _default(self.migration_contexts)
+        contexts = self.migration_contexts
+        return contexts[default_name(contexts)]
 
     @property
     def context(self) -> MigrationContext:
@@ -258,7 +260,8 @@ class SyncAlembic(Shell):
     @property
     def op(self) -> Operations:
         """The default database's, of :attr:`ops`."""
-        return _default(self.ops)
+        ops = self.ops
+        return ops[default_name(ops)]
 
     def rev_id(self) -> str:
         """See :meth:`Alembic.rev_id`, which this is the twin of."""
@@ -344,7 +347,3 @@ class SyncAlembic(Shell):
             *args,
             **kwargs,
         )
-
-
-def _default(objects: dict[str, T]) -> T:
-    return objects["default"] if "default" in objects else next(iter(objects.values()))

@@ -6,6 +6,7 @@ import collections.abc as c
 import typing as t
 
 from ..revisions import replace_current
+from ..status import check_known
 from ..status import DatabaseStatus
 from ..translation import translated_errors
 
@@ -71,9 +72,9 @@ def show_current(env: Environment, revisions: Target) -> tuple[Script, ...]:
 
 @translated_errors()
 def needs_upgrade(env: Environment) -> bool:
-    # Raises if a database is at a revision that the code does not have.
-    current_ids(env)
-    return any(status.state != "current" for status in status_of_all(env).values())
+    statuses = status_of_all(env)
+    check_known(statuses)
+    return any(status.state != "current" for status in statuses.values())
 
 
 @translated_errors()
