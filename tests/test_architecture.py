@@ -31,10 +31,11 @@ MOST_LINES = 400
 
 #: From the bottom to the top. A module may import what stands below it, nothing else.
 LAYERS = [
+    {"holders", "signals", "access"},
     {"errors"},
     {"status", "revisions", "config", "isolation", "translation", "proxies"},
-    {"history", "writing", "dialects"},
-    {"reading"},
+    {"history", "writing", "dialects", "engines"},
+    {"reading", "locking"},
     {"scripts"},
     {"environment"},
     {"commands", "runners"},

@@ -41,9 +41,9 @@ FILE = by_id("sqlite-sqlite3")
 
 
 def make_settings(root: Path | str = "/app", **options: Any) -> Settings:
-    app_config = {"ALEMBIC": options}
+    app_config: dict[str, Any] = {"ALEMBIC": options}
     set_defaults(app_config)
-    return Settings(str(root), app_config["ALEMBIC"], {})
+    return Settings(str(root), app_config)
 
 
 def option(key: str, value: object, section: str = "alembic") -> str | None:
@@ -168,7 +168,7 @@ class TestValues:
         app_config: dict[str, Any] = {"ALEMBIC": options}
         set_defaults(app_config)
         before = copy.deepcopy(options)
-        build_config(Settings("/app", app_config["ALEMBIC"], {}), ["a", "b"])
+        build_config(Settings("/app", app_config), ["a", "b"])
         assert app_config["ALEMBIC"] == before
 
 

@@ -179,6 +179,9 @@ class Reader:
                 for name in names:
                     Path(name).mkdir()
                 return
+            case ["rm", name]:
+                Path(name).unlink()
+                return
             case ["export", assignment]:
                 self.monkeypatch.setenv(*assignment.split("=", 1))
                 return

@@ -23,6 +23,7 @@ from .backends import Backend
 from .backends import by_id
 from .backends import DatabaseFactory
 from .backends import on
+from .conftest import server_of
 from .engines import disposing_engines
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -72,6 +73,48 @@ async def test_the_notes_app_migrates_itself_and_serves(
 
 
 @on_sqlite_and_postgresql
+async def test_the_notes_app_tells_when_it_is_ready(
+    backend: Backend, database_factory: DatabaseFactory
+) -> None:
+    app = notes.create_app(as_text(database_factory(backend)))
+    alembic = app.extensions["alembic"]
+    assert await ready(app) == (503, {"database": "empty", "pending": 3})
+
+    async with app.test_app():
+        assert await ready(app) == (200, {"database": "current"})
+
+        await alembic.downgrade()
+        assert await ready(app) == (503, {"database": "behind", "pending": 1})
+
+        await alembic.op.execute("UPDATE alembic_version SET version_num = 'newer'")
+        assert await ready(app) == (503, {"database": "ahead", "pending": 3})
+
+
+async def test_the_notes_app_is_not_ready_while_its_database_is_out_of_reach(
+    database_factory: DatabaseFactory, request: pytest.FixtureRequest
+) -> None:
+    """Also where the pool has a connection from before, which is lost by now."""
+    app = notes.create_app(as_text(database_factory(asyncpg)))
+    server = server_of(asyncpg, request)
+    assert server is not None
+
+    async with app.test_app():
+        assert await ready(app) == (200, {"database": "current"})
+        server.stop()
+
+        for _ in range(2):
+            assert await ready(app) == (503, {"database": "unreachable"})
+
+        server.start()
+        assert await ready(app) == (200, {"database": "current"})
+
+
+async def ready(app: Quart) -> tuple[int, Any]:
+    response = await app.test_client().get("/ready")
+    return response.status_code, await response.get_json()
+
+
+@on_sqlite_and_postgresql
 def test_the_notes_app_goes_up_and_down_its_history(
     backend: Backend, database_factory: DatabaseFactory
 ) -> None:
@@ -115,6 +158,7 @@ def test_the_demo_runs_without_a_variable_and_leaves_no_file() -> None:
 def assert_it_works(demo: subprocess.CompletedProcess[str]) -> None:
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stderr == ""
+    assert 'GET /ready -> 200\n{"database":"current"}\n' in demo.stdout
     assert "POST /notes -> 302" in demo.stdout
     assert '"done":false' in demo.stdout
     assert "$ quart --app notes db check\nNo changes detected." in demo.stdout

@@ -87,7 +87,8 @@ class Site:
         import alembic.op
         assert context.script.dir == {str(self.root / "migrations")!r}
         assert context.config.get_main_option("script_location") == context.script.dir
-        assert context.get_context() is op.get_context()
+        assert context.get_context() is op.get_context() is op.migration_context
+        assert context.get_x_argument() == []
         assert context.get_bind() is op.get_bind() is alembic.op.get_bind()
         op.execute("SELECT 1")
         """

@@ -102,6 +102,10 @@ def test_the_public_names_are_pinned() -> None:
         "DatabaseError",
         "DatabaseStatus",
         "ForeignKeyError",
+        "LockHolder",
+        "LockLostError",
+        "LockTimeout",
+        "LockUnavailableError",
         "MigrationError",
         "MultipleHeadsError",
         "NotUpToDateError",
@@ -194,7 +198,9 @@ def test_the_tree_of_errors_is_the_one_that_is_shown() -> None:
     parents: list[str] = []
     shown: dict[str, str] = {}
 
-    for indent, name in re.findall(r"^    ([ │├└─]*)(\w+Error)\b", doc, re.MULTILINE):
+    line = re.compile(r"^    ([ │├└─]*)(\w+(?:Error|Timeout))\b", re.MULTILINE)
+
+    for indent, name in line.findall(doc):
         depth = len(indent) // 4
         parents[depth:] = [name]
         shown[name] = parents[depth - 1] if depth else "RuntimeError"

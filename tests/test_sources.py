@@ -451,8 +451,8 @@ def test_flask_sqlalchemy_brings_several_databases(
     )
     caller(alembic, "revision", "tables")
     caller(alembic, "upgrade")
-    assert tables_in(world.file) == {"users", "alembic_version"}
-    assert tables_in(other) == {"orders", "alembic_version"}
+    assert tables_in(world.file) - {"alembic_version"} == {"users"}
+    assert tables_in(other) - {"alembic_version"} == {"orders"}
 
 
 @on_both_kinds
@@ -474,8 +474,8 @@ def test_advanced_alchemy_brings_several_databases(
     caller(alembic, "mkdir")
     caller(alembic, "revision", "tables")
     caller(alembic, "upgrade")
-    assert tables_in(world.file) == {"users", "alembic_version"}
-    assert tables_in(other) == {"orders", "alembic_version"}
+    assert tables_in(world.file) - {"alembic_version"} == {"users"}
+    assert tables_in(other) - {"alembic_version"} == {"orders"}
 
 
 @on_both_kinds

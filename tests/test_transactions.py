@@ -379,7 +379,7 @@ def test_with_a_transaction_for_each_the_last_complete_revision_stays(
     assert twin.look(twin.engine, None) == Outcome(None, ["a2"], {"log": [(1,)]})
 
 
-@on_atomic_backends
+@on_postgresql
 def test_what_stood_before_an_autocommit_block_stays(twin: Twin) -> None:
     """The block commits it, as Alembic's documentation says."""
     block = f"with op.get_context().autocommit_block():\n    {INSERT.format(1)}"
@@ -393,6 +393,8 @@ def test_what_stood_before_an_autocommit_block_stays(twin: Twin) -> None:
 
 @on_atomic_backends
 def test_a_failure_in_an_autocommit_block_leaves_a_sound_pool(twin: Twin) -> None:
+    twin.history(LOG)
+    twin.upgrade()
     twin.history(LOG, f"with op.get_context().autocommit_block():\n    {FAIL}")
 
     with pytest.raises(MigrationError):

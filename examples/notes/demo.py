@@ -48,6 +48,11 @@ def main() -> None:
 
 
 def use_the_app(port: int) -> None:
+    title("Ask whether it is ready.")
+    status, body = request(port, "GET", "/ready")
+    print(f"GET /ready -> {status}\n{body.strip()}")
+    check(status == 200, "The database must have every revision.")
+
     title("Post a note.")
     text = f"Remember the milk & eggs ({os.getpid()})"
     status, _ = request(port, "POST", "/notes", {"text": text})

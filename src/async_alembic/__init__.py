@@ -12,6 +12,9 @@ from .errors import ConfigurationError
 from .errors import DatabaseConnectionError
 from .errors import DatabaseError
 from .errors import ForeignKeyError
+from .errors import LockLostError
+from .errors import LockTimeout
+from .errors import LockUnavailableError
 from .errors import MigrationError
 from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
@@ -23,6 +26,7 @@ from .errors import TargetError
 from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
 from .extension import Alembic
+from .holders import LockHolder
 from .status import DatabaseStatus
 from .sync import SyncAlembic
 
@@ -37,6 +41,10 @@ __all__ = [
     "DatabaseError",
     "DatabaseStatus",
     "ForeignKeyError",
+    "LockHolder",
+    "LockLostError",
+    "LockTimeout",
+    "LockUnavailableError",
     "MigrationError",
     "MultipleHeadsError",
     "NotUpToDateError",

@@ -7,14 +7,13 @@ import typing as t
 
 import anyio.to_thread
 
+from . import registry
 from . import runners
 from .environment import Environment
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
-
+    from .access import Access
     from .environment import Project
-    from .runners import Offload
     from .runners import Work
     from .sources import Targets
 
@@ -55,13 +54,16 @@ def block_on_databases(
 ) -> T:
     """Run a command on the databases, and return when it is done."""
     work = _work(project(), targets, lambda env: command(env, *args, **kwargs))
-    return runners.run_blocking(targets.engines, work)
+    # What the command line runs may be interrupted by its user.
+    interruptible = registry.invocation.get() is not None
+    run = runners.run_interruptibly if interruptible else runners.run_blocking
+    return run(targets.engines, work)
 
 
 def _work(
     project: Project, targets: Targets, command: c.Callable[[Environment], T]
 ) -> Work[T]:
-    def work(connections: dict[str, sa.Connection], offload: Offload) -> T:
-        return command(Environment(project, connections, targets.metadatas, offload))
+    def work(access: Access) -> T:
+        return command(Environment(project, access, targets.metadatas))
 
     return work

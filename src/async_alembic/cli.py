@@ -17,6 +17,7 @@ from .errors import AsyncAlembicError
 from .registry import call_in_app_context
 from .registry import Invocation
 from .registry import invocation
+from .signals import EndedAsByCtrlC
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -55,13 +56,20 @@ class MigrationGroup(click.Group):
         progress = ProgressLine()
         token = invocation.set(Invocation(self.app, progress))
 
-        try:
-            return call_in_app_context(self.app, functools.partial(super().invoke, ctx))
-        except AsyncAlembicError as e:
-            progress.break_off()
-            raise click.ClickException(str(e)) from e
-        finally:
-            invocation.reset(token)
+        invoke = functools.partial(super().invoke, ctx)
+
+        with EndedAsByCtrlC() as signals:
+            try:
+                return call_in_app_context(self.app, invoke)
+            except AsyncAlembicError as e:
+                progress.break_off("failed")
+                raise click.ClickException(str(e)) from e
+            except KeyboardInterrupt:
+                progress.break_off("interrupted")
+                click.echo("Interrupted. No more is changed.", err=True)
+                ctx.exit(128 + signals.received)
+            finally:
+                invocation.reset(token)
 
 
 class ProgressLine:
@@ -85,9 +93,9 @@ class ProgressLine:
         click.echo(text, nl=False)
         self.is_open = True
 
-    def break_off(self) -> None:
+    def break_off(self, how: str) -> None:
         if self.is_open:
-            click.echo(" failed")
+            click.echo(f" {how}")
 
 
 @click.command()

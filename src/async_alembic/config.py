@@ -57,13 +57,59 @@ class Settings:
     """What one app says about its migrations.
 
     :param root_path: The folder that relative paths start at, ``app.root_path``.
-    :param options: ``app.config["ALEMBIC"]``.
-    :param context: ``app.config["ALEMBIC_CONTEXT"]``.
+    :param app_config: ``app.config``.
     """
 
     root_path: str
-    options: c.Mapping[str, t.Any]
-    context: c.Mapping[str, t.Any]
+    app_config: c.Mapping[str, t.Any]
+
+    @property
+    def options(self) -> c.Mapping[str, t.Any]:
+        options: c.Mapping[str, t.Any] = self.app_config["ALEMBIC"]
+        return options
+
+    @property
+    def lock(self) -> bool:
+        """Whether other migrators are kept out of the databases."""
+        return bool(self.app_config.get("ALEMBIC_LOCK", True))
+
+    @property
+    def lock_timeout(self) -> float:
+        """How long another migrator is waited for, in seconds."""
+        return self._number("ALEMBIC_LOCK_TIMEOUT", 300, (int, float), "seconds")
+
+    @property
+    def retries(self) -> int:
+        """How often a migration that could not get a lock of a table is tried again."""
+        return int(self._number("ALEMBIC_RETRIES", 0, int, "attempts"))
+
+    def session(self, name: str) -> dict[str, str | int | float]:
+        """The settings for the connection that migrates a database.
+
+        :param name: The name of the database.
+        :raises ConfigurationError: If they are no plain values by their names.
+        """
+        key = "app.config['ALEMBIC_SESSION']"
+        session = self.app_config.get("ALEMBIC_SESSION", {})
+
+        if isinstance(session, c.Mapping) and isinstance(session.get(name), c.Mapping):
+            key, session = f"{key}['{name}']", session[name]
+
+        if not isinstance(session, c.Mapping):
+            raise ConfigurationError(
+                f"{key} must be a dict of settings, not {session!r}."
+            )
+
+        # Those of other databases are by their names.
+        settings = {k: v for k, v in session.items() if not isinstance(v, c.Mapping)}
+
+        for setting, value in settings.items():
+            if not isinstance(value, (str, int, float)):
+                raise ConfigurationError(
+                    f"{key}['{setting}'] must be a text or a number, not {value!r}."
+                )
+
+        return settings
 
     @property
     def script_location(self) -> str:
@@ -120,14 +166,26 @@ class Settings:
 
         :raises ConfigurationError: If one of them is the extension's own to set.
         """
+        context: c.Mapping[str, t.Any] = self.app_config["ALEMBIC_CONTEXT"]
+
         for key in RESERVED_CONTEXT_KEYS:
-            if key in self.context:
+            if key in context:
                 raise ConfigurationError(
                     f"Remove '{key}' from app.config['ALEMBIC_CONTEXT']: the extension"
                     " sets it, from 'engines' and 'metadatas'."
                 )
 
-        return dict(self.context)
+        return dict(context)
+
+    def _number(self, key: str, default: float, kind: t.Any, unit: str) -> float:
+        value = self.app_config.get(key, default)
+
+        if isinstance(value, bool) or not isinstance(value, kind) or value < 0:
+            raise ConfigurationError(
+                f"app.config['{key}'] must be a number of {unit}, not {value!r}."
+            )
+
+        return t.cast("float", value)
 
     def _locations(self) -> c.Iterator[tuple[str | None, str]]:
         locations = self.options["version_locations"]

@@ -19,6 +19,8 @@ from . import isolation
 from .config import default_name
 from .dialects import dialect_of
 from .errors import UnknownRevisionInDatabaseError
+from .locking import HeldLock
+from .locking import Turn
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -26,15 +28,16 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
 
+    from .access import Access
     from .config import Settings
+    from .dialects import Migration
+    from .holders import LockHolder
     from .scripts import Scripts
 
     Steps: t.TypeAlias = c.Callable[
         [t.Any, MigrationContext], c.Iterable[RevisionStep] | None
     ]
 
-#: Calls a function that reads or writes files, where that may block.
-Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
 Metadata: t.TypeAlias = "sa.MetaData | c.Sequence[sa.MetaData]"
 
 
@@ -54,29 +57,34 @@ class Project:
     rev_id: c.Callable[[], str]
 
 
+class Watch:
+    """Is told of each revision that is run."""
+
+    def begins(self, step: RevisionStep) -> None: ...
+
+    def ends(self, step: RevisionStep) -> None: ...
+
+
 class Environment:
     """The files and the open databases of one app, for the time of one command.
 
     :param project: The files.
-    :param connections: An open connection to each database, by its name.
+    :param access: The open databases.
     :param metadatas: The metadata of each database, by the same names.
-    :param offload: How to call what reads or writes files.
     """
 
     def __init__(
-        self,
-        project: Project,
-        connections: c.Mapping[str, sa.Connection],
-        metadatas: c.Mapping[str, Metadata],
-        offload: Offload,
+        self, project: Project, access: Access, metadatas: c.Mapping[str, Metadata]
     ) -> None:
         self.project = project
         self.scripts: Scripts = project.scripts
-        self.offload = offload
+        self.access = access
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
-        self._steps: Steps = lambda heads, context: ()
+        self._locks: dict[str, HeldLock] = {}
+        self._migrations: dict[str, Migration] = {}
+        self._run: c.Callable[..., c.Iterator[RevisionStep]] = _run_nothing
 
         for name, metadata in metadatas.items():
             options = project.settings.context_options()
@@ -85,14 +93,17 @@ class Environment:
                 options["upgrade_token"] = f"{name}_upgrades"
                 options["downgrade_token"] = f"{name}_downgrades"
 
+            connection = access.connections[name]
             options.setdefault(
-                "transactional_ddl", dialect_of(connections[name]).transactional_ddl
+                "transactional_ddl", dialect_of(connection).transactional_ddl
             )
             environment_context = EnvironmentContext(
-                project.config, project.scripts, fn=self._next_steps
+                project.config,
+                project.scripts,
+                fn=lambda heads, context: self._run(heads, context),
             )
             environment_context.configure(
-                connection=connections[name], target_metadata=metadata, **options
+                connection=connection, target_metadata=metadata, **options
             )
             self.environment_contexts[name] = environment_context
             self.contexts[name] = environment_context.get_context()
@@ -120,12 +131,20 @@ class Environment:
         :raises UnknownRevisionInDatabaseError: If the code does not have one of them.
         """
         current = self.contexts[name].get_current_heads()
-        unknown = [revision for revision in current if not self._knows(revision)]
+        self.check_known(name, current)
+        return current
+
+    def check_known(self, name: str, current: c.Iterable[str]) -> None:
+        """Check that the code has every revision that a database is at.
+
+        :param name: The name of the database.
+        :param current: The ids of the revisions.
+        :raises UnknownRevisionInDatabaseError: If it does not.
+        """
+        unknown = [revision for revision in current if revision not in self._ids]
 
         if unknown:
             raise UnknownRevisionInDatabaseError(name, unknown)
-
-        return current
 
     @contextlib.contextmanager
     def isolated(self, name: str) -> c.Iterator[None]:
@@ -137,21 +156,71 @@ class Environment:
             yield
 
     @contextlib.contextmanager
-    def migrating(self, *, single: bool = False) -> c.Iterator[None]:
-        """Enter every database's transaction. If anything fails, all are rolled back;
+    def locked(self, names: c.Collection[str]) -> c.Iterator[None]:
+        """Keep other migrators out of databases, unless ``ALEMBIC_LOCK`` is off.
+
+        :param names: The names of the databases.
+        :raises LockTimeout: If another migrator does not end in time.
+        :raises LockUnavailableError: If a database refuses the lock.
+        """
+        with contextlib.ExitStack() as stack:
+            keys = self._lock_keys(names) if self.project.settings.lock else {}
+
+            # In an order that is the same for all, so that no two wait for each other.
+            for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
+                lock = HeldLock(name, _connection(self.contexts[name]))
+                stack.enter_context(
+                    lock.taken(key, self._turn(name), self.access.connect)
+                )
+                self._locks[name] = lock
+                stack.callback(self._locks.pop, name)
+
+            yield
+
+    @contextlib.contextmanager
+    def session(self, names: c.Collection[str]) -> c.Iterator[None]:
+        """Apply ``ALEMBIC_SESSION`` to the connections of databases.
+
+        :param names: The names of the databases.
+        :raises ConfigurationError: If a database refuses one of the settings.
+        """
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                connection = self._idle_connection(name)
+                settings = self.project.settings.session(name)
+
+                if settings:
+                    stack.enter_context(
+                        dialect_of(connection).session(connection, settings)
+                    )
+
+            yield
+
+    @contextlib.contextmanager
+    def migrating(
+        self, names: c.Collection[str], *, single: bool = False
+    ) -> c.Iterator[None]:
+        """Enter the transactions of databases. If anything fails, all are rolled back;
         else they are committed one after another, and once a commit fails, what is left
         is rolled back.
 
+        :param names: The names of the databases.
         :param single: Use one transaction even where each revision has its own.
         """
-        with contextlib.ExitStack() as stack:
-            for context in self.contexts.values():
-                connection = _connection(context)
-                # Whether a version table is there may have been asked before.
-                connection.rollback()
-                stack.enter_context(dialect_of(connection).migrating(connection))
+        wait = self.project.settings.lock
 
-            for context in self.contexts.values():
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                connection = self._idle_connection(name)
+                self._migrations[name] = stack.enter_context(
+                    dialect_of(connection).migrating(
+                        connection, self._turn(name).wait if wait else None
+                    )
+                )
+
+            for name in names:
+                context = self.contexts[name]
+                stack.enter_context(_block_of(context, self._migrations[name]))
                 stack.enter_context(context.begin_transaction())
 
                 if single:
@@ -161,34 +230,112 @@ class Environment:
 
             yield
 
+            if len(names) > 1:
+                # The first of them was last looked at before the others were migrated.
+                self._check_locks(names)
+
     def keep_what_was_committed(self) -> None:
         """See to what follows a commit of a user's function, in every database."""
         for context in self.contexts.values():
             self._keep(context)
 
-    def run_steps(self, name: str, steps: Steps, **kwargs: t.Any) -> None:
+    def run_steps(
+        self, name: str, steps: Steps, watch: Watch, /, **kwargs: t.Any
+    ) -> None:
         """Run migrations on one database, inside of :meth:`migrating`.
 
         :param name: The name of the database.
         :param steps: Called with the current heads and the migration context, returns
-            the steps to run.
+            the steps to run. Called again if another migrator came in between.
+        :param watch: Told of each step.
         :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
         """
-        self._steps = steps
-
         if len(self.contexts) > 1:
             kwargs["engine_name"] = name
 
-        with self.isolated(name):
-            self.contexts[name].run_migrations(**kwargs)
+        is_done = False
 
-    def _next_steps(
-        self, heads: t.Any, context: MigrationContext
-    ) -> c.Iterator[RevisionStep]:
-        for step in self._steps(heads, context) or ():
-            isolation.reinstall()
-            yield step
-            self._keep(context)
+        def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
+            nonlocal is_done
+
+            for step in steps(heads, context) or ():
+                isolation.reinstall()
+                self._migrations[name].begins()
+                watch.begins(step)
+                yield step
+                self._keep(context)
+                watch.ends(step)
+                self._check_locks([name])
+
+                if not self._migrations[name].goes_on():
+                    return
+
+            is_done = True
+
+        with self.isolated(name):
+            while not is_done:
+                self._run = run
+                self.contexts[name].run_migrations(**kwargs)
+
+    def can_repeat(self, names: c.Collection[str]) -> bool:
+        """Whether nothing is left of a revision that has failed."""
+        return all(self._migrations[name].can_repeat() for name in names)
+
+    def stop_reading(self, name: str) -> None:
+        """End the transaction in which it was read where a database is."""
+        self._idle_connection(name)
+
+    def is_blocked(self, name: str, error: BaseException | None) -> bool:
+        """Whether an error says that a lock of a database could not be had."""
+        original = getattr(error, "orig", None)
+        dialect = dialect_of(self.access.connections[name])
+        return original is not None and dialect.is_blocked(original)
+
+    def blocker(self, name: str, error: BaseException | None) -> LockHolder | None:
+        """Who was in the way of what has failed.
+
+        :param name: The name of the database.
+        :param error: What is blocked, see :meth:`is_blocked`.
+        """
+        connection = self._idle_connection(name)
+        statement = getattr(error, "statement", None)
+
+        try:
+            return dialect_of(connection).blocker(connection, statement)
+        finally:
+            connection.rollback()
+
+    def _turn(self, name: str) -> Turn:
+        return Turn(name, self.project.settings.lock_timeout, self.access.sleep)
+
+    def _lock_keys(self, names: c.Collection[str]) -> dict[str, str]:
+        keys = {}
+
+        for name in names:
+            connection, context = self._idle_connection(name), self.contexts[name]
+            schema = context.version_table_schema
+            schemas = connection.get_execution_options().get("schema_translate_map")
+            key = dialect_of(connection).lock_key(
+                connection, (schemas or {}).get(schema, schema), context.version_table
+            )
+            # What waits must not be idle in a transaction.
+            connection.rollback()
+
+            if key is not None:
+                keys[name] = key
+
+        return keys
+
+    def _check_locks(self, names: c.Collection[str]) -> None:
+        for name in names:
+            if name in self._locks:
+                self._locks[name].check()
+
+    def _idle_connection(self, name: str) -> sa.Connection:
+        connection = _connection(self.contexts[name])
+        # Whether a version table is there may have been asked before.
+        connection.rollback()
+        return connection
 
     def _keep(self, context: MigrationContext) -> None:
         """Commit what follows a ``op.get_bind().commit()``, which nothing else would,
@@ -207,9 +354,6 @@ class Environment:
         if transaction is not None:
             context._transaction = connection.begin()
 
-    def _knows(self, revision: str) -> bool:
-        return revision in self._ids
-
     @functools.cached_property
     def _ids(self) -> set[str]:
         return self.scripts.ids()
@@ -219,3 +363,19 @@ def _connection(context: MigrationContext) -> sa.Connection:
     connection = context.connection
     assert connection is not None
     return connection
+
+
+def _run_nothing(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
+    yield from ()
+
+
+@contextlib.contextmanager
+def _block_of(context: MigrationContext, migration: Migration) -> c.Iterator[None]:
+    """Let ``context.autocommit_block`` be the database's."""
+    block = functools.partial(migration.autocommit_block, context.autocommit_block)
+    context.autocommit_block = block  # type: ignore[method-assign, assignment]
+
+    try:
+        yield
+    finally:
+        del context.autocommit_block

@@ -20,6 +20,9 @@
     ├── DatabaseError                 a database refused a statement
     ├── MigrationError                a revision failed while it was applied
     ├── ForeignKeyError               a migration would leave a row that refers to none
+    ├── LockTimeout                   another migrator did not end in time
+    ├── LockLostError                 the lock was lost while migrating
+    ├── LockUnavailableError          there are no locks where the database is
     └── WaitTimeoutError              the databases were not current in time
 
 Every message is one sentence or two: what is wrong, by its name, and the way out. The
@@ -35,6 +38,8 @@ if t.TYPE_CHECKING:
     import os
 
     import sqlalchemy as sa
+
+    from .holders import LockHolder
 
 
 class AsyncAlembicError(RuntimeError):
@@ -201,13 +206,18 @@ class RevisionFileError(AsyncAlembicError):
 
 
 class DatabaseError(AsyncAlembicError):
-    """A database refused a statement; ``__cause__`` is its own error."""
+    """A database refused a statement; ``__cause__`` is its own error.
 
-    def __init__(self, error: BaseException) -> None:
+    :ivar blocker: Who has a lock that the statement could not get, if that is known.
+    """
+
+    def __init__(self, error: BaseException, blocker: LockHolder | None = None) -> None:
         super().__init__(
-            f"The database refused: {first_line(error)}. Check that the login may do"
-            " this, and that the database is not in use by another migration."
+            f"The database refused: {first_line(error)}{_blocked_by(blocker)}. Check"
+            " that the login may do this, and that the database is not in use by"
+            " another migration."
         )
+        self.blocker = blocker
 
 
 class MigrationError(AsyncAlembicError):
@@ -216,6 +226,7 @@ class MigrationError(AsyncAlembicError):
     :ivar database: The name of the engine, such as ``"default"``.
     :ivar revision: The id of the revision.
     :ivar path: Its file.
+    :ivar blocker: Who has a lock that the revision could not get, if that is known.
     """
 
     def __init__(
@@ -225,14 +236,29 @@ class MigrationError(AsyncAlembicError):
         revision: str,
         path: str,
         error: BaseException,
+        blocker: LockHolder | None = None,
     ) -> None:
+        self._direction = direction
+        self._error = error
         self.database = database
         self.revision = revision
         self.path = path
+        self.blocker = blocker
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {first_line(error)}. Correct the revision or the data, and run"
-            f" the {direction} again."
+            f" ({path}): {first_line(error)}{_blocked_by(blocker)}. Correct the"
+            f" revision or the data, and run the {direction} again."
+        )
+
+    def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
+        """The same error, with who was in the way."""
+        return MigrationError(
+            self._direction,
+            self.database,
+            self.revision,
+            self.path,
+            self._error,
+            blocker,
         )
 
 
@@ -256,6 +282,55 @@ class ForeignKeyError(AsyncAlembicError):
         )
 
 
+class LockTimeout(AsyncAlembicError, TimeoutError):
+    """Another migrator did not end within ``ALEMBIC_LOCK_TIMEOUT``.
+
+    :ivar database: The name of the engine, such as ``"default"``.
+    :ivar timeout: How long was waited, in seconds.
+    :ivar holder: Who has the lock, if that is known.
+    """
+
+    def __init__(
+        self, database: str, timeout: float, holder: LockHolder | None
+    ) -> None:
+        self.database = database
+        self.timeout = timeout
+        self.holder = holder
+        super().__init__(
+            f"Database '{database}' was not free to be migrated within {timeout:g}"
+            f" seconds, as another session is at it: {holder or 'unknown'}. Wait until"
+            " it is done, or end it if it hangs; app.config['ALEMBIC_LOCK_TIMEOUT'] is"
+            " how long to wait."
+        )
+
+
+class LockLostError(AsyncAlembicError):
+    """The lock that keeps other migrators out was lost, so the migration was stopped
+    before its next revision.
+
+    :ivar database: The name of the engine, such as ``"default"``.
+    """
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"The lock that keeps other migrators out of database '{database}' was lost"
+            " while it was migrated, so no further revision was applied. See whether"
+            " its connection was ended by the server, or goes through a pooler in"
+            " transaction mode, and run the command again."
+        )
+        self.database = database
+
+
+class LockUnavailableError(AsyncAlembicError):
+    """The lock that keeps other migrators out of a database cannot be had there."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The lock that keeps other migrators out cannot be had: {reason}. Set"
+            " app.config['ALEMBIC_LOCK'] to False, and let a single process migrate."
+        )
+
+
 class WaitTimeoutError(AsyncAlembicError, TimeoutError):
     """The databases did not become current in time.
 
@@ -271,6 +346,10 @@ class WaitTimeoutError(AsyncAlembicError, TimeoutError):
             f"The databases were not current within {timeout:g} seconds: {listed}. See"
             " whether the process that migrates them is running."
         )
+
+
+def _blocked_by(blocker: LockHolder | None) -> str:
+    return f" (blocked by {blocker})" if blocker else ""
 
 
 def first_line(error: BaseException) -> str:

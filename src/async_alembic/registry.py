@@ -147,9 +147,7 @@ class AppState:
         self._targets: Targets | None = None
 
     def settings(self, app: App) -> Settings:
-        return Settings(
-            app.root_path, app.config["ALEMBIC"], app.config["ALEMBIC_CONTEXT"]
-        )
+        return Settings(app.root_path, app.config)
 
     def names(self, app: App) -> list[str]:
         """The names of the databases, as far as they are known before first use."""

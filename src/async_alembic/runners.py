@@ -12,9 +12,10 @@ import collections.abc as c
 import concurrent.futures
 import contextlib
 import contextvars
-import copy
-import re
+import functools
+import inspect
 import threading
+import time
 import traceback
 import typing as t
 
@@ -24,26 +25,30 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import SingletonThreadPool
-from sqlalchemy.pool import StaticPool
 
+from .access import Access
+from .dialects import dialect_of
+from .dialects import Interruption
+from .engines import are_async
+from .engines import connect_beside
+from .engines import Engines
+from .engines import execute_beside
+from .engines import for_own_loop
+from .engines import is_bound
+from .engines import listenable
+from .engines import named_errors
+from .engines import see_to_dialect
 from .errors import DatabaseConnectionError
 
 T = t.TypeVar("T")
-Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
-Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
-Work: t.TypeAlias = c.Callable[[dict[str, sa.Connection], Offload], T]
-_refuses_listeners = re.match(r"2\.0\.[123]\d\b", sa.__version__) is not None
-#: Pools of one connection, or of one for each thread.
-BOUND_POOLS = (SingletonThreadPool, StaticPool)
+Work: t.TypeAlias = c.Callable[[Access], T]
 
 
 async def run_awaited(engines: Engines, work: Work[T]) -> T:
     """Run work from a coroutine, without blocking its event loop.
 
     :param engines: The engine of each database, by its name; all of one kind.
-    :param work: Called with an open connection to each database, and with a function
-        that calls others which read or write files.
+    :param work: Called with the open databases.
     :return: What the work returned.
     :raises DatabaseConnectionError: If a database cannot be connected to.
     """
@@ -52,7 +57,7 @@ async def run_awaited(engines: Engines, work: Work[T]) -> T:
 
     engines = t.cast("dict[str, sa.Engine]", engines)
 
-    if any(_is_bound(engine) for engine in engines.values()):
+    if any(is_bound(engine) for engine in engines.values()):
         # The connection cannot leave this thread, and has no network to wait for.
         return run_directly(engines, work)
 
@@ -73,61 +78,109 @@ def run_blocking(engines: Engines, work: Work[T]) -> T:
     return run_directly(t.cast("dict[str, sa.Engine]", engines), work)
 
 
-def run_directly(engines: dict[str, sa.Engine], work: Work[T]) -> T:
+def run_interruptibly(engines: Engines, work: Work[T]) -> T:
+    """Run work as :func:`run_blocking` does, so that Ctrl-C ends it at once, also in
+    the middle of a statement whose driver would not listen.
+
+    :raises KeyboardInterrupt: When what was begun has been rolled back.
+    """
+    if are_async(engines) or loop_is_running() or any(map(is_bound, engines.values())):
+        return run_blocking(engines, work)
+
+    # asyncio turns Ctrl-C into a cancellation.
+    return asyncio.run(run_in_thread(t.cast("dict[str, sa.Engine]", engines), work))
+
+
+def run_directly(
+    engines: dict[str, sa.Engine],
+    work: Work[T],
+    sleep: c.Callable[[float], None] = time.sleep,
+) -> T:
     with contextlib.ExitStack() as stack:
-        return work(connect_all(engines, stack), call_here)
+        return work(open_access(engines, stack, sleep))
 
 
-def connect_all(
-    engines: dict[str, sa.Engine], stack: contextlib.ExitStack
-) -> dict[str, sa.Connection]:
-    """Connect to each database.
+def open_access(
+    engines: dict[str, sa.Engine],
+    stack: contextlib.ExitStack,
+    sleep: c.Callable[[float], None] = time.sleep,
+) -> Access:
+    """Connect to each database, from code that may block.
 
     :param engines: The engine of each database, by its name.
     :param stack: Closes the connections.
+    :param sleep: See :class:`.Access`.
     :raises DatabaseConnectionError: If a database cannot be connected to.
     """
     connections = {}
 
     for name, engine in engines.items():
-        base, options = _listenable(engine)
+        base, options = listenable(engine)
 
-        with _named_errors(name, engine.url):
+        with named_errors(name, engine.url):
             connection = stack.enter_context(base.connect())
+            see_to_dialect(connection)
             connections[name] = connection.execution_options(**options)
 
-    return connections
+    return Access(connections, _call_here, sleep, connect_beside(engines))
 
 
-def call_here(fn: c.Callable[[], T]) -> T:
-    """Call a function that reads or writes files, where blocking is no harm."""
+def _call_here(fn: c.Callable[[], T]) -> T:
     return fn()
 
 
 async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
-    """Run work in a worker thread. If it is cancelled, it stops before its next
-    statement and rolls back, and the cancellation is raised when the thread is done.
+    """Run work in a worker thread. If it is cancelled, its statement is interrupted, it
+    rolls back, and the cancellation is raised when the thread is done.
     """
     cancelled = threading.Event()
     finished = anyio.Event()
     outcome: list[T] = []
     failure: list[BaseException] = []
+    interruptions: dict[str, Interruption] = {}
+    interrupting = threading.Lock()
 
     def stop_if_cancelled(*args: object) -> None:
         if cancelled.is_set():
             raise _Cancelled
 
-    def watched(connections: dict[str, sa.Connection], offload: Offload) -> T:
-        for connection in connections.values():
+    def sleep(seconds: float) -> None:
+        cancelled.wait(seconds)
+        stop_if_cancelled()
+
+    def watched(access: Access) -> T:
+        for name, connection in access.connections.items():
+            interruptions[name] = dialect_of(connection).interruption(connection)
             event.listen(connection, "before_cursor_execute", stop_if_cancelled)
             event.listen(connection, "commit", stop_if_cancelled)
 
-        return work(connections, offload)
+        try:
+            return work(access)
+        finally:
+            with interrupting:
+                interruptions.clear()
+
+            if cancelled.is_set():
+                # An interrupt can come late. It must not meet who has it next.
+                for connection in access.connections.values():
+                    connection.invalidate()
+
+    def interrupt() -> None:
+        with interrupting:
+            for name, interruption in interruptions.items():
+                # If it fails, the thread ends after its statement.
+                with contextlib.suppress(Exception):
+                    if interruption.call:
+                        interruption.call()
+
+                    if interruption.statement:
+                        with connect_beside(engines)(name) as connection:
+                            connection.exec_driver_sql(interruption.statement)
 
     async def run() -> None:
         try:
             outcome.append(
-                await anyio.to_thread.run_sync(run_directly, engines, watched)
+                await anyio.to_thread.run_sync(run_directly, engines, watched, sleep)
             )
         except (Exception, _Cancelled) as e:
             failure.append(e)
@@ -143,6 +196,10 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
             await finished.wait()
         except BaseException:
             cancelled.set()
+
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(interrupt)
+
             raise
 
     if failure:
@@ -156,26 +213,92 @@ class _Cancelled(BaseException):
 
 
 async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
+    """Run work in a greenlet. If it is cancelled, it is told so once, however often or
+    in whatever way its caller is, and the cancellation is raised when it has rolled
+    back.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+    interruptions: list[Interruption] = []
+
+    async def run() -> None:
+        try:
+            outcome.append(await _run_in_greenlet(engines, work, interruptions))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as e:
+            # Out of a task of its own, an exit would end the loop and not the caller.
+            failure.append(e)
+
+    task = asyncio.create_task(run())
+
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+
+        with anyio.CancelScope(shield=True):
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    # A driver that has a thread waits for it.
+                    await asyncio.wait([task], timeout=0.1)
+                    await _interrupt(interruptions)
+
+        raise
+
+    if failure:
+        raise failure[0]
+
+    task.result()
+    return outcome[0]
+
+
+async def _interrupt(interruptions: list[Interruption]) -> None:
+    for interruption in interruptions:
+        with contextlib.suppress(Exception):
+            if interruption.call and inspect.isawaitable(called := interruption.call()):
+                await called
+
+
+async def _run_in_greenlet(
+    engines: dict[str, AsyncEngine], work: Work[T], interruptions: list[Interruption]
+) -> T:
     async with contextlib.AsyncExitStack() as stack:
         connections: dict[str, AsyncConnection] = {}
 
         for name, engine in engines.items():
-            base, options = _listenable(engine.sync_engine)
+            base, options = listenable(engine.sync_engine)
 
-            with _named_errors(name, engine.url):
+            with named_errors(name, engine.url):
                 connection = AsyncEngine(base).connect()
                 await stack.enter_async_context(connection)
                 connections[name] = await connection.execution_options(**options)
 
         # Within the greenlet of one connection, those of the others work as well.
         first = next(iter(connections.values()))
+        sync_engines = {name: engine.sync_engine for name, engine in engines.items()}
+        statements: dict[str, str | None] = {}
 
         def call(connection: sa.Connection) -> T:
             opened = {name: conn.sync_connection for name, conn in connections.items()}
-            return work(
+            wait_for = functools.partial(_await_in_greenlet, connection)
+            access = Access(
                 t.cast("dict[str, sa.Connection]", opened),
-                lambda fn: _in_thread_from_greenlet(connection, fn),
+                lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
+                lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
+                connect_beside(sync_engines),
             )
+
+            for name, opened_connection in access.connections.items():
+                see_to_dialect(opened_connection)
+                dialect = dialect_of(opened_connection)
+                interruptions.append(dialect.interruption(opened_connection))
+                statements[name] = interruptions[-1].statement
+
+            try:
+                return work(access)
+            finally:
+                interruptions.clear()
 
         try:
             return await first.run_sync(call)
@@ -183,12 +306,17 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
             # The frames can hold a cursor in the middle of its rows, with which SQLite
             # keeps its lock after the connection was closed.
             traceback.clear_frames(e.__traceback__)
+
+            for name, statement in statements.items():
+                if statement and connections[name].invalidated:
+                    await execute_beside(engines[name], statement)
+
             raise
 
 
 def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
     async def main() -> T:
-        own = {name: _for_own_loop(engine) for name, engine in engines.items()}
+        own = {name: for_own_loop(engine) for name, engine in engines.items()}
 
         try:
             return await run_in_greenlet(own, work)
@@ -220,70 +348,9 @@ def loop_is_running() -> bool:
     return True
 
 
-def are_async(engines: Engines) -> t.TypeGuard[dict[str, AsyncEngine]]:
-    """Whether the engines are async; they are all of one kind."""
-    return any(isinstance(engine, AsyncEngine) for engine in engines.values())
-
-
-def _is_bound(engine: sa.Engine | AsyncEngine) -> bool:
-    """Whether an engine has one connection, or one a thread, such as SQLite's in-memory
-    databases, which are gone with it.
-    """
-    return isinstance(engine.pool, BOUND_POOLS)
-
-
-def _for_own_loop(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine with a pool of its own, so that no connection is ever used in a
-    loop that it was not made in.
-    """
-    if _is_bound(engine):
-        return engine
-
-    return AsyncEngine(_with_own_pool(engine.sync_engine))
-
-
-def _with_own_pool(engine: sa.Engine) -> sa.Engine:
-    # A copy, as an engine made anew would lack the events and settings of this one.
-    own = copy.copy(engine)
-    # What Engine.execution_options() returns takes its pool from another engine.
-    parent = getattr(engine, "_proxied", None)
-
-    if parent is not None:
-        own._proxied = _with_own_pool(parent)  # type: ignore[attr-defined]
-    else:
-        own.pool = engine.pool.recreate()
-
-    return own
-
-
-def _listenable(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:
-    """The engine to connect with so that the connection takes listeners, and the
-    options that the connection lacks then.
-
-    Before 2.0.40, SQLAlchemy refuses them where ``Engine.execution_options()`` made the
-    engine.
-    """
-    options: dict[str, t.Any] = {}
-
-    if _refuses_listeners:
-        while (parent := getattr(engine, "_proxied", None)) is not None:
-            options = {**engine.get_execution_options(), **options}
-            engine = parent
-
-    return engine, options
-
-
-def _in_thread_from_greenlet(
-    connection: sa.Connection, fn: c.Callable[[], t.Any]
+def _await_in_greenlet(
+    connection: sa.Connection, fn: c.Callable[[], c.Awaitable[t.Any]]
 ) -> t.Any:
     # run_async() is SQLAlchemy's public way to await from within a greenlet.
     adapted = t.cast("t.Any", connection.connection.dbapi_connection)
-    return adapted.run_async(lambda _: anyio.to_thread.run_sync(fn))
-
-
-@contextlib.contextmanager
-def _named_errors(name: str, url: sa.URL) -> c.Iterator[None]:
-    try:
-        yield
-    except Exception as e:
-        raise DatabaseConnectionError(name, url, e) from e
+    return adapted.run_async(lambda _: fn())

@@ -13,14 +13,14 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import async_engine_from_config
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .engines import BOUND_POOLS
 from .errors import ConfigurationError
 from .errors import TargetError
-from .runners import BOUND_POOLS
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
-    from .runners import Engines
+    from .engines import Engines
 
 Metadata: t.TypeAlias = "sa.MetaData | list[sa.MetaData]"
 Metadatas: t.TypeAlias = "Metadata | dict[str, sa.MetaData | list[sa.MetaData]]"

@@ -288,10 +288,9 @@ class SyncAlembic(Shell):
         app.teardown_appcontext(close_here if registry.is_quart(app) else close)
 
     def _live_objects(self, cls: type[T], name: str, writes: bool) -> dict[str, T]:
+        from .engines import are_async
         from .environment import Environment
-        from .runners import are_async
-        from .runners import call_here
-        from .runners import connect_all
+        from .runners import open_access
 
         _refuse_to_block(name, f"{name}.method(...)")
         app = self._registry.app()
@@ -314,16 +313,14 @@ class SyncAlembic(Shell):
             }
 
         def open_environment(stack: contextlib.ExitStack) -> Environment:
-            connections = connect_all(t.cast("t.Any", targets.engines), stack)
+            access = open_access(t.cast("t.Any", targets.engines), stack)
 
-            for connection in connections.values():
+            for connection in access.connections.values():
                 # What is done is done at once, so that it can be seen by the commands,
                 # which use connections of their own, and never stays locked.
                 connection.execution_options(isolation_level="AUTOCOMMIT")
 
-            return Environment(
-                self._project(app), connections, targets.metadatas, call_here
-            )
+            return Environment(self._project(app), access, targets.metadatas)
 
         environment = self._live.get(open_environment)
         objects = environment.ops if writes else environment.contexts

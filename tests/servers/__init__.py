@@ -10,5 +10,7 @@ from .base import PASSWORD as PASSWORD
 from .base import Server as Server
 from .base import ServerError as ServerError
 from .base import USER as USER
+from .mariadb import GaleraServer as GaleraServer
 from .mariadb import MariaDBServer as MariaDBServer
+from .pgbouncer import PgBouncer as PgBouncer
 from .postgresql import PostgresServer as PostgresServer

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from typing import ClassVar
 
+from .base import free_port
 from .base import PASSWORD
 from .base import Server
 from .base import USER
@@ -130,3 +131,32 @@ class MariaDBServer(Server):
     def _create_user(self) -> None:
         self.execute(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY %s", PASSWORD)
         self.execute(f"GRANT ALL ON `test\\_%`.* TO {USER}@'127.0.0.1'")
+
+
+class GaleraServer(MariaDBServer):
+    """A cluster of one node."""
+
+    label = "Galera"
+    _provider = Path("/usr/lib/galera/libgalera_smm.so")
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if not cls._provider.exists():
+            return f"Galera: '{cls._provider}' is not installed."
+
+        return super().missing()
+
+    def _command(self) -> Sequence[str | Path]:
+        settings = {
+            "binlog-format": "ROW",
+            "innodb-autoinc-lock-mode": 2,
+            "wsrep-cluster-address": "gcomm://",
+            "wsrep-node-address": "127.0.0.1",
+            "wsrep-on": "ON",
+            "wsrep-provider": self._provider,
+            "wsrep-provider-options": (
+                f"gmcast.listen_addr=tcp://127.0.0.1:{free_port()}"
+            ),
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return [*super()._command(), *options]

@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from async_alembic import Alembic
+from async_alembic import DatabaseConnectionError
 
 from .models import Model
 from .models import Note
@@ -50,7 +51,11 @@ def create_app(database_url: str | None = None) -> Quart:
     """
     app = Quart(__name__)
     engine = create_async_engine(
-        database_url or os.environ.get("DATABASE_URL") or "sqlite+aiosqlite:///notes.db"
+        database_url
+        or os.environ.get("DATABASE_URL")
+        or "sqlite+aiosqlite:///notes.db",
+        # The server may have closed a connection since it was last used.
+        pool_pre_ping=True,
     )
     open_session = async_sessionmaker(engine)
     alembic = Alembic(app, metadatas=Model.metadata, engines=engine)
@@ -67,6 +72,19 @@ def create_app(database_url: str | None = None) -> Quart:
         async with open_session() as session:
             query = select(Note).order_by(Note.created_at.desc(), Note.id.desc())
             return list(await session.scalars(query))
+
+    @app.get("/ready")
+    async def ready() -> ResponseReturnValue:
+        """Whether the database can be reached and has every revision of this code."""
+        try:
+            status = (await alembic.status())["default"]
+        except DatabaseConnectionError:
+            return {"database": "unreachable"}, 503
+
+        if status.state == "current":
+            return {"database": "current"}
+
+        return {"database": status.state, "pending": len(status.pending)}, 503
 
     @app.get("/")
     async def index() -> str:

@@ -64,7 +64,7 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
 @translated_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write what the models and the databases differ by; nothing if they do not."""
-    context: autogenerate.RevisionContext = env.offload(
+    context: autogenerate.RevisionContext = env.access.offload(
         lambda: _revision_context(env.project, new)
     )
 
@@ -97,7 +97,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
             if any(not ops.is_empty() for ops in script.upgrade_ops_list)
         ]
 
-    scripts: list[Script] = env.offload(lambda: _write(context))
+    scripts: list[Script] = env.access.offload(lambda: _write(context))
     return scripts
 
 

@@ -7,6 +7,10 @@ import dataclasses
 import time
 import typing as t
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..environment import Watch
+from ..errors import LockLostError
 from ..errors import MigrationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
@@ -14,6 +18,7 @@ from ..errors import RevisionNotFoundError
 from ..revisions import to_ids
 from ..revisions import to_steps
 from ..translation import translated_errors
+from .turns import take_turn
 
 if t.TYPE_CHECKING:
     from alembic.operations import Operations
@@ -56,12 +61,12 @@ def upgrade(
 ) -> list[Script]:
     ids = to_steps(target, env.scripts.has, 1)
 
-    def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+    def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         # Despite its signature, several ids may be given, but not relative ones.
         destination = ids[0] if len(ids) == 1 else ids
         return env.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
-    return _migrate(env, "upgrade", ids, steps, report)
+    return _migrate(env, "upgrade", ids, plan, report)
 
 
 @translated_errors()
@@ -82,41 +87,52 @@ def downgrade(
         # Alembic would take everything back.
         raise RevisionNotFoundError(branch)
 
-    def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+    def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids[0][0] in "+-" and len(heads) > 1:
             # Alembic warns, and takes any one of them back.
             raise MultipleHeadsError(heads)
 
         return env.scripts._downgrade_revs(ids[0], heads)
 
-    return _migrate(env, "downgrade", ids, steps, report)
+    return _migrate(env, "downgrade", ids, plan, report)
 
 
 @translated_errors()
 def stamp(env: Environment, target: Target, purge: bool) -> None:
     ids = to_ids(target)
 
-    def steps(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+    def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         return env.scripts._stamp_revs(ids, heads)  # type: ignore[return-value]
 
     for context in env.contexts.values():
         context.purge = purge
 
-    if not purge:
-        _check_known(env)
+    names = list(env.contexts) if purge else _find_pending(env, plan)
 
-    run_migrations(env, steps)
+    def work() -> None:
+        for name in names:
+            env.run_steps(name, _checked(env, name, plan), Watch())
+
+    take_turn(env, names, work)
 
 
 @translated_errors()
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
-    with env.migrating():
+    def work() -> None:
         for name in env.contexts:
-            env.run_steps(name, fn, **kwargs)
+            env.run_steps(name, fn, Watch(), **kwargs)
+
+    take_turn(env, list(env.contexts), work)
 
 
 def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
-    with env.migrating(single=True), env.isolated(env.default):
+    names = list(env.contexts)
+
+    with (
+        env.session(names),
+        env.migrating(names, single=True),
+        env.isolated(env.default),
+    ):
         result = fn(env)
         env.keep_what_was_committed()
         return result
@@ -134,63 +150,111 @@ def _migrate(
     plan: Steps,
     report: Report | None,
 ) -> list[Script]:
-    _check_known(env)
-    applied: dict[str, Script] = {}
+    names = _find_pending(env, plan if target != ["+0"] else lambda heads, context: ())
+    records = [_Record(env, name, direction, report) for name in names]
 
-    if target == ["+0"]:
-        return []
-
-    with env.migrating():
-        for name, environment_context in env.environment_contexts.items():
+    def work() -> None:
+        for record in records:
+            environment_context = env.environment_contexts[record.name]
             environment_context.context_opts["destination_rev"] = target[0]
+            record.run(plan)
 
-            for script in _migrate_one(env, name, direction, plan, report):
-                applied[script.revision] = script
+    take_turn(env, names, work)
+    return list(
+        {r: s for record in records for r, s in record.applied.items()}.values()
+    )
 
-    return list(applied.values())
 
+class _Record(Watch):
+    """What is applied to one database.
 
-def _migrate_one(
-    env: Environment,
-    name: str,
-    direction: str,
-    plan: Steps,
-    report: Report | None,
-) -> list[Script]:
-    applied: list[Script] = []
-    running: Script | None = None
+    :ivar applied: The revisions by their ids, in that order.
+    """
 
-    def steps(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
-        nonlocal running
+    def __init__(
+        self, env: Environment, name: str, direction: str, report: Report | None
+    ) -> None:
+        self.name = name
+        self.applied: dict[str, Script] = {}
+        self._env = env
+        self._direction = direction
+        self._report = report
+        self._running: Script | None = None
+        self._started = 0.0
 
-        for step in plan(heads, context) or ():
-            running = script = t.cast("t.Any", step).revision
-            progress = Progress(name, len(env.contexts) > 1, script, direction)
-            started = time.perf_counter()
+    def run(self, plan: Steps) -> None:
+        def steps(heads: t.Any, context: MigrationContext) -> list[RevisionStep]:
+            planned = list(_checked(self._env, self.name, plan)(heads, context) or ())
 
-            if report is not None:
-                report(progress)
+            # What was rolled back is to be done again.
+            for step in planned:
+                self.applied.pop(_script_of(step).revision, None)
 
-            yield step
-            seconds = time.perf_counter() - started
+            return planned
 
-            if report is not None:
-                report(dataclasses.replace(progress, seconds=seconds))
-
-            applied.append(script)
-            running = None
-
-    try:
-        env.run_steps(name, steps)
-    except Exception as e:
-        if running is None:
+        try:
+            self._env.run_steps(self.name, steps, self)
+        except LockLostError:
             raise
+        except Exception as e:
+            if (script := self._running) is None:
+                raise
 
-        raise MigrationError(direction, name, running.revision, running.path, e) from e
+            raise MigrationError(
+                self._direction, self.name, script.revision, script.path, e
+            ) from e
+        finally:
+            self._running = None
 
-    return applied
+    def begins(self, step: RevisionStep) -> None:
+        self._running = _script_of(step)
+        self._started = time.perf_counter()
+        self._tell(self._running, None)
+
+    def ends(self, step: RevisionStep) -> None:
+        script = _script_of(step)
+        self._running = None
+        self.applied[script.revision] = script
+        self._tell(script, time.perf_counter() - self._started)
+
+    def _tell(self, script: Script, seconds: float | None) -> None:
+        if self._report is not None:
+            several = len(self._env.contexts) > 1
+            self._report(Progress(self.name, several, script, self._direction, seconds))
 
 
-def _check_known(env: Environment) -> None:
-    for name in env.contexts:
-        env.current(name)
+def _script_of(step: RevisionStep) -> Script:
+    script: Script = t.cast("t.Any", step).revision
+    return script
+
+
+def _find_pending(env: Environment, plan: Steps) -> list[str]:
+    """The databases for which there is something to do."""
+    names = []
+
+    for name, context in env.contexts.items():
+        try:
+            if list(plan(env.current(name), context) or ()):
+                names.append(name)
+        except SQLAlchemyError as e:
+            if not env.is_blocked(name, e):
+                raise
+
+            # By another migrator, it seems; it is looked at when that one is done.
+            names.append(name)
+        finally:
+            env.stop_reading(name)
+
+    return names
+
+
+def _checked(env: Environment, name: str, plan: Steps) -> Steps:
+    """A plan for where a database is, after it was checked that the code knows that."""
+
+    def steps(
+        heads: t.Any, context: MigrationContext
+    ) -> c.Iterable[RevisionStep] | None:
+        env.check_known(name, heads)
+        return plan(heads, context)
+
+    return steps

@@ -9,12 +9,24 @@ from __future__ import annotations
 import typing as t
 
 from .base import Dialect
+from .base import digest as digest
+from .base import Interruption as Interruption
+from .base import is_usable as is_usable
+from .base import Migration as Migration
+from .base import SessionLock as SessionLock
+from .mysql import MySQL
+from .postgresql import PostgreSQL
 from .sqlite import SQLite
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-_dialects = {"sqlite": SQLite()}
+_dialects = {
+    "mariadb": MySQL(),
+    "mysql": MySQL(),
+    "postgresql": PostgreSQL(),
+    "sqlite": SQLite(),
+}
 _default = Dialect()
 
 

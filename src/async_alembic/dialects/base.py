@@ -1,11 +1,119 @@
 from __future__ import annotations
 
+import abc
 import collections.abc as c
 import contextlib
+import dataclasses
+import hashlib
+import json
 import typing as t
 
-if t.TYPE_CHECKING:
-    import sqlalchemy as sa
+import sqlalchemy as sa
+
+from ..errors import ConfigurationError
+from ..errors import first_line
+from ..holders import LockHolder
+
+#: Waits until the first function returns true. The second one tells who is in the way.
+Wait: t.TypeAlias = c.Callable[
+    [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
+]
+Block: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[None]]
+Setting: t.TypeAlias = str | int | float
+
+
+@dataclasses.dataclass(frozen=True)
+class Interruption:
+    """How to end the statement that a connection is running.
+
+    :param call: A function to call meanwhile, from any thread; what it returns is
+        awaited if it can be.
+    :param statement: Else, a statement to execute on another connection. The server
+        would go on even if the connection was closed.
+    """
+
+    call: c.Callable[[], object] | None = None
+    statement: str | None = None
+
+
+class SessionLock(abc.ABC):
+    """A lock that one session of a server holds until it releases it, or ends.
+
+    :param connection: The connection of the session.
+    :param key: Which lock it is.
+    """
+
+    def __init__(self, connection: sa.Connection, key: str) -> None:
+        self._connection = connection
+        self._key = key
+        #: The server's id of the session that has taken the lock.
+        self.session: int | None = None
+
+    def give_up(self) -> None:
+        """End the session, and with it the lock."""
+        if is_usable(self._connection):
+            self._connection.invalidate()
+
+    @abc.abstractmethod
+    def prepare(self, other: sa.Connection) -> None:
+        """See to it that the session is this migrator's own, and not ended for being
+        idle.
+
+        :param other: A connection to the same database.
+        :raises LockUnavailableError: If it is not its own.
+        """
+
+    @abc.abstractmethod
+    def take(self) -> bool:
+        """Try to take the lock, without waiting in the server.
+
+        :return: Whether it is taken.
+        """
+
+    @abc.abstractmethod
+    def release(self) -> bool:
+        """Release the lock.
+
+        :return: Whether it was held until now.
+        """
+
+    @abc.abstractmethod
+    def holder(self) -> LockHolder | None:
+        """Who has the lock, as far as the server tells."""
+
+    @abc.abstractmethod
+    def is_held(self, connection: sa.Connection) -> bool:
+        """Whether the server knows the session as the lock's holder.
+
+        :param connection: What to ask on, so that the session stays idle, which is how
+            others see since when it has the lock.
+        """
+
+
+class Migration:
+    """A connection that is being migrated."""
+
+    def begins(self) -> None:
+        """A revision begins."""
+
+    def can_repeat(self) -> bool:
+        """Whether a revision that has failed can be run again, as nothing is left of
+        it.
+        """
+        return True
+
+    def goes_on(self) -> bool:
+        """Whether the next revision can follow the last one, as no other migrator came
+        in between. Else it must be looked anew where the database is.
+        """
+        return True
+
+    def autocommit_block(self, block: Block) -> contextlib.AbstractContextManager[None]:
+        """What a revision enters to leave the transaction.
+
+        :param block: Alembic's own, which commits, and begins again at its end.
+        """
+        return block()
 
 
 class Dialect:
@@ -15,9 +123,143 @@ class Dialect:
     transactional_ddl: bool | None = None
 
     @contextlib.contextmanager
-    def migrating(self, connection: sa.Connection) -> c.Iterator[None]:
+    def migrating(
+        self, connection: sa.Connection, wait: Wait | None
+    ) -> c.Iterator[Migration]:
         """Prepare a connection to be migrated, and put it back as it was.
 
         :param connection: A connection that is not in a transaction.
+        :param wait: Waits for other migrators where the transaction is the lock;
+            ``None`` leaves that to the database.
         """
+        try:
+            yield Migration()
+        except BaseException:
+            if is_usable(connection):
+                # SQLAlchemy holds a transaction for done whose commit has failed.
+                with contextlib.suppress(Exception):
+                    connection.rollback()
+                    connection.connection.rollback()
+
+            raise
+
+    @contextlib.contextmanager
+    def session(
+        self, connection: sa.Connection, settings: c.Mapping[str, Setting]
+    ) -> c.Iterator[None]:
+        """Change settings of a connection, and put them back as they were.
+
+        :param connection: A connection that is not in a transaction.
+        :param settings: The new value of each setting, by its name.
+        :raises ConfigurationError: If the database refuses one of them.
+        """
+        before: dict[str, Setting | None] = {}
+
+        try:
+            for name, value in settings.items():
+                with _named_setting(name, value):
+                    before[name] = self.get_setting(connection, name)
+                    self.set_setting(connection, name, value)
+
+            self._end(connection)
+            yield
+            self._end(connection)
+            self._put_back(connection, before)
+        except BaseException:
+            # Whoever gets it next must not meet them.
+            self._give_up(connection, before)
+            raise
+
+    def _put_back(
+        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
+    ) -> None:
+        for name, value in before.items():
+            self.set_setting(connection, name, value)
+
+        connection.commit()
+
+    def _give_up(
+        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
+    ) -> None:
+        if before and is_usable(connection):
+            connection.invalidate()
+
+    def _end(self, connection: sa.Connection) -> None:
+        if connection.in_transaction():
+            connection.commit()
+
+    def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
+        """The value of a setting of the connection; ``None`` if it has none."""
+        raise ConfigurationError(
+            "app.config['ALEMBIC_SESSION'] cannot be used with this database. Set it to"
+            " {}."
+        )
+
+    def set_setting(
+        self, connection: sa.Connection, name: str, value: Setting | None
+    ) -> None:
+        raise NotImplementedError
+
+    def lock_key(
+        self, connection: sa.Connection, schema: str | None, table: str
+    ) -> str | None:
+        """What tells the lock of one version table from all others of the server.
+
+        :param connection: Asked for the names that it goes by on the server, as URLs
+            can name one database in many ways.
+        :param schema: The schema of the version table, if one is configured.
+        :param table: The name of the version table.
+        :return: ``None`` if there are no such locks, or none is needed.
+        """
+        return None
+
+    def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
+        """A lock that is to be held by a connection.
+
+        :param connection: Its session holds the lock.
+        :param key: What :meth:`lock_key` returned.
+        """
+        raise NotImplementedError
+
+    def is_blocked(self, error: BaseException) -> bool:
+        """Whether a driver's error says that a lock could not be had, so that trying
+        again can help.
+        """
+        return False
+
+    def blocker(
+        self, connection: sa.Connection, statement: str | None
+    ) -> LockHolder | None:
+        """Who is in the way of a statement, as far as can be told.
+
+        :param connection: A connection that is not in a transaction.
+        :param statement: What could not get its lock.
+        """
+        return None
+
+    def interruption(self, connection: sa.Connection) -> Interruption:
+        """How to end a statement that a connection will be running.
+
+        :param connection: An open connection.
+        """
+        return Interruption()
+
+
+def is_usable(connection: sa.Connection) -> bool:
+    return not connection.closed and not connection.invalidated
+
+
+def digest(*parts: str | None) -> str:
+    """16 hexadecimal digits that stand for these texts in this order."""
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+@contextlib.contextmanager
+def _named_setting(name: str, value: Setting) -> c.Iterator[None]:
+    try:
         yield
+    except sa.exc.DBAPIError as e:
+        raise ConfigurationError(
+            f"app.config['ALEMBIC_SESSION']['{name}'] cannot be {value!r}:"
+            f" {first_line(e.orig or e)}. Correct the name or the value."
+        ) from e

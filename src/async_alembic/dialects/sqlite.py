@@ -2,17 +2,45 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import re
 import typing as t
 from collections import Counter
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ..errors import ConfigurationError
 from ..errors import ForeignKeyError
+from ..holders import LockHolder
+from .base import Block
 from .base import Dialect
+from .base import Interruption
+from .base import is_usable
+from .base import Migration
+from .base import Setting
+from .base import Wait
+from .file_locks import find_holder
 
 #: The table, the rowid if it has one, and the table that the row refers to.
 _Violation: t.TypeAlias = tuple[str, int | None, str]
+
+#: The primary codes SQLITE_BUSY and SQLITE_LOCKED (https://www.sqlite.org/rescode.html).
+_BLOCKED = {5, 6}
+#: Where a writer and a reader have locked the file
+#: (https://www.sqlite.org/src/file/src/os.h), and a writer its index in WAL mode
+#: (https://www.sqlite.org/walformat.html, section 2.3).
+_WRITER = range(0x40000000, 0x40000003)
+_READER = range(0x40000002, 0x40000200)
+_WAL_WRITER = range(120, 121)
+
+_begins = re.compile(
+    r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*",
+    re.IGNORECASE,
+)
+_needs_no_transaction = re.compile(
+    r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
+    re.IGNORECASE,
+)
 
 
 class SQLite(Dialect):
@@ -23,79 +51,237 @@ class SQLite(Dialect):
     "Transaction control"). Foreign keys cannot be turned off inside of a transaction,
     and dropping a parent table, as batch migrations do, deletes its children while
     they are on (https://www.sqlite.org/lang_altertable.html, section 7).
+
+    There is one writer at a time, so that the transaction keeps other migrators out.
     """
 
     transactional_ddl: bool | None = True
 
     @contextlib.contextmanager
-    def migrating(self, connection: sa.Connection) -> c.Iterator[None]:
+    def migrating(
+        self, connection: sa.Connection, wait: Wait | None
+    ) -> c.Iterator[Migration]:
         """Begin a real transaction where SQLAlchemy begins one. Foreign keys, if they
         are enforced, are off until the end, and checked before each commit.
 
         :param connection: A connection that is not in a transaction.
+        :param wait: Waits until no other one is writing.
         """
+        is_always_open = _in_transaction(connection)
         enforced = _pragma(connection, "foreign_keys") == [(1,)]
-        before: list[_Violation] = []
-
-        def check(connection: sa.Connection) -> None:
-            if new := _find_new(before, _violations(connection)):
-                raise ForeignKeyError(*new)
-
-        event.listen(connection, "before_cursor_execute", _begin, retval=True)
-
-        if enforced:
-            before += _violations(connection)
-            _end_transaction(connection)
-            _pragma(connection, "foreign_keys=OFF")
-            event.listen(connection, "commit", check)
+        migration = SQLiteMigration(connection, wait, enforced)
 
         try:
-            yield
-        finally:
-            event.remove(connection, "before_cursor_execute", _begin)
-
             if enforced:
-                event.remove(connection, "commit", check)
+                _end_transaction(connection)
+                _pragma(connection, "foreign_keys=OFF")
 
-            if not connection.closed and not connection.invalidated:
+            with migration.listening():
+                migration.begin()
+                yield migration
+        finally:
+            if is_usable(connection):
                 connection.rollback()
                 # SQLAlchemy holds a transaction for done whose commit has failed.
                 connection.connection.rollback()
 
                 if enforced:
-                    was_open = _end_transaction(connection)
+                    _end_transaction(connection)
                     _pragma(connection, "foreign_keys=ON")
 
-                    if was_open:
-                        _execute(connection, "BEGIN")
+                if is_always_open and not _in_transaction(connection):
+                    _execute(connection, "BEGIN")
 
+    def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
+        found = _pragma(connection, name) if re.fullmatch(r"\w+", name) else []
 
-def _begin(
-    connection: sa.Connection,
-    cursor: t.Any,
-    statement: str,
-    parameters: t.Any,
-    context: object,
-    executemany: bool,
-) -> tuple[str, t.Any]:
-    """Begin a transaction before a statement that would run outside of one.
+        if not found:
+            raise ConfigurationError(
+                f"app.config['ALEMBIC_SESSION']['{name}'] is no PRAGMA with a value."
+                " Correct the name."
+            )
 
-    Not when SQLAlchemy begins one: whether the app's engine has a listener that begins
-    one itself is not known then.
-    """
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        value: Setting | None = found[0][0]
+        return value
+
+    def set_setting(
+        self, connection: sa.Connection, name: str, value: Setting | None
+    ) -> None:
+        text = str(value).replace("'", "''")
+        _pragma(connection, f"{name}='{text}'")
+
+    def _put_back(
+        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
+    ) -> None:
+        for name, value in before.items():
+            self.set_setting(connection, name, value)
+
+    def _give_up(
+        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
+    ) -> None:
+        # A database in memory would go with its connection.
+        if is_usable(connection):
+            self._put_back(connection, before)
+
+    def is_blocked(self, error: BaseException) -> bool:
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BLOCKED
+
+    def blocker(
+        self, connection: sa.Connection, statement: str | None
+    ) -> LockHolder | None:
+        rows = _pragma(connection, "database_list")
+        file = next((row[2] for row in rows if row[1] == "main"), "")
+        return (
+            find_holder(file, "WRITE", _WRITER)
+            or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
+            or find_holder(file, "READ", _READER)
+        )
+
+    def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
-
-        if statement.strip().rstrip(";").upper() in {"BEGIN", "BEGIN DEFERRED"}:
-            return "BEGIN IMMEDIATE", parameters
-
-        if not driver_connection.in_transaction:
-            cursor.execute("BEGIN IMMEDIATE")
-
-    return statement, parameters
+        return Interruption(driver_connection.interrupt)
 
 
-def _violations(connection: sa.Connection) -> list[_Violation]:
+class SQLiteMigration(Migration):
+    """Transactions of which each is the only one that writes, from its begin.
+
+    :param connection: A connection that is not in a transaction.
+    :param wait: Waits until no other one is writing.
+    :param check_keys: Whether to check foreign keys before each commit.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, wait: Wait | None, check_keys: bool
+    ) -> None:
+        self._connection = connection
+        self._wait = wait
+        self._check_keys = check_keys
+        self._violations: list[_Violation] | None = None
+        self._is_begun = False
+        self._is_in_block = False
+        self._version: object = None
+
+    @contextlib.contextmanager
+    def listening(self) -> c.Iterator[None]:
+        """Begin each transaction of the connection, and check it before its end."""
+        listeners: list[tuple[str, c.Callable[..., t.Any], dict[str, bool]]] = [
+            ("before_cursor_execute", self._before_statement, {"retval": True}),
+            ("commit", self._before_commit, {}),
+            ("rollback", self._before_rollback, {}),
+        ]
+
+        for name, listener, options in listeners:
+            event.listen(self._connection, name, listener, **options)
+
+        try:
+            yield
+        finally:
+            for name, listener, _ in listeners:
+                event.remove(self._connection, name, listener)
+
+    def begin(self) -> None:
+        _end_transaction(self._connection)
+
+        if self._wait is None:
+            _execute(self._connection, "BEGIN IMMEDIATE")
+        else:
+            # SQLite itself would wait without listening to anyone.
+            [(timeout,)] = _pragma(self._connection, "busy_timeout")
+            _pragma(self._connection, "busy_timeout=0")
+
+            try:
+                self._wait(self._try_to_begin, self._writer)
+            finally:
+                _pragma(self._connection, f"busy_timeout={timeout}")
+
+        self._is_begun = True
+
+        if self._check_keys and self._violations is None:
+            self._violations = _find_violations(self._connection)
+
+    def goes_on(self) -> bool:
+        if self._is_begun:
+            return True
+
+        before = self._version
+        self.begin()
+        # It changes when another connection has committed
+        # (https://www.sqlite.org/pragma.html#pragma_data_version).
+        [self._version] = _pragma(self._connection, "data_version")
+        return self._version == before
+
+    @contextlib.contextmanager
+    def autocommit_block(self, block: Block) -> c.Iterator[None]:
+        """Stay in the transaction, as all but a few statements can be part of it. To
+        leave it would let other migrators in, half-way through a revision.
+        """
+        self._is_in_block = True
+
+        try:
+            yield
+        finally:
+            self._is_in_block = False
+
+    def _try_to_begin(self) -> bool:
+        try:
+            _execute(self._connection, "BEGIN IMMEDIATE")
+        except self._connection.dialect.loaded_dbapi.Error as e:
+            if SQLite().is_blocked(e):
+                return False
+
+            raise
+
+        return True
+
+    def _writer(self) -> LockHolder | None:
+        return SQLite().blocker(self._connection, None)
+
+    def _before_statement(
+        self,
+        connection: sa.Connection,
+        cursor: object,
+        statement: str,
+        parameters: t.Any,
+        context: object,
+        executemany: bool,
+    ) -> tuple[str, t.Any]:
+        """Begin a transaction before a statement that would run outside of one.
+
+        Not when SQLAlchemy begins one: whether the app's engine has a listener that
+        begins one itself is not known then.
+        """
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return statement, parameters
+
+        if self._is_in_block and _needs_no_transaction.match(statement):
+            if self._is_begun:
+                self._before_commit(connection)
+                _execute(connection, "COMMIT")
+
+            return statement, parameters
+
+        if not self._is_begun:
+            self.begin()
+
+        if _begins.fullmatch(statement):
+            return "SELECT 1", parameters
+
+        return statement, parameters
+
+    def _before_commit(self, connection: sa.Connection) -> None:
+        after = _find_violations(connection) if self._check_keys else []
+
+        if new := _find_new(self._violations or [], after):
+            raise ForeignKeyError(*new)
+
+        [self._version] = _pragma(connection, "data_version")
+        self._is_begun = False
+
+    def _before_rollback(self, connection: sa.Connection) -> None:
+        self._is_begun = False
+
+
+def _find_violations(connection: sa.Connection) -> list[_Violation]:
     return [row[:3] for row in _pragma(connection, "foreign_key_check")]
 
 
@@ -110,18 +296,18 @@ def _find_new(before: list[_Violation], after: list[_Violation]) -> _Violation |
     return min(found, key=lambda v: (v in before, str(v)), default=None)
 
 
-def _end_transaction(connection: sa.Connection) -> bool:
+def _end_transaction(connection: sa.Connection) -> None:
     """End the empty transaction that ``sqlite3`` always has open with its setting
-    ``autocommit=False``, and in which foreign keys cannot be turned on or off.
-
-    :return: Whether there was one.
+    ``autocommit=False``. In it, foreign keys cannot be turned on or off, and another
+    connection could be the first to write.
     """
-    driver_connection: t.Any = connection.connection.driver_connection
-
-    if is_open := bool(driver_connection.in_transaction):
+    if _in_transaction(connection):
         _execute(connection, "COMMIT")
 
-    return is_open
+
+def _in_transaction(connection: sa.Connection) -> bool:
+    driver_connection: t.Any = connection.connection.driver_connection
+    return bool(driver_connection.in_transaction)
 
 
 def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
@@ -133,7 +319,7 @@ def _execute(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...
     cursor = connection.connection.cursor()
 
     try:
-        cursor.execute(statement)
+        connection.dialect.do_execute(cursor, statement, ())
         return [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()

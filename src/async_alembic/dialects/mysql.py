@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import datetime as dt
+import re
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ..errors import ConfigurationError
+from ..errors import first_line
+from ..errors import LockUnavailableError
+from ..holders import LockHolder
+from .base import Dialect
+from .base import digest
+from .base import Interruption
+from .base import Migration
+from .base import SessionLock
+from .base import Setting
+from .base import Wait
+
+#: "Lock wait timeout exceeded" and "Deadlock found"
+#: (https://mariadb.com/kb/en/mariadb-error-codes/).
+_BLOCKED = {1205, 1213}
+#: The longest that a server takes, a year.
+_longest_timeout = 31_536_000
+
+_only_reads = re.compile(r"\s*(SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN)\b", re.IGNORECASE)
+
+_take = sa.text("SELECT GET_LOCK(:name, 0), CONNECTION_ID()")
+_release = sa.text("SELECT RELEASE_LOCK(:name)")
+_session_with_lock = sa.text("SELECT IS_USED_LOCK(:name)")
+_columns = "id, user, host, time, info"
+_holder = sa.text(
+    f"SELECT {_columns} FROM information_schema.processlist"
+    " WHERE id = IS_USED_LOCK(:name)"
+)
+#: The session of this database that has been at it for longest, preferring those in a
+#: transaction. Sees those of other users where it may.
+_blocker = sa.text(
+    f"SELECT {_columns} FROM information_schema.processlist"
+    " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    " ORDER BY id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
+    " DESC, time DESC LIMIT 1"
+)
+_blocker_without_privilege = sa.text(
+    f"SELECT {_columns} FROM information_schema.processlist"
+    " WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT 1"
+)
+
+
+class MySQL(Dialect):
+    """Locks are named and belong to a session, so that the commits which DDL implies do
+    not end them (https://mariadb.com/kb/en/get_lock/).
+    """
+
+    @contextlib.contextmanager
+    def migrating(
+        self, connection: sa.Connection, wait: Wait | None
+    ) -> c.Iterator[Migration]:
+        migration = MySQLMigration()
+        event.listen(connection, "after_cursor_execute", migration.after_statement)
+
+        try:
+            with super().migrating(connection, wait):
+                yield migration
+        finally:
+            event.remove(connection, "after_cursor_execute", migration.after_statement)
+
+    def lock_key(
+        self, connection: sa.Connection, schema: str | None, table: str
+    ) -> str | None:
+        # A schema is a database here.
+        return digest(schema or connection.scalar(sa.text("SELECT DATABASE()")), table)
+
+    def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
+        return NamedLock(connection, key)
+
+    def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
+        if not re.fullmatch(r"\w+", name):
+            raise ConfigurationError(
+                f"app.config['ALEMBIC_SESSION']['{name}'] is no name of a setting."
+                " Correct it; 'SHOW VARIABLES' lists what there is."
+            )
+
+        value: Setting | None = connection.scalar(sa.text(f"SELECT @@SESSION.{name}"))
+        return value
+
+    def set_setting(
+        self, connection: sa.Connection, name: str, value: Setting | None
+    ) -> None:
+        connection.execute(sa.text(f"SET SESSION {name} = :value"), {"value": value})
+
+    def is_blocked(self, error: BaseException) -> bool:
+        return bool(error.args) and error.args[0] in _BLOCKED
+
+    def blocker(
+        self, connection: sa.Connection, statement: str | None
+    ) -> LockHolder | None:
+        try:
+            return _one(connection.execute(_blocker))
+        except sa.exc.DBAPIError:
+            return _one(connection.execute(_blocker_without_privilege))
+
+    def interruption(self, connection: sa.Connection) -> Interruption:
+        driver_connection: t.Any = connection.connection.driver_connection
+        return Interruption(statement=f"KILL QUERY {driver_connection.thread_id()}")
+
+
+class MySQLMigration(Migration):
+    """Each statement of DDL commits, itself and all before it."""
+
+    def __init__(self) -> None:
+        self._has_changed = False
+
+    def begins(self) -> None:
+        self._has_changed = False
+
+    def can_repeat(self) -> bool:
+        return not self._has_changed
+
+    def after_statement(
+        self,
+        connection: sa.Connection,
+        cursor: object,
+        statement: str,
+        parameters: object,
+        context: object,
+        executemany: bool,
+    ) -> None:
+        if not _only_reads.match(statement):
+            self._has_changed = True
+
+
+class NamedLock(SessionLock):
+    def prepare(self, other: sa.Connection) -> None:
+        found = self._connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'")
+
+        if found.all() == [("wsrep_on", "ON")]:
+            raise LockUnavailableError(
+                "the server is part of a Galera cluster, where each node has locks of"
+                " its own"
+            )
+
+        self._connection.exec_driver_sql(
+            f"SET SESSION wait_timeout = {_longest_timeout}"
+        )
+
+    def take(self) -> bool:
+        try:
+            row = self._connection.execute(_take, self._parameters).one()
+        except sa.exc.DBAPIError as e:
+            if e.connection_invalidated:
+                raise
+
+            # As versions of Galera do, which have no such locks at all.
+            raise LockUnavailableError(first_line(e)) from e
+
+        taken, self.session = row
+        return bool(taken)
+
+    def release(self) -> bool:
+        return bool(self._connection.scalar(_release, self._parameters))
+
+    def holder(self) -> LockHolder | None:
+        return _one(self._connection.execute(_holder, self._parameters))
+
+    def is_held(self, connection: sa.Connection) -> bool:
+        found = connection.scalar(_session_with_lock, self._parameters)
+        return self.session is not None and found == self.session
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return {"name": f"async_alembic:{self._key}"}
+
+
+def _one(result: sa.CursorResult[t.Any]) -> LockHolder | None:
+    row = result.one_or_none()
+
+    if row is None:
+        return None
+
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=int(row.time or 0))
+    return LockHolder(row.id, row.user, row.host, since, row.info)
