@@ -164,7 +164,12 @@ class HeldLock:
             connection.rollback()
             return taken
 
-        turn.wait(take, lock.holder)
+        try:
+            turn.wait(take, lock.holder)
+        except BaseException:
+            # It may be taken all the same.
+            lock.give_up()
+            raise
 
         try:
             yield
