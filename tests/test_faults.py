@@ -18,9 +18,8 @@ from .faults.matrix import MATRIX
 from .faults.subject import Subject
 from .faults.zygote import Zygote
 
-
-# 16 of the 84 campaigns still find something, mostly a fault in a rollback on SQLite and
-# one between taking a lock and noting it.
+# 16 campaigns still find something, mostly a fault in a rollback on SQLite, and one
+# between taking a lock and noting it.
 pytestmark = pytest.mark.skipif(
     "FAULTS" not in os.environ, reason="Runs with FAULTS=1 until it finds nothing."
 )
