@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..errors import first_line
@@ -258,7 +259,7 @@ def digest(*parts: str | None) -> str:
 def _named_setting(name: str, value: Setting) -> c.Iterator[None]:
     try:
         yield
-    except sa.exc.DBAPIError as e:
+    except DBAPIError as e:
         raise ConfigurationError(
             f"app.config['ALEMBIC_SESSION']['{name}'] cannot be {value!r}:"
             f" {first_line(e.orig or e)}. Correct the name or the value."

@@ -8,6 +8,7 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..errors import first_line
@@ -101,7 +102,7 @@ class MySQL(Dialect):
     ) -> LockHolder | None:
         try:
             return _one(connection.execute(_blocker))
-        except sa.exc.DBAPIError:
+        except DBAPIError:
             return _one(connection.execute(_blocker_without_privilege))
 
     def interruption(self, connection: sa.Connection) -> Interruption:
@@ -151,7 +152,7 @@ class NamedLock(SessionLock):
     def take(self) -> bool:
         try:
             row = self._connection.execute(_take, self._parameters).one()
-        except sa.exc.DBAPIError as e:
+        except DBAPIError as e:
             if e.connection_invalidated:
                 raise
 
