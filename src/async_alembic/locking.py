@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from .dialects import SessionLock
     from .holders import LockHolder
 
-log = logging.getLogger("async_alembic")
+log: logging.Logger = logging.getLogger("async_alembic")
 
 #: The shortest and the longest delay between two attempts, in seconds.
 SHORTEST_DELAY = 0.005

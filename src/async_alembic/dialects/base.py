@@ -50,6 +50,9 @@ class SessionLock(abc.ABC):
         #: The server's id of the session that has taken the lock.
         self.session: int | None = None
 
+    def _remember(self, session: int) -> None:
+        self.session = session
+
     def give_up(self) -> None:
         """End the session, and with it the lock."""
         if is_usable(self._connection):

@@ -159,8 +159,8 @@ class NamedLock(SessionLock):
             # As versions of Galera do, which have no such locks at all.
             raise LockUnavailableError(first_line(e)) from e
 
-        taken, self.session = row
-        return bool(taken)
+        self._remember(row[1])
+        return bool(row[0])
 
     def release(self) -> bool:
         return bool(self._connection.scalar(_release, self._parameters))

@@ -148,8 +148,9 @@ class AdvisoryLock(SessionLock):
         self._connection.execute(_keep_alive)
 
     def take(self) -> bool:
-        taken, self.session = self._connection.execute(_take, self._parameters).one()
-        return bool(taken)
+        row = self._connection.execute(_take, self._parameters).one()
+        self._remember(row[1])
+        return bool(row[0])
 
     def release(self) -> bool:
         return bool(self._connection.scalar(_release, self._parameters))
