@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +15,12 @@ from .faults.kinds import make_kinds
 from .faults.matrix import Entry
 from .faults.matrix import MATRIX
 from .faults.subject import Subject
-from .faults.zygote import Zygote
-
-# 16 campaigns still find something, mostly a fault in a rollback on SQLite, and one
-# between taking a lock and noting it.
-pytestmark = pytest.mark.skipif(
-    "FAULTS" not in os.environ, reason="Runs with FAULTS=1 until it finds nothing."
-)
+from .faults.zygote import FaultZygote
 
 
 @pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as zygote:
+def zygote() -> Iterator[FaultZygote]:
+    with FaultZygote() as zygote:
         yield zygote
 
 
@@ -40,7 +33,7 @@ def test_a_fault_at_any_round_trip_leaves_nothing_half_done(
     backend: Backend,
     entry: Entry,
     database_factory: DatabaseFactory,
-    zygote: Zygote,
+    zygote: FaultZygote,
     tmp_path: Path,
 ) -> None:
     write_history(tmp_path / "migrations")

@@ -25,6 +25,7 @@ from .backends import by_id
 from .backends import EngineFactory
 from .backends import on
 from .backends import SHARED_BACKENDS
+from .direct import blocking_url
 from .twins import FAIL
 from .twins import INSERT
 from .twins import LOG
@@ -97,7 +98,11 @@ def test_a_setting_that_the_database_does_not_take_is_named(
 @on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
 def test_a_setting_that_nobody_knows_may_have_a_dot(twin: Twin) -> None:
     """PostgreSQL leaves these to apps, such as for row security."""
-    twin.app.config["ALEMBIC_SESSION"] = {"shop.tenant": "acme", "row_security": True}
+    twin.app.config["ALEMBIC_SESSION"] = {
+        "shop.tenant": "acme",
+        "row_security": True,
+        "lock_timeout": 0,
+    }
     check = "SELECT current_setting('shop.tenant')"
     twin.history(f"assert op.get_bind().exec_driver_sql({check!r}).scalar() == 'acme'")
     assert twin.upgrade() == ["a1"]
@@ -148,9 +153,7 @@ def reading(twin: Twin) -> Iterator[Callable[[], None]]:
                 end.wait(30)
                 return
 
-        drivername = {"postgresql": "postgresql+psycopg2", "mariadb": "mysql+pymysql"}
-        url = engine.url.set(drivername=drivername[twin.backend.database])
-        other = sa.create_engine(url, poolclass=sa.NullPool)
+        other = sa.create_engine(blocking_url(engine.url), poolclass=sa.NullPool)
 
         with other.connect() as connection:
             connection.exec_driver_sql("SELECT id AS the_reader FROM log").all()

@@ -111,17 +111,6 @@ def connect_beside(
     return connect
 
 
-async def execute_beside(engine: AsyncEngine, statement: str) -> None:
-    other = AsyncEngine(_with_own_pool(engine.sync_engine))
-
-    # If it fails, the server finds out after its statement.
-    with contextlib.suppress(Exception):
-        async with other.connect() as connection:
-            await connection.exec_driver_sql(statement)
-
-    await other.dispose()
-
-
 @contextlib.contextmanager
 def named_errors(name: str, url: sa.URL) -> c.Iterator[None]:
     try:

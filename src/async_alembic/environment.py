@@ -373,7 +373,7 @@ def _run_nothing(heads: t.Any, context: MigrationContext) -> c.Iterator[Revision
 def _block_of(context: MigrationContext, migration: Migration) -> c.Iterator[None]:
     """Let ``context.autocommit_block`` be the database's."""
     block = functools.partial(migration.autocommit_block, context.autocommit_block)
-    context.autocommit_block = block  # type: ignore[method-assign, assignment]
+    context.autocommit_block = block  # type: ignore[method-assign]
 
     try:
         yield

@@ -32,7 +32,6 @@ from .dialects import Interruption
 from .engines import are_async
 from .engines import connect_beside
 from .engines import Engines
-from .engines import execute_beside
 from .engines import for_own_loop
 from .engines import is_bound
 from .engines import listenable
@@ -96,7 +95,7 @@ def run_directly(
     work: Work[T],
     sleep: c.Callable[[float], None] = time.sleep,
 ) -> T:
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, _cursors_freed():
         return work(open_access(engines, stack, sleep))
 
 
@@ -168,14 +167,12 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
     def interrupt() -> None:
         with interrupting:
             for name, interruption in interruptions.items():
-                # If it fails, the thread ends after its statement.
-                with contextlib.suppress(Exception):
-                    if interruption.call:
+                if interruption.call:
+                    # If it fails, the thread ends after its statement.
+                    with contextlib.suppress(Exception):
                         interruption.call()
 
-                    if interruption.statement:
-                        with connect_beside(engines)(name) as connection:
-                            connection.exec_driver_sql(interruption.statement)
+                _execute_beside(connect_beside(engines), name, interruption.statement)
 
     async def run() -> None:
         try:
@@ -219,7 +216,7 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
-    interruptions: list[Interruption] = []
+    interruptions: dict[str, Interruption] = {}
 
     async def run() -> None:
         try:
@@ -253,15 +250,17 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
     return outcome[0]
 
 
-async def _interrupt(interruptions: list[Interruption]) -> None:
-    for interruption in interruptions:
+async def _interrupt(interruptions: dict[str, Interruption]) -> None:
+    for interruption in interruptions.values():
         with contextlib.suppress(Exception):
             if interruption.call and inspect.isawaitable(called := interruption.call()):
                 await called
 
 
 async def _run_in_greenlet(
-    engines: dict[str, AsyncEngine], work: Work[T], interruptions: list[Interruption]
+    engines: dict[str, AsyncEngine],
+    work: Work[T],
+    interruptions: dict[str, Interruption],
 ) -> T:
     async with contextlib.AsyncExitStack() as stack:
         connections: dict[str, AsyncConnection] = {}
@@ -277,7 +276,6 @@ async def _run_in_greenlet(
         # Within the greenlet of one connection, those of the others work as well.
         first = next(iter(connections.values()))
         sync_engines = {name: engine.sync_engine for name, engine in engines.items()}
-        statements: dict[str, str | None] = {}
 
         def call(connection: sa.Connection) -> T:
             opened = {name: conn.sync_connection for name, conn in connections.items()}
@@ -292,26 +290,48 @@ async def _run_in_greenlet(
             for name, opened_connection in access.connections.items():
                 see_to_dialect(opened_connection)
                 dialect = dialect_of(opened_connection)
-                interruptions.append(dialect.interruption(opened_connection))
-                statements[name] = interruptions[-1].statement
+                interruptions[name] = dialect.interruption(opened_connection)
 
             try:
                 return work(access)
+            except asyncio.CancelledError:
+                for name, interruption in interruptions.items():
+                    # A statement was given up that the server may be at.
+                    if access.connections[name].invalidated:
+                        _execute_beside(access.connect, name, interruption.statement)
+
+                raise
             finally:
                 interruptions.clear()
 
-        try:
+        with _cursors_freed():
             return await first.run_sync(call)
-        except asyncio.CancelledError as e:
-            # The frames can hold a cursor in the middle of its rows, with which SQLite
-            # keeps its lock after the connection was closed.
-            traceback.clear_frames(e.__traceback__)
 
-            for name, statement in statements.items():
-                if statement and connections[name].invalidated:
-                    await execute_beside(engines[name], statement)
 
-            raise
+@contextlib.contextmanager
+def _cursors_freed() -> c.Iterator[None]:
+    """See to it that work which was broken off keeps no cursor. In the middle of its
+    rows, SQLite keeps its lock with it after the connection was closed.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as e:
+        traceback.clear_frames(e.__traceback__)
+        raise
+
+
+def _execute_beside(
+    connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]],
+    name: str,
+    statement: str | None,
+) -> None:
+    """Execute a statement, if any, on one more connection to a database."""
+    if statement is not None:
+        # If it fails, the server finds out after the statement that it is at.
+        with contextlib.suppress(Exception), connect(name) as connection:
+            connection.exec_driver_sql(statement)
 
 
 def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:

@@ -197,6 +197,9 @@ class _Record(Watch):
         except LockLostError:
             raise
         except Exception as e:
+            if (interrupt := _find_interrupt(e)) is not None:
+                raise interrupt from None
+
             if (script := self._running) is None:
                 raise
 
@@ -221,6 +224,16 @@ class _Record(Watch):
         if self._report is not None:
             several = len(self._env.contexts) > 1
             self._report(Progress(self.name, several, script, self._direction, seconds))
+
+
+def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that an error came after. Alembic cleans up before it lets go, which
+    fails as the connection is gone by then.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+
+    return error
 
 
 def _script_of(step: RevisionStep) -> Script:

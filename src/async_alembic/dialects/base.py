@@ -4,6 +4,7 @@ import abc
 import collections.abc as c
 import contextlib
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 import typing as t
@@ -44,19 +45,25 @@ class SessionLock(abc.ABC):
     :param key: Which lock it is.
     """
 
+    #: Tries to take the lock, without waiting in the server. Its row tells whether that
+    #: was done, and the server's id of the session.
+    take_statement: t.ClassVar[sa.TextClause]
+    #: Releases the lock. Tells whether the session had it until now.
+    release_statement: t.ClassVar[sa.TextClause]
+    #: Tells the ids of the sessions that have the lock.
+    session_statement: t.ClassVar[sa.TextClause]
+    #: Tells the fields of a :class:`.LockHolder`.
+    holder_statement: t.ClassVar[sa.TextClause]
+
     def __init__(self, connection: sa.Connection, key: str) -> None:
         self._connection = connection
         self._key = key
-        #: The server's id of the session that has taken the lock.
-        self.session: int | None = None
+        self._session: int | None = None
 
-    def _remember(self, session: int) -> None:
-        self.session = session
-
-    def give_up(self) -> None:
-        """End the session, and with it the lock."""
-        if is_usable(self._connection):
-            self._connection.invalidate()
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> dict[str, t.Any]:
+        """The parameters of the statements."""
 
     @abc.abstractmethod
     def prepare(self, other: sa.Connection) -> None:
@@ -67,35 +74,49 @@ class SessionLock(abc.ABC):
         :raises LockUnavailableError: If it is not its own.
         """
 
-    @abc.abstractmethod
     def take(self) -> bool:
         """Try to take the lock, without waiting in the server.
 
         :return: Whether it is taken.
         """
+        row = self._connection.execute(self.take_statement, self.parameters).one()
+        self._session = row[1]
+        return bool(row[0])
 
-    @abc.abstractmethod
     def release(self) -> bool:
         """Release the lock.
 
         :return: Whether it was held until now.
         """
+        return bool(self._connection.scalar(self.release_statement, self.parameters))
 
-    @abc.abstractmethod
+    def give_up(self) -> None:
+        """End the session, and with it the lock."""
+        if is_usable(self._connection):
+            self._connection.invalidate()
+
     def holder(self) -> LockHolder | None:
         """Who has the lock, as far as the server tells."""
+        return find_session(self._connection, self.holder_statement, self.parameters)
 
-    @abc.abstractmethod
     def is_held(self, connection: sa.Connection) -> bool:
         """Whether the server knows the session as the lock's holder.
 
         :param connection: What to ask on, so that the session stays idle, which is how
             others see since when it has the lock.
         """
+        found = connection.scalars(self.session_statement, self.parameters).all()
+        return self._session is not None and self._session in found
 
 
 class Migration:
-    """A connection that is being migrated."""
+    """A connection that is being migrated.
+
+    :param connection: A connection that is not in a transaction.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
 
     def begins(self) -> None:
         """A revision begins."""
@@ -112,12 +133,25 @@ class Migration:
         """
         return True
 
-    def autocommit_block(self, block: Block) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def autocommit_block(self, block: Block) -> c.Iterator[None]:
         """What a revision enters to leave the transaction.
 
         :param block: Alembic's own, which commits, and begins again at its end.
         """
-        return block()
+        is_switching = True
+
+        try:
+            with block():
+                is_switching = False
+                yield
+                is_switching = True
+        except BaseException:
+            # Whoever gets the connection next must not find it in autocommit mode.
+            if is_switching and is_usable(self._connection):
+                self._connection.invalidate()
+
+            raise
 
 
 class Dialect:
@@ -137,7 +171,7 @@ class Dialect:
             ``None`` leaves that to the database.
         """
         try:
-            yield Migration()
+            yield Migration(connection)
         except BaseException:
             if is_usable(connection):
                 # SQLAlchemy holds a transaction for done whose commit has failed.
@@ -251,6 +285,29 @@ class Dialect:
 
 def is_usable(connection: sa.Connection) -> bool:
     return not connection.closed and not connection.invalidated
+
+
+def find_session(
+    connection: sa.Connection, statement: sa.TextClause, parameters: dict[str, t.Any]
+) -> LockHolder | None:
+    """Ask for a session of the server.
+
+    :param connection: What to ask on.
+    :param statement: Tells the fields of a :class:`.LockHolder`. A time without a zone
+        is in UTC.
+    :param parameters: Those of the statement.
+    """
+    row = connection.execute(statement, parameters).mappings().one_or_none()
+
+    if row is None:
+        return None
+
+    since: dt.datetime | None = row["since"]
+
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=dt.UTC)
+
+    return LockHolder(**{**row, "since": since})
 
 
 def digest(*parts: str | None) -> str:

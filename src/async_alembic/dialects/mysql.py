@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import datetime as dt
 import re
 import typing as t
 
@@ -16,6 +15,7 @@ from ..errors import LockUnavailableError
 from ..holders import LockHolder
 from .base import Dialect
 from .base import digest
+from .base import find_session
 from .base import Interruption
 from .base import Migration
 from .base import SessionLock
@@ -30,13 +30,9 @@ _longest_timeout = 31_536_000
 
 _only_reads = re.compile(r"\s*(SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN)\b", re.IGNORECASE)
 
-_take = sa.text("SELECT GET_LOCK(:name, 0), CONNECTION_ID()")
-_release = sa.text("SELECT RELEASE_LOCK(:name)")
-_session_with_lock = sa.text("SELECT IS_USED_LOCK(:name)")
-_columns = "id, user, host, time, info"
-_holder = sa.text(
-    f"SELECT {_columns} FROM information_schema.processlist"
-    " WHERE id = IS_USED_LOCK(:name)"
+_columns = (
+    "id AS pid, user AS application_name, host AS address,"
+    " UTC_TIMESTAMP() - INTERVAL time SECOND AS since, info AS query"
 )
 #: The session of this database that has been at it for longest, preferring those in a
 #: transaction. Sees those of other users where it may.
@@ -61,7 +57,7 @@ class MySQL(Dialect):
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[Migration]:
-        migration = MySQLMigration()
+        migration = MySQLMigration(connection)
         event.listen(connection, "after_cursor_execute", migration.after_statement)
 
         try:
@@ -101,20 +97,24 @@ class MySQL(Dialect):
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
         try:
-            return _one(connection.execute(_blocker))
+            return find_session(connection, _blocker, {})
         except DBAPIError:
-            return _one(connection.execute(_blocker_without_privilege))
+            return find_session(connection, _blocker_without_privilege, {})
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
+
+        # Not every driver knows it.
+        if not hasattr(driver_connection, "thread_id"):
+            return Interruption()
+
         return Interruption(statement=f"KILL QUERY {driver_connection.thread_id()}")
 
 
 class MySQLMigration(Migration):
     """Each statement of DDL commits, itself and all before it."""
 
-    def __init__(self) -> None:
-        self._has_changed = False
+    _has_changed: bool = False
 
     def begins(self) -> None:
         self._has_changed = False
@@ -136,6 +136,20 @@ class MySQLMigration(Migration):
 
 
 class NamedLock(SessionLock):
+    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT GET_LOCK(:name, 0), CONNECTION_ID()"
+    )
+    release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
+    session_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT IS_USED_LOCK(:name)")
+    holder_statement: t.ClassVar[sa.TextClause] = sa.text(
+        f"SELECT {_columns} FROM information_schema.processlist"
+        " WHERE id = IS_USED_LOCK(:name)"
+    )
+
+    @property
+    def parameters(self) -> dict[str, t.Any]:
+        return {"name": f"async_alembic:{self._key}"}
+
     def prepare(self, other: sa.Connection) -> None:
         found = self._connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'")
 
@@ -151,37 +165,10 @@ class NamedLock(SessionLock):
 
     def take(self) -> bool:
         try:
-            row = self._connection.execute(_take, self._parameters).one()
+            return super().take()
         except DBAPIError as e:
             if e.connection_invalidated:
                 raise
 
             # As versions of Galera do, which have no such locks at all.
             raise LockUnavailableError(first_line(e)) from e
-
-        self._remember(row[1])
-        return bool(row[0])
-
-    def release(self) -> bool:
-        return bool(self._connection.scalar(_release, self._parameters))
-
-    def holder(self) -> LockHolder | None:
-        return _one(self._connection.execute(_holder, self._parameters))
-
-    def is_held(self, connection: sa.Connection) -> bool:
-        found = connection.scalar(_session_with_lock, self._parameters)
-        return self.session is not None and found == self.session
-
-    @property
-    def _parameters(self) -> dict[str, str]:
-        return {"name": f"async_alembic:{self._key}"}
-
-
-def _one(result: sa.CursorResult[t.Any]) -> LockHolder | None:
-    row = result.one_or_none()
-
-    if row is None:
-        return None
-
-    since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=int(row.time or 0))
-    return LockHolder(row.id, row.user, row.host, since, row.info)

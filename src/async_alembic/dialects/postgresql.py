@@ -9,6 +9,7 @@ from ..errors import LockUnavailableError
 from ..holders import LockHolder
 from .base import Dialect
 from .base import digest
+from .base import find_session
 from .base import Interruption
 from .base import SessionLock
 from .base import Setting
@@ -29,12 +30,7 @@ _keep_alive = sa.text(
     " AS wanted (name, value) JOIN pg_settings USING (name)"
 )
 _pid = sa.text("SELECT pg_backend_pid()")
-_take = sa.text("SELECT pg_try_advisory_lock(:key), pg_backend_pid()").bindparams(
-    sa.bindparam("key", type_=sa.BigInteger)
-)
-_release = sa.text("SELECT pg_advisory_unlock(:key)").bindparams(
-    sa.bindparam("key", type_=sa.BigInteger)
-)
+_key = sa.bindparam("key", type_=sa.BigInteger)
 #: A key of 64 bits is shown as two of 32 bits
 #: (https://www.postgresql.org/docs/current/view-pg-locks.html).
 _locks = (
@@ -44,16 +40,7 @@ _locks = (
     " AND l.database ="
     " (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_session_with_lock = sa.text(f"SELECT l.pid FROM {_locks}").bindparams(
-    sa.bindparam("key", type_=sa.BigInteger)
-)
 _columns = "a.pid, a.application_name, host(a.client_addr) AS address"
-_holder = sa.text(
-    f"SELECT {_columns}, a.state_change AS since,"
-    " CASE WHEN a.state <> 'idle' THEN a.query END AS query FROM pg_stat_activity a"
-    f" WHERE a.pid = (SELECT l.pid FROM {_locks} LIMIT 1)"
-).bindparams(sa.bindparam("key", type_=sa.BigInteger))
-
 #: The oldest transaction of another session that holds a lock of a table; if there is
 #: one, of a table that the statement names.
 _blocker = sa.text(
@@ -106,7 +93,8 @@ class PostgreSQL(Dialect):
     def set_setting(
         self, connection: sa.Connection, name: str, value: Setting | None
     ) -> None:
-        text = str(value).lower() if isinstance(value, bool) else str(value or "")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        text = "" if value is None else text
         connection.execute(_set_setting, {"name": name, "value": text})
 
     def is_blocked(self, error: BaseException) -> bool:
@@ -116,21 +104,42 @@ class PostgreSQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
-        return _one(connection.execute(_blocker, {"statement": statement or ""}))
+        return find_session(connection, _blocker, {"statement": statement or ""})
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         # Those that are awaited do it by themselves.
         if connection.dialect.is_async:
             return Interruption()
 
-        driver_connection: t.Any = connection.connection.driver_connection
-        return Interruption(driver_connection.cancel)
+        # Not every driver can.
+        driver_connection = connection.connection.driver_connection
+        return Interruption(getattr(driver_connection, "cancel", None))
 
 
 class AdvisoryLock(SessionLock):
     """Tried, and never waited for: who waits in a statement holds a snapshot, for which
     ``CREATE INDEX CONCURRENTLY`` waits in turn.
     """
+
+    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT pg_try_advisory_lock(:key), pg_backend_pid()"
+    ).bindparams(_key)
+    release_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT pg_advisory_unlock(:key)"
+    ).bindparams(_key)
+    session_statement: t.ClassVar[sa.TextClause] = sa.text(
+        f"SELECT l.pid FROM {_locks}"
+    ).bindparams(_key)
+    holder_statement: t.ClassVar[sa.TextClause] = sa.text(
+        f"SELECT {_columns}, a.state_change AS since,"
+        " CASE WHEN a.state <> 'idle' THEN a.query END AS query"
+        " FROM pg_stat_activity a"
+        f" WHERE a.pid = (SELECT l.pid FROM {_locks} LIMIT 1)"
+    ).bindparams(_key)
+
+    @property
+    def parameters(self) -> dict[str, t.Any]:
+        return {"key": int.from_bytes(bytes.fromhex(self._key), signed=True)}
 
     def prepare(self, other: sa.Connection) -> None:
         # In a transaction, the other one has a session for itself. If this one's is
@@ -146,27 +155,3 @@ class AdvisoryLock(SessionLock):
             )
 
         self._connection.execute(_keep_alive)
-
-    def take(self) -> bool:
-        row = self._connection.execute(_take, self._parameters).one()
-        self._remember(row[1])
-        return bool(row[0])
-
-    def release(self) -> bool:
-        return bool(self._connection.scalar(_release, self._parameters))
-
-    def holder(self) -> LockHolder | None:
-        return _one(self._connection.execute(_holder, self._parameters))
-
-    def is_held(self, connection: sa.Connection) -> bool:
-        found = connection.scalars(_session_with_lock, self._parameters)
-        return self.session in found.all()
-
-    @property
-    def _parameters(self) -> dict[str, int]:
-        return {"key": int.from_bytes(bytes.fromhex(self._key), signed=True)}
-
-
-def _one(result: sa.CursorResult[t.Any]) -> LockHolder | None:
-    row = result.mappings().one_or_none()
-    return LockHolder(**row) if row is not None else None

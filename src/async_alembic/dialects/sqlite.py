@@ -81,16 +81,12 @@ class SQLite(Dialect):
                 yield migration
         finally:
             if is_usable(connection):
-                connection.rollback()
-                # SQLAlchemy holds a transaction for done whose commit has failed.
-                connection.connection.rollback()
-
-                if enforced:
-                    _end_transaction(connection)
-                    _pragma(connection, "foreign_keys=ON")
-
-                if is_always_open and not _in_transaction(connection):
-                    _execute(connection, "BEGIN")
+                try:
+                    _put_back(connection, enforced, is_always_open)
+                except BaseException:
+                    # Whoever gets it next must not find it half put back.
+                    connection.invalidate()
+                    raise
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         found = _pragma(connection, name) if re.fullmatch(r"\w+", name) else []
@@ -124,18 +120,12 @@ class SQLite(Dialect):
             self._put_back(connection, before)
 
     def is_blocked(self, error: BaseException) -> bool:
-        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BLOCKED
+        return _is_blocked(error)
 
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
-        rows = _pragma(connection, "database_list")
-        file = next((row[2] for row in rows if row[1] == "main"), "")
-        return (
-            find_holder(file, "WRITE", _WRITER)
-            or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
-            or find_holder(file, "READ", _READER)
-        )
+        return _find_blocker(connection)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
@@ -153,7 +143,7 @@ class SQLiteMigration(Migration):
     def __init__(
         self, connection: sa.Connection, wait: Wait | None, check_keys: bool
     ) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._wait = wait
         self._check_keys = check_keys
         self._violations: list[_Violation] | None = None
@@ -190,7 +180,7 @@ class SQLiteMigration(Migration):
             _pragma(self._connection, "busy_timeout=0")
 
             try:
-                self._wait(self._try_to_begin, self._writer)
+                self._wait(self._try_to_begin, lambda: _find_blocker(self._connection))
             finally:
                 _pragma(self._connection, f"busy_timeout={timeout}")
 
@@ -226,15 +216,12 @@ class SQLiteMigration(Migration):
         try:
             _execute(self._connection, "BEGIN IMMEDIATE")
         except self._connection.dialect.loaded_dbapi.Error as e:
-            if SQLite().is_blocked(e):
+            if _is_blocked(e):
                 return False
 
             raise
 
         return True
-
-    def _writer(self) -> LockHolder | None:
-        return SQLite().blocker(self._connection, None)
 
     def _before_statement(
         self,
@@ -281,6 +268,20 @@ class SQLiteMigration(Migration):
         self._is_begun = False
 
 
+def _put_back(connection: sa.Connection, enforced: bool, is_always_open: bool) -> None:
+    """Roll back, and leave a connection in the mode that it was in before."""
+    connection.rollback()
+    # SQLAlchemy holds a transaction for done whose commit has failed.
+    connection.connection.rollback()
+
+    if enforced:
+        _end_transaction(connection)
+        _pragma(connection, "foreign_keys=ON")
+
+    if is_always_open and not _in_transaction(connection):
+        _execute(connection, "BEGIN")
+
+
 def _find_violations(connection: sa.Connection) -> list[_Violation]:
     return [row[:3] for row in _pragma(connection, "foreign_key_check")]
 
@@ -294,6 +295,20 @@ def _find_new(before: list[_Violation], after: list[_Violation]) -> _Violation |
     grown = {pair for pair, count in counts.items() if count > counts_before[pair]}
     found = [v for v in after if (v[0], v[2]) in grown]
     return min(found, key=lambda v: (v in before, str(v)), default=None)
+
+
+def _is_blocked(error: BaseException) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BLOCKED
+
+
+def _find_blocker(connection: sa.Connection) -> LockHolder | None:
+    rows = _pragma(connection, "database_list")
+    file = next((row[2] for row in rows if row[1] == "main"), "")
+    return (
+        find_holder(file, "WRITE", _WRITER)
+        or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
+        or find_holder(file, "READ", _READER)
+    )
 
 
 def _end_transaction(connection: sa.Connection) -> None:
