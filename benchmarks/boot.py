@@ -24,11 +24,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import URL
+from tests.racing import RaceZygote
 from tests.racing import read_journal
 from tests.racing import REVISIONS
 from tests.racing import use_wal
 from tests.racing import write_history
-from tests.racing import Zygote
 from tests.servers import MariaDBServer
 from tests.servers import PostgresServer
 from tests.servers import Server
@@ -84,7 +84,7 @@ def main() -> None:
     print(f"Python {sys.version.split()[0]}, {versions}; {rounds} rounds each")
     in_order = True
 
-    with tempfile.TemporaryDirectory() as name, Zygote() as zygote:
+    with tempfile.TemporaryDirectory() as name, RaceZygote() as zygote:
         folder = Path(name)
         write_history(folder)
 
@@ -103,7 +103,11 @@ def main() -> None:
 
 
 def run_rounds(
-    contest: Contest, server: Server | None, zygote: Zygote, folder: Path, rounds: int
+    contest: Contest,
+    server: Server | None,
+    zygote: RaceZygote,
+    folder: Path,
+    rounds: int,
 ) -> bool:
     """Run and print the rounds of one database.
 

@@ -4,16 +4,15 @@
 
     write_history(folder)
 
-    with Zygote() as zygote:
+    with RaceZygote() as zygote:
         race = zygote.race(folder, url, 10)
 
     assert race.errors == []
     assert race.applied == read_journal(url) == REVISIONS
 
 Ten Pythons that are started one after another don't collide: each takes longer to
-import everything than to migrate. So one process, the zygote, imports everything and
-forks the others, which wait for a signal. It is single-threaded and has no connections,
-neither of which is true of pytest.
+import everything than to migrate. So one process imports everything, and forks the
+others, which wait for a signal.
 
 The benchmarks use this too, so nothing here may need pytest.
 """
@@ -29,7 +28,6 @@ import json
 import logging
 import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -39,7 +37,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from typing import NoReturn
-from typing import Self
 
 import anyio
 import sqlalchemy as sa
@@ -52,7 +49,8 @@ from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import SyncAlembic
 
-ROOT = Path(__file__).parent.parent
+from .direct import execute
+from .zygote import Zygote
 
 #: What each revision does besides telling the journal.
 HISTORY = {
@@ -104,12 +102,6 @@ def upgrade():
 def downgrade():
     pass
 '''
-#: With which a database is looked at.
-SYNC_DRIVERS = {
-    "sqlite": "sqlite",
-    "postgresql": "postgresql+psycopg2",
-    "mysql": "mysql+pymysql",
-}
 
 
 def write_history(root: Path, **bodies: str) -> None:
@@ -143,16 +135,8 @@ def read_journal(url: sa.URL) -> list[str]:
     """The revisions that have left an entry in the database, in their order. One that
     was applied twice is there twice.
     """
-    return read(url, "SELECT revision FROM journal ORDER BY revision")
-
-
-def read(url: sa.URL, query: str) -> list[Any]:
-    """The first column of what a query finds, over a connection of its own."""
-    driver = SYNC_DRIVERS[url.get_backend_name()]
-    engine = sa.create_engine(url.set(drivername=driver), poolclass=sa.NullPool)
-
-    with engine.connect() as connection:
-        return [*connection.scalars(sa.text(query))]
+    rows = execute(url, "SELECT revision FROM journal ORDER BY revision")
+    return [revision for (revision,) in rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +176,7 @@ class Race:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What the zygote is asked for, see :meth:`Zygote.race`."""
+    """What the zygote is asked for, see :meth:`RaceZygote.race`."""
 
     root: str
     url: str
@@ -201,24 +185,11 @@ class Job:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class Zygote:
-    """The process that forks those which race. It ends with the ``with`` block, or when
-    the process ends that has started it.
-    """
+class RaceZygote(Zygote):
+    """Forks those which race."""
 
-    def __enter__(self) -> Self:
-        # Since Python 3.12, a fork beside a thread is a warning.
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", __name__],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._process.communicate()
+    def __init__(self) -> None:
+        super().__init__(__name__)
 
     def race(
         self,
@@ -240,11 +211,8 @@ class Zygote:
         """
         text = url.render_as_string(hide_password=False)
         job = Job(str(root), text, processes, timeout, config)
-        assert self._process.stdin is not None and self._process.stdout is not None
-        print(json.dumps(dataclasses.asdict(job)), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        assert answer, "The zygote has ended."
-        return Race([Boot(**boot) for boot in json.loads(answer)])
+        boots = self.ask(dataclasses.asdict(job))
+        return Race([Boot(**boot) for boot in boots])
 
 
 class FlaskWorker:

@@ -27,12 +27,12 @@ from .backends import by_id
 from .backends import DatabaseFactory
 from .backends import EngineFactory
 from .backends import on
-from .racing import read
+from .direct import execute
+from .racing import RaceZygote
 from .racing import read_journal
 from .racing import REVISIONS
 from .racing import use_wal
 from .racing import write_history
-from .racing import Zygote
 from .twins import on_each_kind
 from .twins import on_postgresql
 from .twins import on_sqlite
@@ -40,19 +40,20 @@ from .twins import ONE_EACH
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as zygote:
+def zygote() -> Iterator[RaceZygote]:
+    with RaceZygote() as zygote:
         yield zygote
 
 
 def assert_one_migrates(
-    zygote: Zygote, root: Path, url: sa.URL, context: Mapping[str, Any] = {}
+    zygote: RaceZygote, root: Path, url: sa.URL, context: Mapping[str, Any] = {}
 ) -> None:
     """Let ten processes race, and again when nothing is left to do."""
     race = zygote.race(root, url, 10, ALEMBIC_CONTEXT=dict(context))
     assert race.errors == []
     assert race.applied == read_journal(url) == REVISIONS
-    assert read(url, "SELECT version_num FROM alembic_version") == REVISIONS[-1:]
+    versions = execute(url, "SELECT version_num FROM alembic_version")
+    assert versions == [(REVISIONS[-1],)]
 
     again = zygote.race(root, url, 10, ALEMBIC_CONTEXT=dict(context))
     assert again.errors == again.applied == []
@@ -61,7 +62,10 @@ def assert_one_migrates(
 
 @on_each_kind
 def test_one_of_ten_processes_migrates(
-    backend: Backend, database_factory: DatabaseFactory, zygote: Zygote, tmp_path: Path
+    backend: Backend,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
 ) -> None:
     write_history(tmp_path)
     assert_one_migrates(zygote, tmp_path, database_factory(backend))
@@ -69,7 +73,10 @@ def test_one_of_ten_processes_migrates(
 
 @on([by_id("sqlite-aiosqlite"), by_id("postgresql-asyncpg")])
 def test_one_migrates_although_each_revision_is_committed(
-    backend: Backend, database_factory: DatabaseFactory, zygote: Zygote, tmp_path: Path
+    backend: Backend,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
 ) -> None:
     """The others are kept out between two revisions as well."""
     write_history(tmp_path)
@@ -82,7 +89,7 @@ def test_one_migrates_although_the_others_can_read_meanwhile(
     context: dict[str, Any],
     backend: Backend,
     database_factory: DatabaseFactory,
-    zygote: Zygote,
+    zygote: RaceZygote,
     tmp_path: Path,
 ) -> None:
     """With a WAL they see the database as it was before."""
@@ -94,7 +101,10 @@ def test_one_migrates_although_the_others_can_read_meanwhile(
 
 @on_postgresql
 def test_an_index_is_built_concurrently_while_the_others_wait(
-    backend: Backend, database_factory: DatabaseFactory, zygote: Zygote, tmp_path: Path
+    backend: Backend,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
 ) -> None:
     """It waits for the transactions that are open, and would so for one whose statement
     waits for the lock: forever.
@@ -109,7 +119,7 @@ def test_an_index_is_built_concurrently_while_the_others_wait(
     url = database_factory(backend)
     assert_one_migrates(zygote, tmp_path, url)
     query = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_users_name'"
-    assert read(url, f"{query}::regclass") == [True]
+    assert execute(url, f"{query}::regclass") == [(True,)]
 
 
 def upgrade_all(caller: Caller, alembics: Sequence[Alembic]) -> list[str]:

@@ -959,6 +959,33 @@ def test_a_signal_ends_an_upgrade_and_leaves_the_database_as_it_was(
         assert look.tables(engine) == set()
 
 
+def test_a_signal_ends_what_a_shell_has_put_in_the_background(tmp_path: Path) -> None:
+    """Such a process ignores Ctrl-C, and yet is to roll back at SIGTERM."""
+    started = tmp_path / "started"
+    write_app("flask", BOTH_KINDS[0], tmp_path)
+    hold = f"pathlib.Path({str(started)!r}).touch()\ntime.sleep(30)"
+    folder = tmp_path / "migrations"
+    write_revision(folder, "a1", None, hold, top="import pathlib, time")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "shop:create_app", "db", "upgrade"],
+        cwd=tmp_path,
+        env=_environ(tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+
+    with process:
+        _wait_for(started, process)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert errors == "Interrupted. No more is changed.\n"
+
+
 def _wait_for(file: Path, process: subprocess.Popen[str]) -> None:
     for _ in range(400):
         if file.exists() or process.poll() is not None:

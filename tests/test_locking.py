@@ -18,8 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-import pymysql
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -49,6 +47,7 @@ from .backends import on
 from .backends import POSTGRESQL_BACKENDS
 from .backends import SHARED_BACKENDS
 from .conftest import require
+from .direct import execute
 from .servers import GaleraServer
 
 #: Drivers with locks of a server, of each kind.
@@ -91,6 +90,17 @@ class Site:
             after = f"a{number}"
 
 
+def two_sites(
+    backend: Backend, engines: EngineFactory, root: Path, **config: Any
+) -> tuple[Site, Site]:
+    """Two processes, so to speak, with one database.
+
+    :param config: That of the second one.
+    """
+    first = Site(engines(backend), root / "one")
+    return first, Site(engines(backend, first.engine.url), root / "two", **config)
+
+
 #: Holds a revision until it is told to go on.
 HOLD = """
 opts = op.get_context().opts
@@ -123,44 +133,8 @@ def migrating(site: Site) -> Iterator[Any]:
             site.go_on.set()
 
 
-def execute(engine: AnyEngine, statement: str, *parameters: object) -> list[Any]:
-    """Execute a statement past SQLAlchemy and this package, on a connection of its own,
-    and commit it.
-    """
-    url = engine.url
-    connection: Any
-
-    match url.get_backend_name():
-        case "sqlite":
-            connection = sqlite3.connect(str(url.database))
-        case "postgresql":
-            connection = psycopg2.connect(
-                host=url.host,
-                port=url.port,
-                user=url.username,
-                password=url.password,
-                dbname=url.database,
-            )
-            connection.autocommit = True
-        case _:
-            connection = pymysql.connect(
-                host=url.host,
-                port=url.port or 0,
-                user=url.username,
-                password=url.password or "",
-                database=url.database,
-            )
-
-    with contextlib.closing(connection):
-        cursor = connection.cursor()
-        cursor.execute(statement, parameters)
-        rows = list(cursor.fetchall()) if cursor.description else []
-        connection.commit()
-        return rows
-
-
 def sessions_with_locks(engine: AnyEngine) -> list[int]:
-    rows = execute(engine, ADVISORY_LOCKS, engine.url.database)
+    rows = execute(engine.url, ADVISORY_LOCKS, engine.url.database)
     return [pid for (pid,) in rows]
 
 
@@ -178,8 +152,7 @@ def test_a_second_migrator_finds_nothing_to_do(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
     """It waits for the first one, and looks again where the database is."""
-    first = Site(engines(backend), tmp_path / "one")
-    second = Site(engines(backend, first.engine.url), tmp_path / "two")
+    first, second = two_sites(backend, engines, tmp_path)
 
     for site in first, second:
         site.history(LOG, INSERT.format(1) + HOLD, INSERT.format(2))
@@ -216,8 +189,7 @@ def test_whatever_changes_a_database_waits_for_its_turn(
     engines: EngineFactory,
     tmp_path: Path,
 ) -> None:
-    first = Site(engines(backend), tmp_path / "one")
-    second = Site(engines(backend, first.engine.url), tmp_path / "two")
+    first, second = two_sites(backend, engines, tmp_path)
     first.history(LOG, "pass")
     first.alembic.sync.upgrade()
 
@@ -242,8 +214,7 @@ def test_at_head_no_lock_is_taken(
     """Every worker comes by here at every start. A migrator that hangs must not stop
     those that have nothing to do.
     """
-    first = Site(engines(backend), tmp_path / "one")
-    second = Site(engines(backend, first.engine.url), tmp_path / "two")
+    first, second = two_sites(backend, engines, tmp_path)
     first.history(LOG)
     second.history(LOG)
     first.alembic.sync.upgrade()
@@ -305,7 +276,7 @@ def test_an_index_is_built_concurrently_while_others_wait(
 
         time.sleep(0.3)
         in_transactions = execute(
-            first.engine,
+            first.engine.url,
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE state LIKE 'idle in transaction%%' AND datname = %s",
             first.engine.url.database,
@@ -316,7 +287,7 @@ def test_an_index_is_built_concurrently_while_others_wait(
     # The migrator's own, in the middle of its revision.
     assert in_transactions == [(1,)]
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_id'::regclass"
-    assert execute(first.engine, valid) == [(True,)]
+    assert execute(first.engine.url, valid) == [(True,)]
 
 
 SERVER_SESSIONS = {
@@ -337,11 +308,11 @@ def end_the_lock(site: Site, backend: Backend) -> None:
     """End the session that has the lock and does nothing else."""
     key = digest(site.engine.url.database, "alembic_version")
     query = SERVER_SESSIONS[backend.database].format(key=key)
-    [(pid,)] = execute(site.engine, query)
-    execute(site.engine, END_SESSION[backend.database], pid)
+    [(pid,)] = execute(site.engine.url, query)
+    execute(site.engine.url, END_SESSION[backend.database], pid)
     deadline = time.monotonic() + 10
 
-    while execute(site.engine, query) not in ([], [(None,)]):
+    while execute(site.engine.url, query) not in ([], [(None,)]):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -380,8 +351,7 @@ def test_a_lost_lock_stops_the_migration_before_its_next_revision(
 def test_a_lock_is_taken_over_from_a_migrator_that_has_died(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
-    first = Site(engines(backend), tmp_path / "one")
-    second = Site(engines(backend, first.engine.url), tmp_path / "two")
+    first, second = two_sites(backend, engines, tmp_path)
     first.history("pass", HOLD)
     second.history("pass", LOG)
     end_all = {
@@ -402,9 +372,9 @@ def test_a_lock_is_taken_over_from_a_migrator_that_has_died(
     with in_a_thread(upgrade_in_vain):
         assert first.running.wait(30)
 
-        for (pid,) in execute(first.engine, end_all):
+        for (pid,) in execute(first.engine.url, end_all):
             if backend.database == "mariadb":
-                execute(first.engine, "KILL %s", pid)
+                execute(first.engine.url, "KILL %s", pid)
 
         assert ids(caller(second.alembic, "upgrade")) in (["a1", "a2"], ["a2"])
         first.go_on.set()
@@ -649,7 +619,7 @@ def test_nothing_is_left_beside_the_file_of_a_database(
     site = Site(engines(backend), tmp_path)
     site.history(LOG)
     file = Path(str(site.engine.url.database))
-    execute(site.engine, f"PRAGMA journal_mode={journal}")
+    execute(site.engine.url, f"PRAGMA journal_mode={journal}")
     caller(site.alembic, "upgrade")
     runner.run(engines.dispose())
     assert [path.name for path in file.parent.glob("*.db*")] == [file.name]

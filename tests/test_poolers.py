@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,31 +63,36 @@ def app_with(
     return alembic
 
 
-def through(
-    pooler: PgBouncer, engine: AnyEngine, backend: Backend, engines: EngineFactory
-) -> AnyEngine:
+@pytest.fixture
+def direct(backend: Backend, engines: EngineFactory) -> AnyEngine:
+    """An engine that connects to the server."""
+    return engines(backend)
+
+
+@pytest.fixture
+def connect_through(
+    pooler: PgBouncer, direct: AnyEngine, backend: Backend, engines: EngineFactory
+) -> Callable[[], AnyEngine]:
+    """Makes engines that connect to the same database through the pooler."""
     options: dict[str, Any] = {}
 
     if backend.driver == "psycopg":
         options["connect_args"] = {"prepare_threshold": None}
 
-    url = pooler.url(engine.url)
-    return engines(backend, url, poolclass=sa.NullPool, **options)
+    url = pooler.url(direct.url)
+    return lambda: engines(backend, url, poolclass=sa.NullPool, **options)
 
 
 @on_postgresql
 @pytest.mark.parametrize("mode", ["session"])
 def test_a_pooler_in_session_mode_changes_nothing(
-    pooler: PgBouncer,
-    backend: Backend,
+    connect_through: Callable[[], AnyEngine],
+    direct: AnyEngine,
     caller: Caller,
-    engines: EngineFactory,
     tmp_path: Path,
 ) -> None:
-    direct = engines(backend)
     alembics = [
-        app_with(through(pooler, direct, backend, engines), tmp_path, f"app{number}")
-        for number in range(3)
+        app_with(connect_through(), tmp_path, f"app{number}") for number in range(3)
     ]
 
     with ThreadPoolExecutor() as executor:
@@ -99,16 +105,14 @@ def test_a_pooler_in_session_mode_changes_nothing(
 @on_postgresql
 @pytest.mark.parametrize("mode", ["transaction"])
 def test_a_pooler_in_transaction_mode_is_noticed(
-    pooler: PgBouncer,
+    connect_through: Callable[[], AnyEngine],
+    direct: AnyEngine,
     postgres_server: PostgresServer,
-    backend: Backend,
     caller: Caller,
-    engines: EngineFactory,
     tmp_path: Path,
 ) -> None:
     """Its sessions are anybody's: a lock would protect nobody, and stay for long."""
-    direct = engines(backend)
-    alembic = app_with(through(pooler, direct, backend, engines), tmp_path)
+    alembic = app_with(connect_through(), tmp_path)
 
     with pytest.raises(LockUnavailableError, match="transaction mode.*ALEMBIC_LOCK"):
         caller(alembic, "upgrade")
@@ -122,15 +126,13 @@ def test_a_pooler_in_transaction_mode_is_noticed(
 @on_postgresql
 @pytest.mark.parametrize("mode", ["transaction"])
 def test_behind_such_a_pooler_there_are_two_ways_out(
-    pooler: PgBouncer,
-    backend: Backend,
+    connect_through: Callable[[], AnyEngine],
+    direct: AnyEngine,
     caller: Caller,
-    engines: EngineFactory,
     tmp_path: Path,
 ) -> None:
     """A direct engine for migrations, or no lock."""
-    direct = engines(backend)
-    pooled = through(pooler, direct, backend, engines)
+    pooled = connect_through()
     without = app_with(pooled, tmp_path, ALEMBIC_LOCK=False)
     assert ids(caller(without, "upgrade")) == ["a1"]
     assert ids(caller(app_with(direct, tmp_path), "downgrade")) == ["a1"]

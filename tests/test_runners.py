@@ -125,6 +125,19 @@ def test_blocking_and_awaited_calls_take_turns(
     assert caller.tables(site.engine) == {"users"}
 
 
+@on_each_kind
+def test_a_dialect_that_does_not_know_its_server_yet_learns_of_it(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Another thread can be at it, with the first connection that the engine made."""
+    engine = engines(backend)
+    site = Site(engine, tmp_path)
+    caller.query(engine, "SELECT 1")
+    engine.dialect.default_schema_name = None
+    assert ids(caller(site.alembic, "upgrade")) == ["a1"]
+    assert engine.dialect.default_schema_name is not None
+
+
 def with_options(engine: Any) -> Any:
     return engine.execution_options(mark="kept")
 

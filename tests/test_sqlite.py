@@ -33,6 +33,7 @@ from .twins import FAIL
 from .twins import INSERT
 from .twins import LOG
 from .twins import on_sqlite
+from .twins import ONE_EACH
 from .twins import per_migration
 from .twins import Twin
 
@@ -307,6 +308,116 @@ def test_no_other_can_write_from_the_start(twin: Twin) -> None:
     twin.history(LOG, write)
     twin.upgrade()
     assert errors == ["database is locked"]
+
+
+BLOCK = "with op.get_context().autocommit_block():\n"
+
+
+@on_sqlite
+@per_migration
+def test_an_autocommit_block_stays_in_the_transaction(twin: Twin) -> None:
+    """To leave it would let another migrator in, half-way through a revision."""
+    block = f"{INSERT.format(1)}\n{BLOCK}    {INSERT.format(2)}"
+    driver = "op.get_bind().connection.driver_connection"
+    twin.history(LOG)
+    twin.upgrade()
+    before = twin.dump()
+    twin.history(LOG, f"{block}\nassert {driver}.in_transaction\n{FAIL}")
+
+    with pytest.raises(MigrationError):
+        twin.upgrade()
+
+    assert twin.dump() == before
+    twin.history(LOG, block)
+    assert twin.upgrade() == ["a2"]
+    assert twin.look(twin.engine, None).rows == {"log": [(1,), (2,)]}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "VACUUM",
+        "PRAGMA journal_mode = WAL",
+        "ATTACH DATABASE ':memory:' AS other",
+        "PRAGMA wal_checkpoint",
+    ],
+)
+def test_what_cannot_be_in_a_transaction_is_outside_of_it_in_such_a_block(
+    statement: str, twin: Twin
+) -> None:
+    both = f"{BLOCK}    op.execute({statement!r})\n    op.execute({statement!r})"
+
+    if "ATTACH" in statement:
+        both = f"{BLOCK}    op.execute({statement!r})\n    op.execute('DETACH other')"
+
+    driver = "op.get_bind().connection.driver_connection"
+    again = f"{INSERT.format(2)}\nassert {driver}.in_transaction"
+    twin.history(LOG, f"{INSERT.format(1)}\n{both}\n{again}")
+    assert twin.upgrade() == ["a1", "a2"]
+    assert twin.look(twin.engine, None).rows == {"log": [(1,), (2,)]}
+
+
+@on_sqlite
+def test_a_row_that_points_nowhere_is_not_committed_by_such_a_statement(
+    enforcing: Twin,
+) -> None:
+    delete = "op.execute('DELETE FROM parent WHERE id = 2')"
+    enforcing.history(PARENT, f"{delete}\n{BLOCK}    op.execute('VACUUM')")
+
+    with pytest.raises(AsyncAlembicError, match=r"[Rr]ow 3 of.*'child'.*'parent'"):
+        enforcing.upgrade()
+
+    assert enforcing.caller.tables(enforcing.engine) == set()
+
+
+@on_sqlite
+def test_a_revision_may_turn_transactions_off(twin: Twin) -> None:
+    off = (
+        "op.get_bind().commit()\n"
+        "connection = op.get_bind().execution_options(isolation_level='AUTOCOMMIT')"
+    )
+    twin.history(LOG, f"{off}\nconnection.exec_driver_sql('VACUUM')")
+    assert twin.upgrade() == ["a1", "a2"]
+
+
+@on([by_id("sqlite-sqlite3")])
+@pytest.mark.parametrize("twin", [ONE_EACH], ids=["one_each"], indirect=True)
+def test_another_migrator_may_come_in_between_two_transactions(
+    twin: Twin, engines: EngineFactory
+) -> None:
+    """The file is nobody's then. What the other one has done is not done again."""
+    others: list[list[str]] = []
+
+    class Connection(sqlite3.Connection):
+        def commit(self) -> None:
+            super().commit()
+
+            if self is first and not others:
+                others.append([])
+                others[0] += [s.revision for s in other.upgrade()]
+
+    first: Connection | None = None
+    engine = engines.synchronous(
+        twin.backend,
+        connect_args={"factory": Connection},
+        **one_connection(twin.backend),
+    )
+
+    with engine.connect() as connection:
+        first = connection.connection.driver_connection
+
+    twin.engine = engine
+    twin.history(LOG, INSERT.format(1), INSERT.format(2))
+    other = SyncAlembic(
+        twin.app,
+        metadatas=sa.MetaData(),
+        engines=engines(twin.backend, engine.url),
+        command_name="",
+    )
+    assert twin.upgrade() == ["a1"]
+    assert others == [["a2", "a3"]]
+    assert twin.look(engine, None).rows == {"log": [(1,), (2,)]}
 
 
 #: Some of them fail after others, which is as good as any other failure.

@@ -28,6 +28,7 @@ from .backends import by_id
 from .backends import DatabaseFactory
 from .backends import EngineFactory
 from .backends import on
+from .direct import blocking_url
 
 SQLITE = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
 POSTGRESQL = [by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")]
@@ -70,12 +71,6 @@ with connectable.connect() as connection:
     with context.begin_transaction():
         context.run_migrations()
 """
-
-SYNC_DRIVERS = {
-    "sqlite": "sqlite",
-    "postgresql": "postgresql+psycopg2",
-    "mariadb": "mysql+pymysql",
-}
 
 
 def dump(file: str | Path | None) -> list[str]:
@@ -153,8 +148,7 @@ class Twin:
 
     def outcome_of_alembic(self) -> Outcome:
         """What ``alembic upgrade heads`` leaves in another database."""
-        url = self.database_factory(self.backend)
-        url = url.set(drivername=SYNC_DRIVERS[self.backend.database])
+        url = blocking_url(self.database_factory(self.backend))
         folder = self.root / "plain"
         folder.mkdir(exist_ok=True)
         (folder / "env.py").write_text(ENV_PY)

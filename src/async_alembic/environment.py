@@ -84,7 +84,9 @@ class Environment:
         self.ops: dict[str, Operations] = {}
         self._locks: dict[str, HeldLock] = {}
         self._migrations: dict[str, Migration] = {}
-        self._run: c.Callable[..., c.Iterator[RevisionStep]] = _run_nothing
+        self._run: c.Callable[..., c.Iterator[RevisionStep]] = lambda heads, context: (
+            iter(())
+        )
 
         for name, metadata in metadatas.items():
             options = project.settings.context_options()
@@ -363,10 +365,6 @@ def _connection(context: MigrationContext) -> sa.Connection:
     connection = context.connection
     assert connection is not None
     return connection
-
-
-def _run_nothing(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
-    yield from ()
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from .matrix import KINDS
 from .matrix import MATRIX
 from .promises import ORDER
 from .subject import Subject
-from .zygote import Zygote
+from .zygote import FaultZygote
 
 
 class Bench:
@@ -67,7 +67,7 @@ def main(entries: Sequence[Entry]) -> int:
 
     with contextlib.ExitStack() as stack:
         bench = Bench(stack)
-        kinds = make_kinds(stack.enter_context(Zygote()))
+        kinds = make_kinds(stack.enter_context(FaultZygote()))
 
         for entry in entries:
             started = time.monotonic()

@@ -17,7 +17,7 @@ from .raising import raise_exception
 from .site import Site
 from .trips import At
 from .trips import Moment
-from .zygote import Zygote
+from .zygote import FaultZygote
 
 BOTH: Sequence[Moment] = ("before", "after")
 #: A cancellation arrives when the trip is under way.
@@ -56,7 +56,7 @@ def loses_connection(trip: str, moment: Moment) -> bool:
     return trip.startswith(at_end) or (trip.startswith("connect") and moment == "after")
 
 
-def make_kinds(zygote: Zygote) -> dict[str, Kind]:
+def make_kinds(zygote: FaultZygote) -> dict[str, Kind]:
     """The kinds, by their names."""
     kinds = [
         Kind("exception", raise_exception, is_raised=True),

@@ -1,8 +1,4 @@
-"""A process that forks, for each upgrade that is to be killed, one that is killed.
-
-It has imported everything and has one thread, neither of which can be said of the
-process that runs the tests. It reads a line of JSON for each upgrade, and answers one.
-"""
+"""A process that forks, for each upgrade that is to be killed, one that is killed."""
 
 from __future__ import annotations
 
@@ -10,20 +6,19 @@ import gc
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
 from typing import NoReturn
-from typing import Self
 
 import anyio
 import sqlalchemy as sa
 
 from ..backends import BACKENDS
 from ..backends import by_id
+from ..zygote import Zygote
 from .endings import Ending
 from .endings import upgrading
 from .history import write_history
@@ -32,34 +27,16 @@ from .subject import Subject
 from .trips import At
 from .trips import Fault
 
-ROOT = Path(__file__).parents[2]
 
-
-class Zygote:
+class FaultZygote(Zygote):
     """The process, as seen from the tests."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._process.communicate()
+        super().__init__(__name__)
 
     def kill(self, site: Site, at: At | None) -> Ending:
         """Upgrade in a process that is killed at one of its trips."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        command = {"subject": site.subject.to_json(), "at": at}
-        print(json.dumps(command), file=self._process.stdin, flush=True)
-        return Ending(**json.loads(self._process.stdout.readline()))
+        return Ending(**self.ask({"subject": site.subject.to_json(), "at": at}))
 
 
 def serve() -> None:

@@ -82,7 +82,7 @@ class SQLite(Dialect):
         finally:
             if is_usable(connection):
                 try:
-                    _put_back(connection, enforced, is_always_open)
+                    _leave(connection, enforced, is_always_open)
                 except BaseException:
                     # Whoever gets it next must not find it half put back.
                     connection.invalidate()
@@ -268,7 +268,7 @@ class SQLiteMigration(Migration):
         self._is_begun = False
 
 
-def _put_back(connection: sa.Connection, enforced: bool, is_always_open: bool) -> None:
+def _leave(connection: sa.Connection, enforced: bool, is_always_open: bool) -> None:
     """Roll back, and leave a connection in the mode that it was in before."""
     connection.rollback()
     # SQLAlchemy holds a transaction for done whose commit has failed.
