@@ -39,6 +39,7 @@ from .backends import Backend
 from .backends import by_id
 from .backends import EngineFactory
 from .backends import on
+from .direct import execute
 
 TIME = r"\((\d+ ms|\d+\.\d s)\)"
 BOTH_KINDS = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
@@ -959,31 +960,76 @@ def test_a_signal_ends_an_upgrade_and_leaves_the_database_as_it_was(
         assert look.tables(engine) == set()
 
 
-def test_a_signal_ends_what_a_shell_has_put_in_the_background(tmp_path: Path) -> None:
-    """Such a process ignores Ctrl-C, and yet is to roll back at SIGTERM."""
-    started = tmp_path / "started"
-    write_app("flask", BOTH_KINDS[0], tmp_path)
-    hold = f"pathlib.Path({str(started)!r}).touch()\ntime.sleep(30)"
+@pytest.mark.parametrize("ignored", [None, signal.SIGINT], ids=str)
+def test_a_signal_that_comes_again_breaks_nothing(
+    ignored: signal.Signals | None, tmp_path: Path
+) -> None:
+    """It may hit the event loop anywhere, whose thread goes on. What a shell has put in
+    the background ignores Ctrl-C, and yet is to roll back.
+    """
+    process = _upgrade_slowly(BOTH_KINDS[0], "time.sleep(1)", tmp_path, ignored)
+
+    with process:
+        _wait_for(tmp_path / "started", process)
+
+        for _ in range(10):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.01)
+
+        _, errors = process.communicate(timeout=60)
+
+    assert errors.endswith("Interrupted. No more is changed.\n")
+    assert "Traceback" not in errors
+    assert process.returncode == 128 + signal.SIGTERM
+    assert execute(sa.make_url(f"sqlite:///{tmp_path}/shop.db"), TABLES) == []
+
+
+def test_a_second_signal_ends_what_keeps_the_loop_from_hearing_of_the_first(
+    tmp_path: Path,
+) -> None:
+    process = _upgrade_slowly(BOTH_KINDS[1], "while True: pass", tmp_path)
+
+    with process:
+        _wait_for(tmp_path / "started", process)
+        process.send_signal(signal.SIGINT)
+
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert errors.endswith("Interrupted. No more is changed.\n")
+    assert process.returncode == 128 + signal.SIGINT
+    assert execute(sa.make_url(f"sqlite:///{tmp_path}/shop.db"), TABLES) == []
+
+
+TABLES = "SELECT name FROM sqlite_master"
+
+
+def _upgrade_slowly(
+    backend: Backend, code: str, tmp_path: Path, ignored: signal.Signals | None = None
+) -> subprocess.Popen[str]:
+    """Start an upgrade that makes a table, then the file "started", and does that."""
+    write_app("flask", backend, tmp_path)
+    touch = f"pathlib.Path({str(tmp_path / 'started')!r}).touch()"
+    steps = "\n".join([create_table("users"), touch, code])
     folder = tmp_path / "migrations"
-    write_revision(folder, "a1", None, hold, top="import pathlib, time")
-    process = subprocess.Popen(
+    write_revision(folder, "a1", None, steps, top="import pathlib, time")
+
+    def ignore() -> None:
+        if ignored is not None:
+            signal.signal(ignored, signal.SIG_IGN)
+
+    return subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "shop:create_app", "db", "upgrade"],
         cwd=tmp_path,
         env=_environ(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        preexec_fn=ignore,
     )
-
-    with process:
-        _wait_for(started, process)
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
-
-    assert process.returncode == 128 + signal.SIGTERM
-    assert errors == "Interrupted. No more is changed.\n"
 
 
 def _wait_for(file: Path, process: subprocess.Popen[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -422,6 +423,35 @@ async def test_a_cancelled_upgrade_has_ended_when_its_caller_goes_on(
     if backend.database != "mariadb":
         assert await tables_in(site.engine) == set()
         assert ids(await site.alembic.upgrade()) == ["a1", "a2"]
+
+
+@on([by_id("sqlite-aiosqlite")])
+async def test_a_connection_that_is_cancelled_while_it_is_made_is_closed(
+    backend: Backend, engine_for: EngineFactory, tmp_path: Path
+) -> None:
+    """A driver with a thread may have it by then, and nobody to give it to."""
+    loop = asyncio.get_running_loop()
+    closed = []
+
+    class Connection(sqlite3.Connection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            loop.call_soon_threadsafe(task.cancel)
+            time.sleep(0.1)
+
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    engine = engine_for(backend, connect_args={"factory": Connection})
+    site = Site(engine, tmp_path)
+    task = asyncio.create_task(site.alembic.upgrade())
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    await engine_for.dispose()
+    assert len(closed) == 1
 
 
 @on_each_kind

@@ -131,6 +131,38 @@ async def test_a_database_is_gone_after_its_test(
 
 
 @on_each_server
+def test_a_new_database_has_nothing_of_one_that_was_dropped(
+    name: str, server: Server
+) -> None:
+    """A server may use it again."""
+    drivername = {"postgres": "postgresql+psycopg2", "mariadb": "mysql+pymysql"}[name]
+    schema = {"postgres": "mine", "mariadb": None}[name]
+    found = []
+
+    for _ in range(2):
+        server.create_database("test_again")
+        engine = sa.create_engine(server.url(drivername, "test_again"))
+
+        with engine.begin() as connection:
+            found.append(sa.inspect(connection).get_table_names())
+
+            if schema:
+                found.append(sa.inspect(connection).get_schema_names())
+                connection.execute(sa.schema.CreateSchema(schema))
+
+            for place in {None, schema}:
+                sa.Table("t", sa.MetaData(place), sa.Column("id", sa.Integer)).create(
+                    connection
+                )
+
+        engine.dispose()
+        server.drop_database("test_again")
+
+    half = len(found) // 2
+    assert found[:half] == found[half:]
+
+
+@on_each_server
 def test_a_database_is_dropped_although_connections_are_left(
     name: str, server: Server
 ) -> None:

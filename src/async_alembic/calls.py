@@ -14,7 +14,7 @@ from .environment import Environment
 if t.TYPE_CHECKING:
     from .access import Access
     from .environment import Project
-    from .runners import Work
+    from .runners.direct import Work
     from .sources import Targets
 
     GetProject: t.TypeAlias = c.Callable[[], Project]

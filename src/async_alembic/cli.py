@@ -17,7 +17,8 @@ from .errors import AsyncAlembicError
 from .registry import call_in_app_context
 from .registry import Invocation
 from .registry import invocation
-from .signals import EndedAsByCtrlC
+from .signals import Interrupted
+from .signals import interrupting
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -58,18 +59,18 @@ class MigrationGroup(click.Group):
 
         invoke = functools.partial(super().invoke, ctx)
 
-        with EndedAsByCtrlC() as signals:
-            try:
+        try:
+            with interrupting():
                 return call_in_app_context(self.app, invoke)
-            except AsyncAlembicError as e:
-                progress.break_off("failed")
-                raise click.ClickException(str(e)) from e
-            except KeyboardInterrupt:
-                progress.break_off("interrupted")
-                click.echo("Interrupted. No more is changed.", err=True)
-                ctx.exit(128 + signals.received)
-            finally:
-                invocation.reset(token)
+        except AsyncAlembicError as e:
+            progress.break_off("failed")
+            raise click.ClickException(str(e)) from e
+        except Interrupted as e:
+            progress.break_off("interrupted")
+            click.echo("Interrupted. No more is changed.", err=True)
+            ctx.exit(128 + e.number)
+        finally:
+            invocation.reset(token)
 
 
 class ProgressLine:

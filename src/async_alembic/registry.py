@@ -215,7 +215,7 @@ def call_in_app_context(app: App, fn: c.Callable[[], T]) -> T:
     :param fn: The function.
     :return: What it returned.
     """
-    from .runners import loop_is_running
+    from .runners.direct import loop_is_running
 
     if app in _current_apps() or loop_is_running():
         return fn()

@@ -4,41 +4,91 @@ are.
 
 from __future__ import annotations
 
+import asyncio
+import collections.abc as c
+import contextlib
 import signal
 import threading
 import types
 import typing as t
 
+T = t.TypeVar("T")
 
-class EndedAsByCtrlC:
-    """While this is entered, SIGTERM raises what Ctrl-C does, so that a transaction is
-    rolled back and a lock released.
 
-    :ivar received: The signal that has ended the command, if one has; SIGINT is what
-        Ctrl-C sends.
+class Interrupted(KeyboardInterrupt):
+    """A signal ends a command, by what Ctrl-C raises.
+
+    :ivar number: The signal; SIGINT is what Ctrl-C sends.
     """
 
-    def __init__(self) -> None:
-        self.received: signal.Signals = signal.SIGINT
-        self._before: t.Any = None
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self.number = number
 
-    def __enter__(self) -> EndedAsByCtrlC:
-        # Elsewhere, no handler can be set, and none is called.
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._interrupt)
 
-        return self
+@contextlib.contextmanager
+def ending(end: c.Callable[[signal.Signals], None]) -> c.Iterator[None]:
+    """Have signals call a function that ends what runs meanwhile.
 
-    def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+    :param end: Called in the main thread, between any two of its instructions.
+    """
 
-    def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
-        self.received = signal.Signals(number)
+    def handle(number: int, frame: types.FrameType | None) -> None:
+        end(signal.Signals(number))
 
-        # As in what a shell has started in the background.
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            raise KeyboardInterrupt
+    before: dict[signal.Signals, t.Any] = {}
 
-        # An event loop has a handler of its own for it.
-        signal.raise_signal(signal.SIGINT)
+    # Elsewhere, no handler can be set, and none is called.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Ctrl-C is ignored by what a shell has started in the background.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handle)
+
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupting() -> contextlib.AbstractContextManager[None]:
+    """Have signals raise :class:`Interrupted`, wherever the main thread is."""
+
+    def end(number: signal.Signals) -> None:
+        raise Interrupted(number)
+
+    return ending(end)
+
+
+def run_until_signal(work: c.Coroutine[t.Any, t.Any, T]) -> T:
+    """Run a coroutine in an event loop of its own. A signal cancels it, and what comes
+    after the first does not keep it from rolling back.
+
+    :raises Interrupted: When it has ended because of a signal.
+    """
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
+    task = loop.create_task(work)
+    received: list[signal.Signals] = []
+    is_told = False
+
+    def cancel() -> None:
+        nonlocal is_told
+        is_told = task.cancel()
+
+    def end(number: signal.Signals) -> None:
+        received.append(number)
+
+        # An exception that a handler raises between two tasks can break the loop.
+        if len(received) == 1:
+            loop.call_soon_threadsafe(cancel)
+        elif not is_told and asyncio.current_task(loop) is not None:
+            # The task blocks the loop.
+            raise Interrupted(number)
+
+    with ending(end), runner:
+        try:
+            return loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            raise Interrupted(received[0]) from None

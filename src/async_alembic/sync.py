@@ -50,7 +50,7 @@ def _blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
 
 
 def _refuse_to_block(method: str, awaited: str) -> None:
-    from .runners import loop_is_running
+    from .runners.direct import loop_is_running
 
     # The command line may block: it is all that runs in its process, or in its test.
     if registry.invocation.get() is None and loop_is_running():
@@ -290,7 +290,7 @@ class SyncAlembic(Shell):
     def _live_objects(self, cls: type[T], name: str, writes: bool) -> dict[str, T]:
         from .engines import are_async
         from .environment import Environment
-        from .runners import open_access
+        from .runners.direct import open_access
 
         _refuse_to_block(name, f"{name}.method(...)")
         app = self._registry.app()

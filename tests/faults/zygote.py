@@ -41,11 +41,11 @@ class FaultZygote(Zygote):
 
 def serve() -> None:
     # What a child prints must not get between the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
 
-    for line in sys.stdin:
-        print(json.dumps(fork(**json.loads(line))), file=answers, flush=True)
+        for line in sys.stdin:
+            print(json.dumps(fork(**json.loads(line))), file=answers, flush=True)
 
 
 def fork(subject: dict[str, Any], at: list[Any] | None) -> dict[str, Any]:

