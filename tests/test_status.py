@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from alembic.script import Script
 
 from async_alembic import Alembic
+from async_alembic import DatabaseError
 from async_alembic import DatabaseStatus
 from async_alembic import UnknownRevisionInDatabaseError
 from async_alembic import WaitTimeoutError
@@ -21,6 +24,7 @@ from async_alembic.status import Waiting
 from .apps import AnyEngine
 from .apps import Caller
 from .apps import create_table
+from .apps import make_app
 from .apps import write_revision
 from .backends import Backend
 from .backends import by_id
@@ -323,6 +327,30 @@ class TestWaiting:
                 caller(project.alembic, "wait_until_current", 0.2)
 
         caller(project.alembic, "wait_until_current", 0)
+
+    @on([by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")])
+    def test_a_database_that_cannot_be_read_meanwhile_is_waited_for(
+        self, backend: Backend, engines: EngineFactory, caller: Caller, tmp_path: Path
+    ) -> None:
+        """A large migration of SQLite locks readers out."""
+        engine = engines(backend, connect_args={"timeout": 0.05})
+        alembic = Alembic(
+            make_app("flask", tmp_path), metadatas=sa.MetaData(), engines=engine
+        )
+        write_revision(tmp_path / "migrations", "aaaa", upgrade=create_table("users"))
+        caller(alembic, "upgrade")
+        assert engine.url.database is not None
+
+        with contextlib.closing(sqlite3.connect(engine.url.database)) as migrating:
+            migrating.execute("BEGIN EXCLUSIVE")
+
+            with pytest.raises(WaitTimeoutError, match="'default' is locked"):
+                caller(alembic, "wait_until_current", 0.3)
+
+            with pytest.raises(DatabaseError, match="locked"):
+                caller(alembic, "status")
+
+        caller(alembic, "wait_until_current", 0)
 
     @on([by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")])
     @pytest.mark.parametrize("timeout", [0, 0.3, -1])

@@ -335,7 +335,8 @@ class WaitTimeoutError(AsyncAlembicError, TimeoutError):
     """The databases did not become current in time.
 
     :ivar timeout: How long was waited, in seconds.
-    :ivar states: The state of every database that is not current, by its name.
+    :ivar states: The state of every database that is not current, by its name;
+        ``"locked"`` where it could not be read.
     """
 
     def __init__(self, timeout: float, states: c.Mapping[str, str]) -> None:

@@ -236,9 +236,12 @@ class Alembic(Shell):
         import anyio
 
         waiting = Waiting(timeout)
+        look = commands.inspect.status_unless_locked
 
         # What is waited for happens in another process.
-        while (delay := waiting.next_delay(await self.status())) is not None:  # noqa: ASYNC110
+        while (  # noqa: ASYNC110
+            delay := waiting.next_delay(await self._on_databases(look))
+        ) is not None:
             await anyio.sleep(delay)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:

@@ -59,17 +59,21 @@ class Waiting:
         self._started = time.monotonic()
         self._delay = 0.05
 
-    def next_delay(self, statuses: dict[str, DatabaseStatus]) -> float | None:
+    def next_delay(self, found: c.Mapping[str, DatabaseStatus | None]) -> float | None:
         """How many seconds to sleep before the next look: from 0.05, doubled each
         time, up to 1.
 
-        :param statuses: What the last look has found.
+        :param found: What the last look has found; ``None`` for a database that could
+            not be looked at.
         :return: ``None`` if every database is current.
         :raises WaitTimeoutError: If the time is over.
         :raises UnknownRevisionInDatabaseError: If waiting cannot help.
         """
-        check_known(statuses)
-        late = {n: s.state for n, s in statuses.items() if s.state != "current"}
+        check_known({name: status for name, status in found.items() if status})
+        states = {
+            name: status.state if status else "locked" for name, status in found.items()
+        }
+        late = {name: state for name, state in states.items() if state != "current"}
 
         if not late:
             return None

@@ -194,8 +194,9 @@ class SyncAlembic(Shell):
     def wait_until_current(self, timeout: float | None = None) -> None:
         """Blocking form of :meth:`Alembic.wait_until_current`."""
         waiting = Waiting(timeout)
+        look = commands.inspect.status_unless_locked
 
-        while (delay := waiting.next_delay(self.status())) is not None:
+        while (delay := waiting.next_delay(self._on_databases(look))) is not None:
             time.sleep(delay)
 
     @_blocks

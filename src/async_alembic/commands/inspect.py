@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..revisions import replace_current
 from ..status import check_known
 from ..status import DatabaseStatus
@@ -79,10 +81,24 @@ def needs_upgrade(env: Environment) -> bool:
 
 @translated_errors()
 def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
-    return {
-        name: _status(env.scripts, context.get_current_heads())
-        for name, context in env.contexts.items()
-    }
+    return {name: _status_of(env, name) for name in env.contexts}
+
+
+@translated_errors()
+def status_unless_locked(env: Environment) -> dict[str, DatabaseStatus | None]:
+    """The status of each database; ``None`` where who migrates it locks readers out."""
+    statuses: dict[str, DatabaseStatus | None] = {}
+
+    for name in env.contexts:
+        try:
+            statuses[name] = _status_of(env, name)
+        except SQLAlchemyError as e:
+            if not env.is_blocked(name, e):
+                raise
+
+            statuses[name] = None
+
+    return statuses
 
 
 def use_context(
@@ -95,7 +111,8 @@ def use_context(
         return fn(env.contexts[name])
 
 
-def _status(scripts: Scripts, current: tuple[str, ...]) -> DatabaseStatus:
+def _status_of(env: Environment, name: str) -> DatabaseStatus:
+    scripts, current = env.scripts, env.contexts[name].get_current_heads()
     ids = scripts.ids()
     known = tuple(revision for revision in current if revision in ids)
     unknown = tuple(revision for revision in current if revision not in ids)
