@@ -121,16 +121,17 @@ def write_revision(
 
 
 def one_connection(backend: Backend) -> dict[str, Any]:
-    """Options for an engine that has one connection, and soon tells if it is lost.
+    """Options for an engine that has one connection, and soon tells if it is lost."""
+    return {**connections(backend, 1), "max_overflow": 0, "pool_timeout": 2}
+
+
+def connections(backend: Backend, count: int) -> dict[str, Any]:
+    """Options for an engine that keeps as many connections.
 
     The class is named, as it is another one in older versions of SQLAlchemy.
     """
-    return {
-        "poolclass": AsyncAdaptedQueuePool if backend.is_async else QueuePool,
-        "pool_size": 1,
-        "max_overflow": 0,
-        "pool_timeout": 2,
-    }
+    pool = AsyncAdaptedQueuePool if backend.is_async else QueuePool
+    return {"poolclass": pool, "pool_size": count}
 
 
 def create_table(name: str, *columns: str) -> str:

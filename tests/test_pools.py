@@ -21,6 +21,7 @@ from async_alembic import AsyncAlembicError
 
 from .apps import AnyEngine
 from .apps import Caller
+from .apps import connections
 from .apps import create_table
 from .apps import ids
 from .apps import make_app
@@ -81,7 +82,7 @@ async def test_a_blocking_call_in_a_thread_does_not_meet_the_loop_of_the_app(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path
 ) -> None:
     """A connection that was made in one loop hangs or fails in another one."""
-    engine = engine_for.asynchronous(backend, pool_size=3)
+    engine = engine_for.asynchronous(backend, **connections(backend, 3))
     site = Site(engine, tmp_path)
     end = asyncio.Event()
     users = [asyncio.create_task(use(engine, end)) for _ in range(3)]
@@ -117,7 +118,7 @@ def test_blocking_calls_of_several_threads_take_turns(
 async def test_awaited_calls_of_several_tasks_take_turns(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path
 ) -> None:
-    site = Site(engine_for(backend, pool_size=COUNT), tmp_path)
+    site = Site(engine_for(backend, **connections(backend, COUNT)), tmp_path)
     upgrades = (site.alembic.upgrade() for _ in range(COUNT))
     applied = [ids(each) for each in await asyncio.gather(*upgrades)]
     assert sum(map(len, applied)) == 3
@@ -128,7 +129,7 @@ async def test_awaited_calls_of_several_tasks_take_turns(
 async def test_awaited_and_blocking_calls_take_turns(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path
 ) -> None:
-    site = Site(engine_for(backend, pool_size=COUNT), tmp_path)
+    site = Site(engine_for(backend, **connections(backend, COUNT)), tmp_path)
     calls = [
         asyncio.to_thread(site.alembic.sync.upgrade)
         if number % 2

@@ -13,8 +13,6 @@ import random
 import time
 import typing as t
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from .dialects import dialect_of
 from .dialects import digest
 from .dialects import is_usable
@@ -187,8 +185,9 @@ class HeldLock:
     def _release(self, lock: SessionLock) -> None:
         try:
             was_held = lock.release()
-        except SQLAlchemyError:
-            # It ends with its session.
+        except Exception:
+            # It ends with its session. Not every error of a lost connection is
+            # SQLAlchemy's.
             lock.give_up()
             was_held = False
 
