@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
+from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,6 +79,10 @@ class Trips:
                 method = functools.partial(
                     method, factory=counted_connection(self._trip)
                 )
+            elif name == "connect" and dialect.driver == "asyncpg":
+                method = functools.partial(
+                    method, connection_class=counted_asyncpg_connection(self.awaited)
+                )
 
             setattr(dialect, name, self._counting(name, method))
 
@@ -105,6 +110,19 @@ class Trips:
             # Part of one: what the dialect calls of itself, or of the driver.
             return make()
 
+        with self._made(label):
+            return make()
+
+    async def awaited(self, label: str, make: Callable[[], Awaitable[T]]) -> T:
+        """Make a trip that is awaited, past the dialect."""
+        if self._under_way:
+            return await make()
+
+        with self._made(label):
+            return await make()
+
+    @contextlib.contextmanager
+    def _made(self, label: str) -> Iterator[None]:
         number = len(self.made)
         self.made.append(" ".join(label.split())[:80])
         self._under_way = True
@@ -113,7 +131,7 @@ class Trips:
             self._strike(At(number, "before"))
 
             try:
-                result = make()
+                yield
             except Exception:
                 # That is an answer too.
                 self._strike(At(number, "after"))
@@ -126,14 +144,29 @@ class Trips:
         if self.watch is not None:
             self.watch()
 
-        return result
-
     def _strike(self, here: At) -> None:
         fault = self._fault
 
         if fault is not None and fault.at == here:
             fault.struck = True
             fault.strike()
+
+
+def counted_asyncpg_connection(count: Callable[..., Awaitable[Any]]) -> type[Any]:
+    """What is sent past the dialect, as statements that return nothing are.
+
+    :param count: Called with a label and with what makes the trip.
+    """
+    import asyncpg  # type: ignore[import-untyped]
+
+    class Connection(asyncpg.Connection):  # type: ignore[misc]
+        async def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
+            execute = super().execute
+            return await count(
+                f"driver {query}", lambda: execute(query, *args, **kwargs)
+            )
+
+    return Connection
 
 
 def counted_connection(

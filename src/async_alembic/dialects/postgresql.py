@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import typing as t
 
 import sqlalchemy as sa
@@ -11,8 +13,11 @@ from .base import Dialect
 from .base import digest
 from .base import find_session
 from .base import Interruption
+from .base import Migration
 from .base import SessionLock
 from .base import Setting
+from .base import Wait
+from .client_binding import bound_on_client
 
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -68,6 +73,14 @@ class PostgreSQL(Dialect):
     """Locks are advisory locks of a session, which are local to the database
     (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
     """
+
+    @contextlib.contextmanager
+    def migrating(
+        self, connection: sa.Connection, wait: Wait | None
+    ) -> c.Iterator[Migration]:
+        with super().migrating(connection, wait) as migration:
+            with bound_on_client(connection):
+                yield migration
 
     def lock_key(
         self, connection: sa.Connection, schema: str | None, table: str

@@ -1,0 +1,104 @@
+"""Binding parameters on the client, as psycopg2 does.
+
+A server that is sent a statement and its parameters apart takes one statement at a
+time, and must know the type of each parameter beforehand. Revisions that were written
+for psycopg2 rely on neither: what they send is one text with literals in it, which is
+read as a whole. So does what is here, on drivers that otherwise bind on the server.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import copy
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.types import NullType
+
+from .asyncpg_binding import AsyncpgBinding
+from .base import is_usable
+from .untyped import Untyped
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+@contextlib.contextmanager
+def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
+    """Bind the parameters of whatever a connection executes on the client.
+
+    :param connection: A connection of any driver; one that does so anyway is left as it
+        is.
+    """
+    native = connection.dialect
+    bind = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}.get(native.driver)
+
+    if bind is None:
+        yield
+        return
+
+    with bind(connection):
+        try:
+            yield
+        finally:
+            connection.dialect = native
+
+
+def _without_types(dialect: Dialect) -> Dialect:
+    """A copy that renders parameters as psycopg2's does, without their types."""
+    copied: t.Any = copy.copy(dialect)
+
+    for name in [*vars(copied)]:
+        # What it remembers was made for the other way to bind.
+        if isinstance(getattr(type(copied), name, None), sa.util.memoized_property):
+            del vars(copied)[name]
+
+    copied.bind_typing = BindTyping.NONE
+    copied.paramstyle = "pyformat"
+    copied.positional = False
+    copied.colspecs = {**copied.colspecs, NullType: Untyped}
+    copied.identifier_preparer = copied.preparer(copied)
+    return t.cast("Dialect", copied)
+
+
+@contextlib.contextmanager
+def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
+    from .psycopg_cursors import cursor_factory_of
+
+    driver_connection: t.Any = connection.connection.driver_connection
+    adapted: t.Any = connection.connection.dbapi_connection
+    factory, autocommit = driver_connection.cursor_factory, adapted.autocommit
+
+    def begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
+
+        if options.get("isolation_level") != "AUTOCOMMIT":
+            # A cursor has turned it on when a transaction was left.
+            adapted.autocommit = autocommit
+
+    driver_connection.cursor_factory = cursor_factory_of(driver_connection)
+    connection.dialect = _without_types(connection.dialect)
+    sa.event.listen(connection, "begin", begin)
+
+    try:
+        yield
+    finally:
+        sa.event.remove(connection, "begin", begin)
+
+        if is_usable(connection):
+            driver_connection.cursor_factory = factory
+            connection.rollback()
+            adapted.autocommit = autocommit
+
+
+@contextlib.contextmanager
+def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
+    binding = AsyncpgBinding(connection)
+    dialect: t.Any = _without_types(connection.dialect)
+    dialect.do_execute = binding.execute
+    dialect.do_execute_no_params = binding.execute_as_it_is
+    dialect.do_executemany = binding.execute_many
+    connection.dialect = dialect
+    yield

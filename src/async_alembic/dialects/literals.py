@@ -1,0 +1,76 @@
+"""Values as they are written in a statement of PostgreSQL, by SQLAlchemy's own literal
+processors.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+import typing as t
+import uuid
+
+import sqlalchemy as sa
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
+
+
+def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None:
+    """Write a value as psycopg2 does: by what it is, whatever it is for, and with its
+    type only where it would be taken for another one.
+
+    :param value: A value, as it would be passed to the driver.
+    :param dialect: The dialect of the server, which doubles no percent signs.
+    :param backslashes: Whether a backslash escapes in every string.
+    :return: ``None`` if it cannot be written.
+    """
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return _processed(value, sa.Boolean(), dialect)
+        case int():
+            return _number(value, sa.Integer(), dialect)
+        case float():
+            if not math.isfinite(value):
+                return None
+
+            return _number(value, sa.Float(), dialect)
+        case decimal.Decimal():
+            return _number(value, sa.Numeric(), dialect) if value.is_finite() else None
+        case str():
+            if "\0" in value or (backslashes and "\\" in value):
+                return None
+
+            return _processed(value, sa.String(), dialect)
+        case dt.datetime():
+            type_ = sa.TIMESTAMP(timezone=value.tzinfo is not None)
+            return _typed(value, type_, dialect)
+        case dt.date():
+            return _typed(value, sa.Date(), dialect)
+        case dt.time():
+            return _typed(value, sa.Time(timezone=value.tzinfo is not None), dialect)
+        case dt.timedelta():
+            return _processed(value, sa.Interval(), dialect)
+        case uuid.UUID():
+            return _typed(value, sa.Uuid(), dialect)
+
+    return None
+
+
+def _processed(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
+    process = type_.dialect_impl(dialect).literal_processor(dialect)
+    return None if process is None else process(value)
+
+
+def _number(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
+    text = _processed(value, type_, dialect)
+    # After a minus, another one would begin a comment.
+    return f" {text}" if text is not None and text.startswith("-") else text
+
+
+def _typed(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
+    text = _processed(value, type_, dialect)
+    return None if text is None else f"{text}::{type_.compile(dialect)}"

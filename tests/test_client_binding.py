@@ -1,0 +1,432 @@
+"""What runs on psycopg2 runs alike on the drivers that bind on the server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
+
+from async_alembic import Alembic
+from async_alembic import MigrationError
+from async_alembic.environment import Environment
+
+from .apps import AnyEngine
+from .apps import awaited_only
+from .apps import Caller
+from .apps import make_app
+from .apps import one_connection
+from .apps import write_revision
+from .backends import Backend
+from .backends import by_id
+from .backends import EngineFactory
+from .backends import on
+
+PSYCOPG2 = by_id("postgresql-psycopg2")
+SERVER_SIDE = [
+    by_id("postgresql-asyncpg"),
+    by_id("postgresql-psycopg"),
+    by_id("postgresql-psycopg-async"),
+]
+on_each_driver = on(SERVER_SIDE)
+
+Work = Callable[[Environment], Any]
+
+
+class Color(enum.Enum):
+    RED = "r"
+    BLUE = "b"
+
+
+NOTES = sa.Table(
+    "notes",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer),
+    sa.Column("amount", sa.Numeric(10, 2)),
+    sa.Column("ratio", sa.Float),
+    sa.Column("text", sa.String(100)),
+    sa.Column("written", sa.DateTime),
+    sa.Column("seen", sa.DateTime(timezone=True)),
+    sa.Column("day", sa.Date),
+    sa.Column("hour", sa.Time),
+    sa.Column("length", sa.Interval),
+    sa.Column("data", sa.JSON),
+    sa.Column("more", postgresql.JSONB),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("tags", sa.ARRAY(sa.String)),
+    sa.Column("key", sa.Uuid),
+    sa.Column("done", sa.Boolean),
+    sa.Column("color", sa.Enum(Color)),
+)
+#: As they are found in histories that were written for psycopg2.
+STATEMENTS: dict[str, list[tuple[str, Any]]] = {
+    "several statements": [
+        ("CREATE TABLE a (x int); CREATE TABLE b (x int); INSERT INTO a VALUES (1)", {})
+    ],
+    "rows of the last statement": [
+        ("CREATE TABLE a (x int); INSERT INTO a VALUES (1), (2); SELECT x FROM a", {}),
+        ("SELECT 1; SELECT 2, 3", {}),
+        ("SELECT 1; UPDATE a SET x = x + 1 RETURNING x", {}),
+        ("SELECT x FROM a; UPDATE a SET x = x", {}),
+    ],
+    "functions": [
+        (
+            "CREATE FUNCTION f(n int) RETURNS int AS $$ BEGIN RETURN n + 1; END; $$"
+            " LANGUAGE plpgsql; DO $x$ BEGIN PERFORM f(1); END $x$;",
+            {},
+        ),
+        (
+            "CREATE FUNCTION g() RETURNS int BEGIN ATOMIC SELECT 1;"
+            " SELECT CASE WHEN true THEN 2 END; END; -- the end;",
+            {},
+        ),
+        ("SELECT f(:n), g()", {"n": 4}),
+    ],
+    "parameters without a type": [
+        ("SELECT CONCAT('x', :p), :q || 'y'", {"p": "a", "q": "b"}),
+        ("SELECT :a, :b, :c", {"a": None, "b": "x", "c": 1}),
+        ("SELECT COALESCE(:a, :b)", {"a": None, "b": 5}),
+    ],
+    "parameters of another type": [
+        ("CREATE TABLE a (n int, t timestamp, d date, j jsonb, f float, s text)", {}),
+        (
+            "INSERT INTO a VALUES (:n, :t, :d, :j, :f, :s)",
+            {
+                **{"n": "5", "t": "2020-01-02 03:04:05", "d": "2020-01-02"},
+                **{"j": '{"a": 1}', "f": "1.5", "s": "x"},
+            },
+        ),
+        ("INSERT INTO a (n, s, f) VALUES (:n, :s, :f)", {"n": 5.0, "s": 5, "f": 5}),
+        ("SELECT * FROM a WHERE n = :n AND t < :t", {"n": "5", "t": "2021-01-01"}),
+    ],
+    "numbers": [
+        ("SELECT 1 -:p, 2 - :p, -:p", {"p": -5}),
+        ("SELECT 1 -:p, :q", {"p": -5.5, "q": decimal.Decimal("-1.50")}),
+        ("SELECT CAST(:p AS float), CAST(:q AS float)", {"p": 1e300, "q": 1e-7}),
+        ("SELECT CAST(:p AS float) IS NULL", {"p": float("nan")}),
+        ("SELECT CAST(:p AS bigint), :q > 1", {"p": 2**63 - 1, "q": 2**70}),
+    ],
+    "times": [
+        ("SELECT :t + interval '1 day'", {"t": dt.datetime(2020, 2, 28, 1, 2, 3, 4)}),
+        ("SELECT :t", {"t": dt.datetime(2020, 2, 28, tzinfo=dt.UTC)}),
+        ("SELECT :t + 1", {"t": dt.date(2020, 2, 28)}),
+        ("SELECT :t", {"t": dt.time(1, 2, 3)}),
+        ("SELECT :t + :d", {"t": dt.date(2020, 1, 1), "d": dt.timedelta(-1, 2, 3)}),
+    ],
+    "percent signs and colons": [
+        (
+            "SELECT '100%', '%s', '%(x)s', '%%', 'a\\:b', 'x'::text, '12:30:00'::time",
+            {},
+        ),
+        ("SELECT '%', :p LIKE 'a%', '50%%'", {"p": "a%b:c%%"}),
+    ],
+    "quotes and backslashes": [
+        ("SELECT :p, :q", {"p": "it's \\' \\\\ \"q\" $$;$$ --", "q": "\\"}),
+        (r"SELECT E'a\'; b', 'a\', U&'\0061'", {}),
+        ("SET standard_conforming_strings = off", {}),
+        (r"SELECT 'a\'; b'; SELECT :p", {"p": "x\\'; y"}),
+    ],
+    "what has no literal": [
+        ("CREATE TABLE a (b bytea, t text[], n int[])", {}),
+        (
+            "INSERT INTO a VALUES (:b, :t, :n)",
+            {"b": b"\0\\'\xff", "t": ["a'", "b"], "n": [1, 2]},
+        ),
+        ("SELECT encode(b, 'hex'), t, n FROM a WHERE 2 = ANY(:n)", {"n": [2]}),
+    ],
+    "utilities": [
+        ("CREATE SEQUENCE s", {}),
+        ("ALTER SEQUENCE s RESTART WITH :n", {"n": 7}),
+        ("SELECT nextval('s')", {}),
+        ("COMMENT ON SEQUENCE s IS :c", {"c": "it's 100%"}),
+        ("SELECT obj_description('s'::regclass)", {}),
+        ("SELECT set_config('x.y', :v, true)", {"v": "z"}),
+        ("SHOW x.y", {}),
+        ("EXPLAIN (COSTS off) SELECT 1", {}),
+        ("PREPARE p (int) AS SELECT $1 + 1; EXECUTE p(3)", {}),
+    ],
+    "a type that changes": [
+        ("CREATE TABLE a (x int)", {}),
+        ("SELECT x FROM a", {}),
+        ("ALTER TABLE a ALTER COLUMN x TYPE text", {}),
+        ("INSERT INTO a VALUES ('x')", {}),
+        ("SELECT x FROM a", {}),
+        ("ALTER TABLE a ADD COLUMN y int", {}),
+        ("SELECT * FROM a", {}),
+    ],
+    "leaving the transaction": [
+        ("CREATE TABLE a (x int)", {}),
+        ("COMMIT", {}),
+        ("CREATE INDEX CONCURRENTLY ix_a ON a (x)", {}),
+        ("BEGIN", {}),
+        ("INSERT INTO a VALUES (1)", {}),
+        ("SELECT x FROM a", {}),
+    ],
+    "many rows": [
+        ("CREATE TABLE a (x int, s text)", {}),
+        ("INSERT INTO a VALUES (:x, :s)", [{"x": str(n), "s": n} for n in range(300)]),
+        ("INSERT INTO a (s) VALUES (:s) -- done", [{"s": "%"}, {"s": "';"}]),
+        ("SELECT count(*), max(x), min(s) FROM a", {}),
+    ],
+    "rows without a type": [
+        (
+            "SELECT '{\"a\"\\: [1]}'::json, '[null]'::jsonb, NULL::json, 'r'::\"char\"",
+            {},
+        ),
+        ("SELECT '10.0.0.1'::inet, '10.0.0.0/8'::cidr, '10.0.0.1/8'::inet", {}),
+        ("SELECT 1.50, 1::float, 2::bigint, 'x'::name, now() = now(), 5::oid", {}),
+        ("SELECT ARRAY[1, 2], ARRAY['a'], '{}'::text[], md5('x')::uuid", {}),
+        ("SELECT '1 day 2 hours'::interval, '01:02'::time, 'pg_class'::regclass", {}),
+        ("SELECT relname, relkind, relacl IS NULL FROM pg_class WHERE oid = 1259", {}),
+    ],
+    "nothing to do": [("-- nothing\n; SELECT 1", {}), ("SELECT 1;;  ; -- done", {})],
+}
+
+
+class Pair:
+    """The same app on psycopg2 and on another driver, each with its own database."""
+
+    def __init__(
+        self, backend: Backend, caller: Caller, engines: EngineFactory, root: Path
+    ) -> None:
+        self.caller = caller
+        self.folder = root / "migrations"
+        self.engines = [
+            engines(driver, **one_connection(driver)) for driver in (PSYCOPG2, backend)
+        ]
+        # The extension keeps no reference to it.
+        self._app = make_app("quart", root)
+        self.alembics = [
+            Alembic(self._app, metadatas=sa.MetaData(), engines=engine, command_name="")
+            for engine in self.engines
+        ]
+
+    @property
+    def engine(self) -> AnyEngine:
+        """That of the other driver."""
+        return self.engines[1]
+
+    def run(self, work: Work) -> Any:
+        """Do something with both. What it returns must be the same."""
+        found = [self.caller(alembic, "run", work) for alembic in self.alembics]
+        assert found[0] == found[1]
+        return found[0]
+
+
+@pytest.fixture
+def pair(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> Pair:
+    return Pair(backend, caller, engines, tmp_path)
+
+
+def plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+@on_each_driver
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_does_the_same_and_returns_the_same(name: str, pair: Pair) -> None:
+    def work(env: Environment) -> list[Any]:
+        connection = env.op.get_bind()
+        found = []
+
+        for statement, parameters in STATEMENTS[name]:
+            result = connection.execute(sa.text(statement), parameters)
+            found.append(
+                [tuple(map(plain, row)) for row in result]
+                if result.returns_rows
+                else result.rowcount
+                if isinstance(parameters, dict)
+                else None
+            )
+
+        return found
+
+    assert pair.run(work)
+
+
+@on_each_driver
+def test_rows_of_a_table_are_written_and_read_alike(pair: Pair) -> None:
+    """Also where values are not of the types of their columns."""
+    typed = {
+        "number": 1,
+        "amount": decimal.Decimal("1.50"),
+        "ratio": 0.25,
+        "text": "50% 'x' \\ :y",
+        "written": dt.datetime(2020, 1, 2, 3, 4, 5),
+        "seen": dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
+        "day": dt.date(2020, 1, 2),
+        "hour": dt.time(3, 4, 5),
+        "length": dt.timedelta(days=1, seconds=2),
+        "data": {"a": [1, "%", None]},
+        "more": ["it's", {"b": "\\"}],
+        "raw": b"\0\\'",
+        "tags": ["a", "b'c"],
+        "key": uuid.UUID(int=5),
+        "done": True,
+        "color": Color.BLUE,
+    }
+    loose = {
+        "number": "1",
+        "amount": "1.50",
+        "ratio": "0.25",
+        "text": 5,
+        "written": "2020-01-02",
+        "seen": "2020-01-02 03:04:05+00",
+        "day": "2020-01-02",
+        "hour": "03:04",
+        "length": "1 day",
+        "color": "RED",
+    }
+    empty = dict.fromkeys(typed)
+
+    def work(env: Environment) -> list[Any]:
+        connection = env.op.get_bind()
+        NOTES.create(connection)
+        env.op.bulk_insert(NOTES, [typed, {**empty, **loose}, empty])
+        connection.execute(NOTES.insert().values(**typed))
+        inserted = connection.execute(NOTES.insert().values(text="x"))
+        updated = connection.execute(
+            NOTES.update().where(NOTES.c.text.like("50\\%%")).values(number="7")
+        )
+        some = sa.select(NOTES.c.id).where(NOTES.c.number.in_([7, 8]))
+        return [
+            inserted.inserted_primary_key,
+            updated.rowcount,
+            [*connection.scalars(some)],
+            [tuple(row) for row in connection.execute(sa.select(NOTES).order_by("id"))],
+        ]
+
+    found = pair.run(work)
+    assert found[:3] == [(5,), 2, [1, 4]]
+
+
+@on_each_driver
+def test_what_is_past_sqlalchemy_is_written_for_either_driver(pair: Pair) -> None:
+    """psycopg2 wants percent signs twice there, and asyncpg once."""
+
+    def work(env: Environment) -> list[Any]:
+        execute = env.op.get_bind().exec_driver_sql
+        return [
+            execute("SELECT 'a%%b'; SELECT '100%%'").scalar(),
+            tuple(execute("SELECT %(x)s, '%%'", {"x": "y"}).one()),
+        ]
+
+    assert pair.run(work) == ["100%", ("y", "%")]
+
+
+@on([by_id("postgresql-asyncpg")])
+def test_what_is_written_for_asyncpg_still_runs_on_it(pair: Pair) -> None:
+    def work(env: Environment) -> list[Any]:
+        execute = env.op.get_bind().exec_driver_sql
+        execute("CREATE TABLE a (x int)")
+        execute("INSERT INTO a VALUES ($1)", [(1,), (2,)])
+        return [
+            execute("SELECT '100%'").scalar(),
+            execute("SELECT $1::int + 1", (1,)).scalar(),
+            execute("SELECT sum(x) FROM a").scalar(),
+        ]
+
+    assert pair.caller(pair.alembics[1], "run", work) == ["100%", 2, 3]
+
+
+@on_each_driver
+def test_the_connection_binds_as_before_afterwards(pair: Pair) -> None:
+    """Not even a revision that ends its transaction by itself changes that."""
+    caller, engine, alembic = pair.caller, pair.engine, pair.alembics[1]
+    folder = pair.folder
+    write_revision(folder, "a1", None, "op.execute('COMMIT'); op.execute('SELECT 1')")
+    write_revision(folder, "a2", "a1", "raise ValueError")
+
+    def look(connection: sa.Connection) -> list[Any]:
+        driver: Any = connection.connection.driver_connection
+        factory = getattr(driver, "cursor_factory", None)
+        # It is that of the transaction's begin.
+        times = [connection.scalar(sa.text("SELECT now()")) for _ in range(2)]
+        return [connection.dialect, factory, times[0] == times[1]]
+
+    before = caller.begin(engine, look)
+    assert before[2]
+    caller(alembic, "upgrade", "a1")
+    assert caller.begin(engine, look) == before
+
+    with pytest.raises(MigrationError):
+        caller(alembic, "upgrade", "a2")
+
+    assert caller.begin(engine, look) == before
+
+
+@on_each_driver
+def test_what_a_left_transaction_has_done_is_kept(pair: Pair) -> None:
+    """As with psycopg2: what comes after COMMIT is committed by itself."""
+    make = "op.execute('CREATE TABLE a (x int)')"
+    insert = "op.execute('INSERT INTO a VALUES (2)')"
+    write_revision(pair.folder, "a1", None, make)
+    leave = f"op.execute('COMMIT'); {insert}; raise ValueError"
+    write_revision(pair.folder, "a2", "a1", leave)
+    found = []
+
+    for engine, alembic in zip(pair.engines, pair.alembics, strict=True):
+        with pytest.raises(MigrationError):
+            pair.caller(alembic, "upgrade")
+
+        rows = pair.caller.query(engine, "SELECT x FROM a")
+        found.append((pair.caller.versions(engine), rows))
+
+    assert found[0] == found[1] == (["a1"], [(2,)])
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**100), 2**100),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-1e20, max_value=1e20),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    st.text("'\\%:;$\"-/*\n e", max_size=8),
+    st.binary(max_size=20),
+    st.datetimes(min_value=dt.datetime(1, 1, 1)),
+    st.datetimes(timezones=st.just(dt.UTC), max_value=dt.datetime(9999, 12, 30)),
+    st.dates(),
+    st.times(),
+    st.timedeltas(dt.timedelta(-10_000), dt.timedelta(10_000)),
+    st.uuids(),
+)
+
+
+@awaited_only
+@on_each_driver
+@pytest.mark.parametrize("setting", ["on", "off"])
+def test_any_value_is_what_it_is_with_psycopg2(setting: str, pair: Pair) -> None:
+    """With and without backslashes that escape: nothing may get out of its quotes."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(VALUES, min_size=1, max_size=5))
+    def check(values: list[Any]) -> None:
+        names = [f"v{number}" for number in range(len(values))]
+        query = ", ".join(f":{name}" for name in names)
+
+        def work(env: Environment) -> list[Any]:
+            connection = env.op.get_bind()
+            connection.execute(sa.text(f"SET standard_conforming_strings = {setting}"))
+            connection.execute(sa.text("SET escape_string_warning = off"))
+            row = connection.execute(
+                sa.text(f"SELECT {query}"), dict(zip(names, values, strict=True))
+            ).one()
+            return [plain(value) for value in row]
+
+        pair.run(work)
+
+    check()
