@@ -23,6 +23,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from psycopg.types.array import ListDumper
+from sqlalchemy.dialects.postgresql import asyncpg
 
 import async_alembic
 
@@ -316,7 +318,15 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_transaction": _begun_transaction,
     "_upgrade_revs": lambda: ScriptDirectory._upgrade_revs,
     # SQLAlchemy
+    "_handle_exception": lambda: (
+        asyncpg.AsyncAdapt_asyncpg_connection._handle_exception
+    ),
+    "_invalidate_schema_cache": lambda: (
+        asyncpg.PGDialect_asyncpg._invalidate_schema_cache
+    ),
     "_proxied": _proxied_engine,
+    # psycopg; private in name only, it is documented
+    "_tx": lambda: ListDumper(list, None)._tx,
     # Flask-SQLAlchemy and Flask-SQLAlchemy-Lite
     "_app_engines": lambda: _extension("flask_sqlalchemy", "_app_engines"),
     "_app_state": lambda: _extension("flask_sqlalchemy_lite", "_app_state"),

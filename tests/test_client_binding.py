@@ -1,4 +1,6 @@
-"""What runs on psycopg2 runs alike on the drivers that bind on the server."""
+"""What runs on psycopg2 runs alike on the drivers that bind on the server, and what
+runs on pymysql on those that have most of its code.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,18 @@ from .backends import by_id
 from .backends import EngineFactory
 from .backends import on
 
-PSYCOPG2 = by_id("postgresql-psycopg2")
+#: What others are compared with.
+REFERENCES = {
+    "postgresql": by_id("postgresql-psycopg2"),
+    "mariadb": by_id("mariadb-pymysql"),
+}
 SERVER_SIDE = [
     by_id("postgresql-asyncpg"),
     by_id("postgresql-psycopg"),
     by_id("postgresql-psycopg-async"),
 ]
 on_each_driver = on(SERVER_SIDE)
+on_each_mysql_driver = on([by_id("mariadb-aiomysql"), by_id("mariadb-asyncmy")])
 
 Work = Callable[[Environment], Any]
 
@@ -124,6 +131,26 @@ STATEMENTS: dict[str, list[tuple[str, Any]]] = {
         ("SELECT :t", {"t": dt.time(1, 2, 3)}),
         ("SELECT :t + :d", {"t": dt.date(2020, 1, 1), "d": dt.timedelta(-1, 2, 3)}),
     ],
+    "lengths of time": [
+        ("CREATE TABLE a (i interval)", {}),
+        ("INSERT INTO a VALUES (:i)", {"i": dt.timedelta(30, 5, 6)}),
+        ("SELECT i::text FROM a", {}),
+    ],
+    "lists and tuples": [
+        ("CREATE TABLE a (x int, s text)", {}),
+        ("INSERT INTO a VALUES (1, 'a'), (2, 'b''%')", {}),
+        ("SELECT s FROM a WHERE x IN :x", {"x": (1, 2)}),
+        ("SELECT x FROM a WHERE s IN :s AND x = ANY(:x)", {"s": ("b'%",), "x": [2]}),
+        ("SELECT x FROM a WHERE (x, s) IN :x", {"x": ((1, "a"), (2, "-"))}),
+        ("INSERT INTO a VALUES :row", {"row": (3, None)}),
+        ("SELECT x FROM a WHERE s <> ALL(:s) OR x = ANY(:x)", {"s": [], "x": [-1]}),
+        (
+            "SELECT unnest(:x), to_jsonb(:s), array_length(:x, 1)",
+            {"x": [1], "s": ["a"]},
+        ),
+        ("SELECT CAST(:x AS int[]), CAST(:n AS int[])", {"x": ["1"], "n": [[1], [2]]}),
+        ("SELECT :d, pg_typeof(:x)", {"d": [dt.date(2020, 1, 1)], "x": ["a", None]}),
+    ],
     "percent signs and colons": [
         (
             "SELECT '100%', '%s', '%(x)s', '%%', 'a\\:b', 'x'::text, '12:30:00'::time",
@@ -195,16 +222,17 @@ STATEMENTS: dict[str, list[tuple[str, Any]]] = {
 
 
 class Pair:
-    """The same app on psycopg2 and on another driver, each with its own database."""
+    """The same app on two drivers, of which the first is the reference, each with its
+    own database.
+    """
 
     def __init__(
         self, backend: Backend, caller: Caller, engines: EngineFactory, root: Path
     ) -> None:
         self.caller = caller
         self.folder = root / "migrations"
-        self.engines = [
-            engines(driver, **one_connection(driver)) for driver in (PSYCOPG2, backend)
-        ]
+        drivers = [REFERENCES[backend.id.partition("-")[0]], backend]
+        self.engines = [engines(each, **one_connection(each)) for each in drivers]
         # The extension keeps no reference to it.
         self._app = make_app("quart", root)
         self.alembics = [
@@ -322,9 +350,98 @@ def test_what_is_past_sqlalchemy_is_written_for_either_driver(pair: Pair) -> Non
         return [
             execute("SELECT 'a%%b'; SELECT '100%%'").scalar(),
             tuple(execute("SELECT %(x)s, '%%'", {"x": "y"}).one()),
+            tuple(execute("SELECT 1; SELECT %s, '%%s', %s", ("y", None)).one()),
+            execute("CREATE TABLE a (x int, s text)").rowcount,
+            execute(
+                "INSERT INTO a VALUES (%s, %s)", [("1", "%s"), (2, 5)]
+            ).returns_rows,
+            execute("SELECT s FROM a ORDER BY x").scalars().all(),
         ]
 
-    assert pair.run(work) == ["100%", ("y", "%")]
+    assert pair.run(work)[:3] == ["100%", ("y", "%"), ("y", "%s", None)]
+
+
+@on_each_driver
+def test_an_array_is_cast_where_psycopg2_casts_it(pair: Pair) -> None:
+    ids, days = (
+        sa.column("ids", sa.ARRAY(sa.Integer)),
+        sa.column("days", sa.ARRAY(sa.Date)),
+    )
+    table = sa.table("a", ids, days)
+
+    def work(env: Environment) -> list[Any]:
+        env.op.execute("CREATE TABLE a (ids int[], days date[])")
+        env.op.bulk_insert(table, [{"ids": ["1", "2"], "days": ["2020-01-02"]}])
+        return [tuple(row) for row in env.op.get_bind().execute(sa.select(table))]
+
+    assert pair.run(work) == [([1, 2], [dt.date(2020, 1, 2)])]
+
+
+@on_each_driver
+def test_errors_are_of_the_same_classes(pair: Pair) -> None:
+    """Revisions catch them, to try something else."""
+    statements = [
+        *("SELECT 1/0", "SELECT 'x'::int", "SELECT CAST('2020-13-01' AS date)"),
+        *("SELECT nope", "SELEC 1", "DROP TABLE nope", "CREATE TABLE a (x int)"),
+        *("INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (NULL)", "SET x TO 1"),
+        *("SELECT pg_sleep(2)", "VACUUM"),
+        *("INSERT INTO a VALUES (:x)", "SELECT 1 / :x", "SELECT :x::nope"),
+    ]
+
+    def work(env: Environment) -> list[Any]:
+        connection = env.op.get_bind()
+        env.op.execute("CREATE TABLE a (x int NOT NULL UNIQUE)")
+        env.op.execute("SET statement_timeout = '300ms'; INSERT INTO a VALUES (1)")
+        found: list[Any] = []
+
+        for statement in statements:
+            try:
+                with connection.begin_nested():
+                    connection.execute(
+                        sa.text(statement.replace("::", r"\:\:")), {"x": 0}
+                    )
+            except sa.exc.DBAPIError as e:
+                code = getattr(e.orig, "pgcode", None)
+                found.append((statement, type(e).__name__, code))
+
+        return found
+
+    assert len(pair.run(work)) > 10
+
+
+@on_each_mysql_driver
+def test_parameters_are_written_as_by_pymysql(pair: Pair) -> None:
+    def work(env: Environment) -> list[Any]:
+        connection = env.op.get_bind()
+        env.op.execute("CREATE TABLE a (x int, s varchar(20), b blob)")
+        insert = sa.text("INSERT INTO a VALUES (:x, :s, :b)")
+        connection.execute(insert, {"x": 1, "s": "it's", "b": b"\0\xff'"})
+        connection.execute(
+            insert,
+            [{"x": 2, "s": "%s", "b": bytearray(b"b")}, {"x": 3, "s": None, "b": None}],
+        )
+        some = sa.text("SELECT x FROM a WHERE x IN :x OR s IN :s ORDER BY x")
+        return [
+            connection.execute(some, {"x": (1, 7), "s": ["%s", "it's"]})
+            .scalars()
+            .all(),
+            [tuple(row) for row in connection.execute(sa.text("SELECT * FROM a"))],
+        ]
+
+    found = pair.run(work)
+    assert found[0] == [1, 2]
+    assert found[1][1] == (2, "%s", b"b")
+
+
+@on_each_mysql_driver
+def test_the_connection_writes_parameters_as_before_afterwards(pair: Pair) -> None:
+    def look(connection: sa.Connection) -> Any:
+        driver: Any = connection.connection.driver_connection
+        return vars(driver).get("escape")
+
+    write_revision(pair.folder, "a1", None, "op.execute('SELECT 1')")
+    pair.caller(pair.alembics[1], "upgrade")
+    assert pair.caller.begin(pair.engine, look) is None
 
 
 @on([by_id("postgresql-asyncpg")])
@@ -403,6 +520,8 @@ VALUES = st.one_of(
     st.times(),
     st.timedeltas(dt.timedelta(-10_000), dt.timedelta(10_000)),
     st.uuids(),
+    st.lists(st.integers(-9, 9)),
+    st.lists(st.text("'\\%,{}\"", max_size=3), min_size=1),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import itertools
 import re
 import typing as t
 
@@ -13,13 +14,33 @@ from .literals import literal
 from .splitting import split
 from .splitting import Statement
 
+if t.TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
 #: How many characters of statements to send at once, about.
 BATCH = 100_000
 
 _placeholder = re.compile(r"%(?:%|\((?P<name>[^)]*)\)s)")
+_position = re.compile(r"%(?:%|(?P<position>s))")
 _single_percent = re.compile(r"(?<!%)(?:%%)*%(?!%)")
 #: What ends the name of a parameter that SQLAlchemy has made for one of many rows.
 _row_number = re.compile(r"__\d+\Z")
+#: The classes of errors by the first two characters of their SQLSTATE
+#: (https://www.psycopg.org/docs/errors.html#sqlstate-exception-classes).
+_error_classes = {
+    **dict.fromkeys(["0A"], "NotSupportedError"),
+    **dict.fromkeys(["20", "21", "3D", "3F", "42", "44"], "ProgrammingError"),
+    **dict.fromkeys(["22"], "DataError"),
+    **dict.fromkeys(["23"], "IntegrityError"),
+    **dict.fromkeys(
+        ["24", "25", "2B", "2D", "2F", "38", "39", "3B", "F0", "P0", "XX"],
+        "InternalError",
+    ),
+    **dict.fromkeys(
+        ["08", "26", "27", "28", "34", "40", "53", "54", "55", "57", "58", "HV"],
+        "OperationalError",
+    ),
+}
 _manipulates = {"INSERT", "UPDATE", "DELETE", "MERGE"}
 _returns_nothing = {
     *("ABORT", "ALTER", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER"),
@@ -52,9 +73,12 @@ class AsyncpgBinding:
         context: t.Any = None,
     ) -> None:
         if isinstance(parameters, tuple) and parameters:
-            # The user wrote '$1', as the driver itself takes it.
-            self._native.do_execute(cursor, statement, parameters, context)
-            return
+            if not _has_positions(statement):
+                # The user wrote '$1', as the driver itself takes it.
+                self._execute_natively(cursor, statement, parameters, context)
+                return
+
+            statement, parameters = _named(statement, parameters)
 
         text, arguments = self._bind(statement, parameters or {}, context)
 
@@ -70,7 +94,7 @@ class AsyncpgBinding:
                 self.execute(other, each.text, parameters, context)
 
         text, arguments = self._bind(last.text, parameters, context)
-        self._native.do_execute(cursor, text, tuple(arguments), context)
+        self._execute_natively(cursor, text, tuple(arguments), context)
 
     def execute_as_it_is(
         self, cursor: t.Any, statement: str, context: t.Any = None
@@ -85,8 +109,14 @@ class AsyncpgBinding:
         context: t.Any = None,
     ) -> None:
         if isinstance(parameters[0], tuple):
-            self._native.do_executemany(cursor, statement, parameters, context)
-            return
+            if not _has_positions(statement):
+                with self._classified():
+                    self._native.do_executemany(cursor, statement, parameters, context)
+
+                return
+
+            parameters = [_named(statement, row)[1] for row in parameters]
+            statement, _ = _named(statement, ())
 
         batch: list[str] = []
 
@@ -100,7 +130,7 @@ class AsyncpgBinding:
 
             if arguments:
                 send()
-                self._native.do_execute(cursor, text, tuple(arguments), context)
+                self._execute_natively(cursor, text, tuple(arguments), context)
             else:
                 batch.append(text)
 
@@ -108,6 +138,31 @@ class AsyncpgBinding:
                 send()
 
         send()
+
+    def _execute_natively(
+        self, cursor: t.Any, text: str, arguments: tuple[t.Any, ...], context: t.Any
+    ) -> None:
+        with self._classified():
+            self._native.do_execute(cursor, text, arguments, context)
+
+    @contextlib.contextmanager
+    def _classified(self) -> c.Iterator[None]:
+        """Let errors be of the classes that they are of with psycopg2."""
+        dbapi: t.Any = self._native.loaded_dbapi
+
+        try:
+            yield
+        except dbapi.Error as e:
+            name = _error_classes.get((getattr(e, "sqlstate", None) or "")[:2], "Error")
+            error_class: type[BaseException] = getattr(dbapi, name)
+
+            if isinstance(e, error_class):
+                raise
+
+            # What it carries and how it is made differs by SQLAlchemy's version.
+            error = error_class.__new__(error_class, *e.args)
+            vars(error).update(vars(e))
+            raise error from e.__cause__
 
     def _bind(
         self, statement: str, parameters: c.Mapping[str, t.Any], context: t.Any
@@ -145,7 +200,7 @@ class AsyncpgBinding:
         type_ = sa.types.NullType() if bind is None else bind.type
 
         if isinstance(type_, sa.types.NullType) and not isinstance(value, str):
-            type_ = sa.literal(value).type
+            type_ = _type_of(value)
 
         if isinstance(type_, sa.types.NullType):
             # The server finds out.
@@ -173,7 +228,7 @@ class AsyncpgBinding:
             self._send("\n;\n".join(s.text for s in statements[:-1]))
             text = statements[-1].text
 
-        self._native.do_execute(cursor, text, (), context)
+        self._execute_natively(cursor, text, (), context)
 
     def _send(self, text: str) -> str:
         """Send statements, and forget their rows.
@@ -185,14 +240,17 @@ class AsyncpgBinding:
         if not adapted.driver_connection.is_in_transaction() and not adapted.autocommit:
             # There is no public way to begin the transaction but to execute something.
             with contextlib.closing(adapted.cursor()) as cursor:
-                self._native.do_execute(cursor, "SELECT 1", ())
+                self._execute_natively(cursor, "SELECT 1", (), None)
 
-        try:
-            return t.cast("str", adapted.run_async(lambda driver: driver.execute(text)))
-        except Exception as e:
-            # There's no public way to raise it as the error of the DBAPI that it is.
-            adapted._handle_exception(e)
-            raise
+        with self._classified():
+            try:
+                status = adapted.run_async(lambda driver: driver.execute(text))
+            except Exception as e:
+                # There's no public way to raise it as the DBAPI's error that it is.
+                adapted._handle_exception(e)
+                raise
+
+        return t.cast("str", status)
 
     @property
     def _adapted(self) -> t.Any:
@@ -218,6 +276,31 @@ class _Done:
         self.rowcount = int(count) if count.isdigit() else -1
 
     def close(self) -> None: ...
+
+
+def _type_of(value: object) -> TypeEngine[t.Any]:
+    if not isinstance(value, list):
+        return sa.literal(value).type
+
+    types = [_type_of(item) for item in value if item is not None]
+    known = [type_ for type_ in types if not isinstance(type_, sa.types.NullType)]
+    return sa.ARRAY(known[0]) if known else sa.types.NullType()
+
+
+def _has_positions(statement: str) -> bool:
+    return any(found["position"] for found in _position.finditer(statement))
+
+
+def _named(
+    statement: str, parameters: c.Sequence[t.Any]
+) -> tuple[str, dict[str, t.Any]]:
+    """Give names to the parameters of a statement that has ``%s`` for each."""
+    numbers = itertools.count()
+    text = _position.sub(
+        lambda found: f"%({next(numbers)})s" if found["position"] else found[0],
+        statement,
+    )
+    return text, {str(i): value for i, value in enumerate(parameters)}
 
 
 def _returns_rows(statement: Statement) -> bool:

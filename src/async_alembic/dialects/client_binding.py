@@ -14,7 +14,7 @@ import copy
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.types import NullType
 
 from .asyncpg_binding import AsyncpgBinding
@@ -23,6 +23,11 @@ from .untyped import Untyped
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
+
+#: Asked how it renders; its driver need not be there.
+_psycopg2: Dialect = t.cast("t.Any", PGDialect_psycopg2)()
 
 
 @contextlib.contextmanager
@@ -46,8 +51,8 @@ def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
             connection.dialect = native
 
 
-def _without_types(dialect: Dialect) -> Dialect:
-    """A copy that renders parameters as psycopg2's does, without their types."""
+def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
+    """A copy that renders parameters as psycopg2's does, mostly without their types."""
     copied: t.Any = copy.copy(dialect)
 
     for name in [*vars(copied)]:
@@ -55,12 +60,31 @@ def _without_types(dialect: Dialect) -> Dialect:
         if isinstance(getattr(type(copied), name, None), sa.util.memoized_property):
             del vars(copied)[name]
 
-    copied.bind_typing = BindTyping.NONE
+    copied.bind_typing = _psycopg2.bind_typing
+    copied.statement_compiler = _with_casts_of_psycopg2(copied.statement_compiler)
     copied.paramstyle = "pyformat"
     copied.positional = False
     copied.colspecs = {**copied.colspecs, NullType: Untyped}
     copied.identifier_preparer = copied.preparer(copied)
     return t.cast("Dialect", copied)
+
+
+def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
+    class ClientCompiler(compiler):  # type: ignore[misc, valid-type]
+        def render_bind_cast(
+            self,
+            type_: TypeEngine[t.Any],
+            dbapi_type: TypeEngine[t.Any],
+            sqltext: str,
+        ) -> str:
+            if type_.dialect_impl(_psycopg2).render_bind_cast:
+                return t.cast(
+                    "str", super().render_bind_cast(type_, dbapi_type, sqltext)
+                )
+
+            return sqltext
+
+    return ClientCompiler
 
 
 @contextlib.contextmanager
@@ -79,7 +103,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
             adapted.autocommit = autocommit
 
     driver_connection.cursor_factory = cursor_factory_of(driver_connection)
-    connection.dialect = _without_types(connection.dialect)
+    connection.dialect = _bound_as_on_psycopg2(connection.dialect)
     sa.event.listen(connection, "begin", begin)
 
     try:
@@ -96,7 +120,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
 @contextlib.contextmanager
 def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
     binding = AsyncpgBinding(connection)
-    dialect: t.Any = _without_types(connection.dialect)
+    dialect: t.Any = _bound_as_on_psycopg2(connection.dialect)
     dialect.do_execute = binding.execute
     dialect.do_execute_no_params = binding.execute_as_it_is
     dialect.do_executemany = binding.execute_many

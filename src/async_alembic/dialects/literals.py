@@ -4,6 +4,7 @@ processors.
 
 from __future__ import annotations
 
+import collections.abc as c
 import datetime as dt
 import decimal
 import math
@@ -52,12 +53,24 @@ def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None
             return _typed(value, sa.Date(), dialect)
         case dt.time():
             return _typed(value, sa.Time(timezone=value.tzinfo is not None), dialect)
-        case dt.timedelta():
-            return _processed(value, sa.Interval(), dialect)
         case uuid.UUID():
             return _typed(value, sa.Uuid(), dialect)
+        case []:
+            return "'{}'"
+        case list():
+            return _items("ARRAY[{}]", value, dialect, backslashes)
+        case tuple():
+            return _items("({})", value, dialect, backslashes)
 
     return None
+
+
+def _items(
+    form: str, values: c.Iterable[object], dialect: Dialect, backslashes: bool
+) -> str | None:
+    items = [literal(each, dialect, backslashes=backslashes) for each in values]
+    texts = [item for item in items if item is not None]
+    return form.format(", ".join(texts)) if len(texts) == len(items) else None
 
 
 def _processed(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:

@@ -21,6 +21,7 @@ from .base import Migration
 from .base import SessionLock
 from .base import Setting
 from .base import Wait
+from .pymysql_binding import bound_as_on_pymysql
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
@@ -61,7 +62,7 @@ class MySQL(Dialect):
         event.listen(connection, "after_cursor_execute", migration.after_statement)
 
         try:
-            with super().migrating(connection, wait):
+            with super().migrating(connection, wait), bound_as_on_pymysql(connection):
                 yield migration
         finally:
             event.remove(connection, "after_cursor_execute", migration.after_statement)

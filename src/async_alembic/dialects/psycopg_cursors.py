@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import psycopg
+from psycopg.adapt import RecursiveDumper
 from psycopg.pq import TransactionStatus
+
+if t.TYPE_CHECKING:
+    import collections.abc as c
 
 
 class ClientCursor(psycopg.ClientCursor[t.Any]):
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        _register_dumpers(self)
+
     def execute(self, *args: t.Any, **kwargs: t.Any) -> t.Self:
-        super().execute(*args, **kwargs)
+        with _with_pgcode():
+            super().execute(*args, **kwargs)
 
         # Of several statements, the last one's rows are those to fetch.
         while self.nextset():
@@ -23,8 +33,13 @@ class ClientCursor(psycopg.ClientCursor[t.Any]):
 
 
 class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        _register_dumpers(self)
+
     async def execute(self, *args: t.Any, **kwargs: t.Any) -> t.Self:
-        await super().execute(*args, **kwargs)
+        with _with_pgcode():
+            await super().execute(*args, **kwargs)
 
         while self.nextset():
             pass
@@ -42,6 +57,44 @@ def cursor_factory_of(
         return AsyncClientCursor
 
     return ClientCursor
+
+
+class _ItemsDumper(RecursiveDumper):
+    """Writes each item as a literal, so that the server sees what type it is of."""
+
+    form: t.ClassVar[bytes]
+
+    def quote(self, obj: c.Collection[t.Any]) -> bytes:
+        return self.form % b", ".join(map(self._tx.as_literal, obj))
+
+    # Needed on the server only.
+    dump = quote
+
+
+class _ListDumper(_ItemsDumper):
+    form = b"ARRAY[%b]"
+
+    def quote(self, obj: c.Collection[t.Any]) -> bytes:
+        return super().quote(obj) if obj else b"'{}'"
+
+
+class _TupleDumper(_ItemsDumper):
+    form = b"(%b)"
+
+
+def _register_dumpers(cursor: ClientCursor | AsyncClientCursor) -> None:
+    cursor.adapters.register_dumper(list, _ListDumper)
+    cursor.adapters.register_dumper(tuple, _TupleDumper)
+
+
+@contextlib.contextmanager
+def _with_pgcode() -> c.Iterator[None]:
+    """Let errors have the attribute that has got another name since psycopg2."""
+    try:
+        yield
+    except psycopg.Error as e:
+        t.cast("t.Any", e).pgcode = e.sqlstate
+        raise
 
 
 def _has_left_transaction(connection: t.Any) -> bool:

@@ -1,0 +1,46 @@
+"""Parameters as pymysql writes them into a statement, on drivers that have most of its
+code, but not all.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import typing as t
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+@contextlib.contextmanager
+def bound_as_on_pymysql(connection: sa.Connection) -> c.Iterator[None]:
+    """Let a connection bind lists, tuples, sets and bytes.
+
+    :param connection: A connection of any driver; one that does so anyway is left as it
+        is.
+    """
+    if connection.dialect.driver not in {"aiomysql", "asyncmy"}:
+        yield
+        return
+
+    driver_connection: t.Any = connection.connection.driver_connection
+    escape = driver_connection.escape
+
+    def escape_all(value: object, *args: t.Any) -> str:
+        match value:
+            case tuple() | list():
+                return f"({','.join(map(escape_all, value))})"
+            case set() | frozenset():
+                return ",".join(map(escape_all, value))
+            case bytes() | bytearray():
+                return f"_binary X'{value.hex()}'"
+
+        return t.cast("str", escape(value, *args))
+
+    # There is no public way to tell a driver how to write a type.
+    driver_connection.escape = escape_all
+
+    try:
+        yield
+    finally:
+        del driver_connection.escape
