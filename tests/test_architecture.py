@@ -33,12 +33,13 @@ MOST_LINES = 400
 
 #: From the bottom to the top. A module may import what stands below it, nothing else.
 LAYERS = [
-    {"holders", "signals", "access"},
+    {"holders", "partial", "signals", "access"},
     {"errors"},
     {"status", "revisions", "config", "isolation", "translation", "proxies"},
-    {"history", "writing", "dialects", "engines"},
+    {"history", "writing", "dialects", "engines", "records"},
     {"reading", "locking"},
     {"scripts"},
+    {"project"},
     {"environment"},
     {"commands", "runners"},
     {"sources"},

@@ -378,6 +378,73 @@ def test_an_array_is_cast_where_psycopg2_casts_it(pair: Pair) -> None:
 
 
 @on_each_driver
+def test_rows_that_are_streamed_do_not_keep_their_table(pair: Pair) -> None:
+    def work(env: Environment) -> list[Any]:
+        connection = env.op.get_bind()
+        env.op.execute("CREATE TABLE a AS SELECT generate_series(1, 50) AS x")
+        found: list[Any] = []
+
+        for number in range(2):
+            rows = connection.execute(
+                sa.text("SELECT x FROM a ORDER BY x"),
+                execution_options={"stream_results": True, "yield_per": 5},
+            )
+            found += rows.fetchmany(3) if number else rows.all()
+            rows.close()
+            env.op.execute(f"ALTER TABLE a ADD COLUMN y{number} int")
+
+        return [tuple(row) for row in found]
+
+    assert len(pair.run(work)) == 53
+
+
+class Asking(sa.types.TypeDecorator[Any]):
+    """A type that asks the dialect, as SQLAlchemy's documentation shows it."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, asked: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.asked = asked
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(self.asked)
+
+
+@on_each_driver
+def test_a_type_that_asks_the_dialect_is_the_same(pair: Pair) -> None:
+    types: list[sa.types.TypeEngine[Any]] = [
+        *(sa.Text(), sa.CHAR(3), sa.String(5), sa.Unicode(5), sa.UnicodeText()),
+        *(sa.DateTime(timezone=True), sa.Date(), sa.LargeBinary(), sa.Numeric(5, 2)),
+        *(postgresql.TIMESTAMP(precision=2), postgresql.TIME(precision=2)),
+        *(postgresql.INTERVAL(precision=2), sa.Interval(), sa.Boolean(), sa.Float(5)),
+        *(sa.SmallInteger(), sa.BigInteger(), sa.Integer(), sa.Uuid(), sa.JSON()),
+        *(postgresql.JSONB(), postgresql.ARRAY(sa.Text()), sa.Enum("a", name="e")),
+        *(
+            postgresql.BIT(3),
+            postgresql.INET(),
+            postgresql.OID(),
+            postgresql.TSVECTOR(),
+        ),
+    ]
+    columns: list[sa.Column[Any]] = [
+        sa.Column(f"c{n}", Asking(type_)) for n, type_ in enumerate(types)
+    ]
+    query = (
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = 'a'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+
+    def work(env: Environment) -> list[Any]:
+        env.op.execute("CREATE TYPE e AS ENUM ('a')")
+        env.op.create_table("a", *(column._copy() for column in columns))
+        return [tuple(row) for row in env.op.get_bind().execute(sa.text(query))]
+
+    assert len(pair.run(work)) == len(types)
+
+
+@on_each_driver
 def test_errors_are_of_the_same_classes(pair: Pair) -> None:
     """Revisions catch them, to try something else."""
     statements = [

@@ -37,8 +37,8 @@ SIGNATURES = {
     "branches": "(self)",
     "log": "(self, start='base', end='heads')",
     "stamp": "(self, target='heads', *, purge=False)",
-    "upgrade": "(self, target='heads')",
-    "downgrade": "(self, target=-1)",
+    "upgrade": "(self, target='heads', *, retry=False)",
+    "downgrade": "(self, target=-1, *, retry=False)",
     "revision": (
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
         " depend=None, label=None, path=None, rev_id=None)"
@@ -109,6 +109,8 @@ def test_the_public_names_are_pinned() -> None:
         "MigrationError",
         "MultipleHeadsError",
         "NotUpToDateError",
+        "PartialRevision",
+        "PartialRevisionError",
         "RevisionError",
         "RevisionFileError",
         "RevisionNotFoundError",

@@ -18,6 +18,7 @@ from .errors import LockUnavailableError
 from .errors import MigrationError
 from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
+from .errors import PartialRevisionError
 from .errors import RevisionError
 from .errors import RevisionFileError
 from .errors import RevisionNotFoundError
@@ -27,6 +28,7 @@ from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
 from .extension import Alembic
 from .holders import LockHolder
+from .partial import PartialRevision
 from .status import DatabaseStatus
 from .sync import SyncAlembic
 
@@ -48,6 +50,8 @@ __all__ = [
     "MigrationError",
     "MultipleHeadsError",
     "NotUpToDateError",
+    "PartialRevision",
+    "PartialRevisionError",
     "RevisionError",
     "RevisionFileError",
     "RevisionNotFoundError",

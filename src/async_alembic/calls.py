@@ -13,7 +13,7 @@ from .environment import Environment
 
 if t.TYPE_CHECKING:
     from .access import Access
-    from .environment import Project
+    from .project import Project
     from .runners.direct import Work
     from .sources import Targets
 

@@ -32,6 +32,11 @@ if t.TYPE_CHECKING:
 verbose_option: _Decorator = click.option(
     "-v", "--verbose", is_flag=True, help="Show all of each revision."
 )
+retry_option: _Decorator = click.option(
+    "--retry",
+    is_flag=True,
+    help="Run a revision again that is half applied, as it was undone by hand.",
+)
 label_option: _Decorator = click.option(
     "-l", "--label", multiple=True, help="Label(s) to apply to the revision."
 )
@@ -207,9 +212,10 @@ def stamp(alembic: SyncAlembic, target: tuple[str, ...], purge: bool) -> None:
 @click.command()
 @click.pass_obj
 @click.argument("target", default="heads")
-def upgrade(alembic: SyncAlembic, target: str) -> None:
+@retry_option
+def upgrade(alembic: SyncAlembic, target: str, retry: bool) -> None:
     """Apply revisions up to TARGET, or a number of them; all by default."""
-    if not alembic.upgrade(target):
+    if not alembic.upgrade(target, retry=retry):
         click.echo("Nothing to upgrade.")
 
 
@@ -217,9 +223,10 @@ def upgrade(alembic: SyncAlembic, target: str) -> None:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.pass_obj
 @click.argument("target", default="-1")
-def downgrade(alembic: SyncAlembic, target: str) -> None:
+@retry_option
+def downgrade(alembic: SyncAlembic, target: str, retry: bool) -> None:
     """Take revisions back down to TARGET, or a number of them; one by default."""
-    if not alembic.downgrade(target):
+    if not alembic.downgrade(target, retry=retry):
         click.echo("Nothing to downgrade.")
 
 

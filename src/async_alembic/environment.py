@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import dataclasses
 import functools
 import typing as t
 
@@ -21,17 +20,18 @@ from .dialects import dialect_of
 from .errors import UnknownRevisionInDatabaseError
 from .locking import HeldLock
 from .locking import Turn
+from .records import PartialRecord
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
 
     from .access import Access
-    from .config import Settings
+    from .dialects import Dialect
     from .dialects import Migration
     from .holders import LockHolder
+    from .project import Project
     from .scripts import Scripts
 
     Steps: t.TypeAlias = c.Callable[
@@ -39,22 +39,6 @@ if t.TYPE_CHECKING:
     ]
 
 Metadata: t.TypeAlias = "sa.MetaData | c.Sequence[sa.MetaData]"
-
-
-@dataclasses.dataclass(frozen=True)
-class Project:
-    """The files of one app's migrations.
-
-    :param settings: The app's settings.
-    :param config: Alembic's config made of them.
-    :param scripts: The script directory.
-    :param rev_id: Makes an id for a new revision.
-    """
-
-    settings: Settings
-    config: Config
-    scripts: Scripts
-    rev_id: c.Callable[[], str]
 
 
 class Watch:
@@ -83,7 +67,7 @@ class Environment:
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
         self._locks: dict[str, HeldLock] = {}
-        self._migrations: dict[str, Migration] = {}
+        self.migrations: dict[str, Migration] = {}
         self._run: c.Callable[..., c.Iterator[RevisionStep]] = lambda heads, context: (
             iter(())
         )
@@ -214,7 +198,7 @@ class Environment:
         with contextlib.ExitStack() as stack:
             for name in names:
                 connection = self._idle_connection(name)
-                self._migrations[name] = stack.enter_context(
+                self.migrations[name] = stack.enter_context(
                     dialect_of(connection).migrating(
                         connection, self._turn(name).wait if wait else None
                     )
@@ -222,7 +206,7 @@ class Environment:
 
             for name in names:
                 context = self.contexts[name]
-                stack.enter_context(_block_of(context, self._migrations[name]))
+                stack.enter_context(_block_of(context, self.migrations[name]))
                 stack.enter_context(context.begin_transaction())
 
                 if single:
@@ -262,14 +246,15 @@ class Environment:
 
             for step in steps(heads, context) or ():
                 isolation.reinstall()
-                self._migrations[name].begins()
+                self.migrations[name].begins()
                 watch.begins(step)
                 yield step
+                self.migrations[name].ends()
                 self._keep(context)
                 watch.ends(step)
                 self._check_locks([name])
 
-                if not self._migrations[name].goes_on():
+                if not self.migrations[name].goes_on():
                     return
 
             is_done = True
@@ -279,9 +264,24 @@ class Environment:
                 self._run = run
                 self.contexts[name].run_migrations(**kwargs)
 
-    def can_repeat(self, names: c.Collection[str]) -> bool:
-        """Whether nothing is left of a revision that has failed."""
-        return all(self._migrations[name].can_repeat() for name in names)
+    def dialect(self, name: str) -> Dialect:
+        """What a migration must know of a database."""
+        return dialect_of(self.access.connections[name])
+
+    def partial_record(
+        self, name: str, connection: sa.Connection | None = None
+    ) -> PartialRecord:
+        """Where a database keeps that a revision is half applied.
+
+        :param name: The name of the database.
+        :param connection: The connection to use; by default that of the context.
+        """
+        context = self.contexts[name]
+        return PartialRecord(
+            connection or _connection(context),
+            context.version_table,
+            self._version_schema(name),
+        )
 
     def stop_reading(self, name: str) -> None:
         """End the transaction in which it was read where a database is."""
@@ -314,11 +314,11 @@ class Environment:
         keys = {}
 
         for name in names:
-            connection, context = self._idle_connection(name), self.contexts[name]
-            schema = context.version_table_schema
-            schemas = connection.get_execution_options().get("schema_translate_map")
+            connection = self._idle_connection(name)
             key = dialect_of(connection).lock_key(
-                connection, (schemas or {}).get(schema, schema), context.version_table
+                connection,
+                self._version_schema(name),
+                self.contexts[name].version_table,
             )
             # What waits must not be idle in a transaction.
             connection.rollback()
@@ -327,6 +327,13 @@ class Environment:
                 keys[name] = key
 
         return keys
+
+    def _version_schema(self, name: str) -> str | None:
+        context = self.contexts[name]
+        schema = context.version_table_schema
+        options = _connection(context).get_execution_options()
+        schemas = options.get("schema_translate_map") or {}
+        return t.cast("str | None", schemas.get(schema, schema))
 
     def _check_locks(self, names: c.Collection[str]) -> None:
         for name in names:

@@ -19,6 +19,7 @@
     ├── RevisionFileError             a revision file is broken, or there twice
     ├── DatabaseError                 a database refused a statement
     ├── MigrationError                a revision failed while it was applied
+    ├── PartialRevisionError          one that failed before is half applied
     ├── ForeignKeyError               a migration would leave a row that refers to none
     ├── LockTimeout                   another migrator did not end in time
     ├── LockLostError                 the lock was lost while migrating
@@ -40,6 +41,7 @@ if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
     from .holders import LockHolder
+    from .partial import PartialRevision
 
 
 class AsyncAlembicError(RuntimeError):
@@ -226,6 +228,7 @@ class MigrationError(AsyncAlembicError):
     :ivar database: The name of the engine, such as ``"default"``.
     :ivar revision: The id of the revision.
     :ivar path: Its file.
+    :ivar partial: What is left of the revision, where not all could be rolled back.
     :ivar blocker: Who has a lock that the revision could not get, if that is known.
     """
 
@@ -236,18 +239,26 @@ class MigrationError(AsyncAlembicError):
         revision: str,
         path: str,
         error: BaseException,
+        *,
+        advice: str | None = None,
+        partial: PartialRevision | None = None,
         blocker: LockHolder | None = None,
     ) -> None:
         self._direction = direction
         self._error = error
+        self._advice = advice
         self.database = database
         self.revision = revision
         self.path = path
+        self.partial = partial
         self.blocker = blocker
+        way_out = partial or (
+            f"{advice or 'Correct the revision or the data'}, and run the {direction}"
+            " again."
+        )
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {first_line(error)}{_blocked_by(blocker)}. Correct the"
-            f" revision or the data, and run the {direction} again."
+            f" ({path}): {first_line(error)}{_blocked_by(blocker)}. {way_out}"
         )
 
     def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
@@ -258,8 +269,21 @@ class MigrationError(AsyncAlembicError):
             self.revision,
             self.path,
             self._error,
-            blocker,
+            advice=self._advice,
+            partial=self.partial,
+            blocker=blocker,
         )
+
+
+class PartialRevisionError(AsyncAlembicError):
+    """A revision that failed before is half applied, and nothing was done about it.
+
+    :ivar partial: Which one, and what of it was applied.
+    """
+
+    def __init__(self, partial: PartialRevision) -> None:
+        super().__init__(str(partial))
+        self.partial = partial
 
 
 class ForeignKeyError(AsyncAlembicError):

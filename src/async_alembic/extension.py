@@ -112,28 +112,38 @@ class Alembic(Shell):
         """
         await self._on_databases(commands.migrate.stamp, target, purge)
 
-    async def upgrade(self, target: StepTarget = "heads") -> list[Script]:
+    async def upgrade(
+        self, target: StepTarget = "heads", *, retry: bool = False
+    ) -> list[Script]:
         """Apply revisions, up to a target.
 
         :param target: The revision or revisions to go up to, or how many to apply.
+        :param retry: Run a revision again that is half applied, as it was undone by
+            hand. Only where DDL cannot be rolled back.
         :return: The revisions that were applied, in that order.
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises MigrationError: If a revision fails.
+        :raises PartialRevisionError: If one that failed before is half applied.
         """
         return await self._on_databases(
-            commands.migrate.upgrade, target, self._report()
+            commands.migrate.upgrade, target, self._report(), retry=retry
         )
 
-    async def downgrade(self, target: StepTarget = -1) -> list[Script]:
+    async def downgrade(
+        self, target: StepTarget = -1, *, retry: bool = False
+    ) -> list[Script]:
         """Take revisions back, down to a target.
 
         :param target: The revision to go down to, or how many to take back.
+        :param retry: Run a revision again that is half taken back, as it was put back
+            by hand. Only where DDL cannot be rolled back.
         :return: The revisions that were taken back, in that order.
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises MigrationError: If a revision fails.
+        :raises PartialRevisionError: If one that failed before is half applied.
         """
         return await self._on_databases(
-            commands.migrate.downgrade, target, self._report()
+            commands.migrate.downgrade, target, self._report(), retry=retry
         )
 
     async def revision(

@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
     from .commands.migrate import Report
-    from .environment import Project
+    from .project import Project
     from .scripts import Scripts
     from .sources import EngineSource
     from .sources import Metadatas
@@ -194,7 +194,7 @@ class AppState:
 
     def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
         """The files of the app, as a command needs them."""
-        from .environment import Project
+        from .project import Project
 
         return Project(self.settings(app), self.config(app), self.scripts(app), rev_id)
 

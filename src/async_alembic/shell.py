@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from .commands.migrate import Report
     from .config import Settings
-    from .environment import Project
+    from .project import Project
     from .sources import EngineSource
     from .sources import Metadatas
     from .sync import SyncAlembic

@@ -120,14 +120,22 @@ class SyncAlembic(Shell):
         self._on_databases(commands.migrate.stamp, target, purge)
 
     @_blocks
-    def upgrade(self, target: StepTarget = "heads") -> list[Script]:
+    def upgrade(
+        self, target: StepTarget = "heads", *, retry: bool = False
+    ) -> list[Script]:
         """Blocking form of :meth:`Alembic.upgrade`."""
-        return self._on_databases(commands.migrate.upgrade, target, self._report())
+        return self._on_databases(
+            commands.migrate.upgrade, target, self._report(), retry=retry
+        )
 
     @_blocks
-    def downgrade(self, target: StepTarget = -1) -> list[Script]:
+    def downgrade(
+        self, target: StepTarget = -1, *, retry: bool = False
+    ) -> list[Script]:
         """Blocking form of :meth:`Alembic.downgrade`."""
-        return self._on_databases(commands.migrate.downgrade, target, self._report())
+        return self._on_databases(
+            commands.migrate.downgrade, target, self._report(), retry=retry
+        )
 
     @_blocks
     def revision(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Self
 
+from async_alembic import PartialRevisionError
+
 from ..test_isolation import left_in_modules
 from .databases import Database
 from .databases import open_database
@@ -25,6 +27,7 @@ from .promises import EMPTY
 from .promises import make_references
 from .promises import References
 from .promises import validated
+from .promises import WITH_INDEX
 from .promises import WITH_INVALID_INDEX
 from .site import Site
 from .subject import Subject
@@ -123,6 +126,10 @@ class Campaign:
         if left_in_modules() != modules:
             complaints.append("something is left in 'alembic.op' or 'alembic.context'")
 
+        # What is killed can keep no record.
+        if kind.name != "SIGKILL":
+            complaints += self._kept(outcome)
+
         if complaint := self._upgraded_again(outcome):
             complaints.append(complaint)
 
@@ -153,6 +160,27 @@ class Campaign:
         if unsound is not None:
             yield f"the connection of the pool: {unsound}"
 
+    def _kept(self, outcome: str | None) -> Iterator[str]:
+        """What is wrong with the record of a revision that is half applied."""
+        record = self.database.record()
+        is_half = outcome in {BETWEEN, WITH_INDEX} and not self.database.rolls_ddl_back
+
+        if record is None:
+            if is_half:
+                yield f"it is at {outcome}, of which there is no record"
+
+            return
+
+        if not is_half and not record["interrupted"]:
+            yield f"it is at {outcome}, with the record {record}"
+
+        try:
+            self.site.upgrade()
+        except PartialRevisionError:
+            return
+
+        yield f"it was upgraded, with the record {record}"
+
     def _upgraded_again(self, outcome: str | None) -> str | None:
         """Upgrade without a fault: all the way from what is found for the first time,
         and by one revision from what that was shown for. Returns what is wrong.
@@ -160,7 +188,7 @@ class Campaign:
         target = FIRST_STEPS.get(outcome, HEAD) if outcome in self._shown else HEAD
 
         try:
-            self.site.upgrade(target)
+            self.site.upgrade(target, retry=self.database.record() is not None)
         except Exception as error:
             # What can't be rolled back is in the way of the same statements.
             excused = outcome == BETWEEN

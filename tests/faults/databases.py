@@ -7,6 +7,7 @@ that is not of the site.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sqlite3
 import time
@@ -25,6 +26,8 @@ import sqlalchemy as sa
 from ..twins import dump
 
 VERSION_TABLE = "alembic_version"
+#: Where it is kept that a revision is half applied.
+RECORD_TABLE = f"{VERSION_TABLE}_partial"
 INVALID = " INVALID"
 
 
@@ -61,6 +64,10 @@ class Database(ABC):
 
     @abstractmethod
     def state(self) -> State: ...
+
+    def record(self) -> dict[str, Any] | None:
+        """What is kept of a revision that is half applied."""
+        return None
 
     @abstractmethod
     def unrest(self, allowed: int) -> list[str]:
@@ -282,6 +289,9 @@ class MariaDB(Server):
         content = []
 
         for table in self._texts("SHOW TABLES"):
+            if table == RECORD_TABLE:
+                continue
+
             rows = self._query(f"SELECT * FROM {table}")
 
             if table == VERSION_TABLE:
@@ -293,6 +303,13 @@ class MariaDB(Server):
             content += [f"row {table} {row}" for row in rows]
 
         return State(versions, frozenset(content))
+
+    def record(self) -> dict[str, Any] | None:
+        if RECORD_TABLE not in self._texts("SHOW TABLES"):
+            return None
+
+        [details] = self._texts(f"SELECT details FROM {RECORD_TABLE}")
+        return cast("dict[str, Any]", json.loads(details))
 
     def unrest(self, allowed: int) -> list[str]:
         others = self._query(self._others)

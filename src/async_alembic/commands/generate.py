@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from ..config import Settings
     from ..environment import Environment
-    from ..environment import Project
+    from ..project import Project
     from ..revisions import Target
 
 

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..environment import Environment
-    from ..environment import Project
+    from ..project import Project
     from ..revisions import Target
     from ..scripts import Scripts
     from ..status import State

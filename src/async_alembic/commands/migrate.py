@@ -18,6 +18,11 @@ from ..errors import RevisionNotFoundError
 from ..revisions import to_ids
 from ..revisions import to_steps
 from ..translation import translated_errors
+from .partial import find_partial
+from .partial import forget_partial
+from .partial import has_partial
+from .partial import keep_partial
+from .partial import refuse_partial
 from .turns import take_turn
 
 if t.TYPE_CHECKING:
@@ -28,6 +33,7 @@ if t.TYPE_CHECKING:
 
     from ..environment import Environment
     from ..environment import Steps
+    from ..partial import PartialRevision
     from ..revisions import StepTarget
     from ..revisions import Target
 
@@ -57,7 +63,11 @@ Report: t.TypeAlias = c.Callable[[Progress], None]
 
 @translated_errors()
 def upgrade(
-    env: Environment, target: StepTarget, report: Report | None = None
+    env: Environment,
+    target: StepTarget,
+    report: Report | None = None,
+    *,
+    retry: bool = False,
 ) -> list[Script]:
     ids = to_steps(target, env.scripts.has, 1)
 
@@ -66,12 +76,16 @@ def upgrade(
         destination = ids[0] if len(ids) == 1 else ids
         return env.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
-    return _migrate(env, "upgrade", ids, plan, report)
+    return _migrate(env, "upgrade", ids, plan, report, retry)
 
 
 @translated_errors()
 def downgrade(
-    env: Environment, target: StepTarget, report: Report | None = None
+    env: Environment,
+    target: StepTarget,
+    report: Report | None = None,
+    *,
+    retry: bool = False,
 ) -> list[Script]:
     ids = to_steps(target, env.scripts.has, -1)
 
@@ -94,7 +108,7 @@ def downgrade(
 
         return env.scripts._downgrade_revs(ids[0], heads)
 
-    return _migrate(env, "downgrade", ids, plan, report)
+    return _migrate(env, "downgrade", ids, plan, report, retry)
 
 
 @translated_errors()
@@ -107,11 +121,13 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
     for context in env.contexts.values():
         context.purge = purge
 
-    names = list(env.contexts) if purge else _find_pending(env, plan)
+    pending = list(env.contexts) if purge else _find_pending(env, plan)
+    names = [n for n in env.contexts if n in pending or has_partial(env, n)]
 
     def work() -> None:
         for name in names:
             env.run_steps(name, _checked(env, name, plan), Watch())
+            forget_partial(env, name)
 
     take_turn(env, names, work)
 
@@ -149,41 +165,47 @@ def _migrate(
     target: list[str],
     plan: Steps,
     report: Report | None,
+    retry: bool,
 ) -> list[Script]:
     names = _find_pending(env, plan if target != ["+0"] else lambda heads, context: ())
-    records = [_Record(env, name, direction, report) for name in names]
+    runs = [_Run(env, name, direction, report, retry) for name in names]
 
     def work() -> None:
-        for record in records:
-            environment_context = env.environment_contexts[record.name]
+        for run in runs:
+            environment_context = env.environment_contexts[run.name]
             environment_context.context_opts["destination_rev"] = target[0]
-            record.run(plan)
+            run.run(plan)
 
     take_turn(env, names, work)
-    return list(
-        {r: s for record in records for r, s in record.applied.items()}.values()
-    )
+    return list({r: s for run in runs for r, s in run.applied.items()}.values())
 
 
-class _Record(Watch):
+class _Run(Watch):
     """What is applied to one database.
 
     :ivar applied: The revisions by their ids, in that order.
     """
 
     def __init__(
-        self, env: Environment, name: str, direction: str, report: Report | None
+        self,
+        env: Environment,
+        name: str,
+        direction: str,
+        report: Report | None,
+        retry: bool,
     ) -> None:
         self.name = name
         self.applied: dict[str, Script] = {}
         self._env = env
         self._direction = direction
         self._report = report
+        self._retry = retry
         self._running: Script | None = None
         self._started = 0.0
 
     def run(self, plan: Steps) -> None:
         def steps(heads: t.Any, context: MigrationContext) -> list[RevisionStep]:
+            refuse_partial(self._env, self.name, heads, retry=self._retry)
             planned = list(_checked(self._env, self.name, plan)(heads, context) or ())
 
             # What was rolled back is to be done again.
@@ -196,7 +218,12 @@ class _Record(Watch):
             self._env.run_steps(self.name, steps, self)
         except LockLostError:
             raise
-        except Exception as e:
+        except BaseException as e:
+            partial = self._keep_partial(e)
+
+            if not isinstance(e, Exception):
+                raise
+
             if (interrupt := _find_interrupt(e)) is not None:
                 raise interrupt from None
 
@@ -204,10 +231,33 @@ class _Record(Watch):
                 raise
 
             raise MigrationError(
-                self._direction, self.name, script.revision, script.path, e
+                self._direction,
+                self.name,
+                script.revision,
+                script.path,
+                e,
+                advice=self._advice(e),
+                partial=partial,
             ) from e
         finally:
             self._running = None
+
+    def _advice(self, error: Exception) -> str | None:
+        connection = self._env.access.connections[self.name]
+        return self._env.dialect(self.name).advice(connection, error)
+
+    def _keep_partial(self, error: BaseException) -> PartialRevision | None:
+        if self._running is None:
+            return None
+
+        partial = find_partial(
+            self._env, self.name, self._direction, self._running, error
+        )
+
+        if partial is not None:
+            keep_partial(self._env, partial)
+
+        return partial
 
     def begins(self, step: RevisionStep) -> None:
         self._running = _script_of(step)

@@ -50,7 +50,7 @@ def take_turn(
                 if blocked is None:
                     raise
 
-                if retry == retries or not env.can_repeat(names):
+                if retry == retries or getattr(e, "partial", None):
                     raise blocked from (e.__cause__ or e)
 
                 log.warning("%s Trying again, %d of %d.", blocked, retry + 1, retries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .base import Dialect
+from .base import Dialect as Dialect
 from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import is_usable as is_usable

@@ -11,6 +11,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .literals import literal
+from .splitting import NO_COPY
 from .splitting import split
 from .splitting import Statement
 
@@ -87,7 +88,9 @@ class AsyncpgBinding:
             return
 
         # The server takes one statement with parameters at a time.
-        *before, last = split(statement, backslashes=self._backslashes)
+        statements = split(statement, backslashes=self._backslashes)
+        self._refuse_copies(statements)
+        *before, last = statements
 
         for each in before:
             with contextlib.closing(self._adapted.cursor()) as other:
@@ -210,6 +213,7 @@ class AsyncpgBinding:
 
     def _execute_text(self, cursor: t.Any, text: str, context: t.Any) -> None:
         statements = split(text, backslashes=self._backslashes)
+        self._refuse_copies(statements)
 
         if statements and not _returns_rows(statements[-1]):
             status = self._send(text)
@@ -251,6 +255,12 @@ class AsyncpgBinding:
                 raise
 
         return t.cast("str", status)
+
+    def _refuse_copies(self, statements: c.Iterable[Statement]) -> None:
+        if any(statement.is_copy for statement in statements):
+            # The driver would wait for ever.
+            dbapi: t.Any = self._native.loaded_dbapi
+            raise dbapi.NotSupportedError(NO_COPY)
 
     @property
     def _adapted(self) -> t.Any:

@@ -109,6 +109,20 @@ class SessionLock(abc.ABC):
         return self._session is not None and self._session in found
 
 
+@dataclasses.dataclass(frozen=True)
+class LeftOver:
+    """What is left of a revision that has failed, where not all can be rolled back.
+
+    :param applied: The statements that were applied.
+    :param failed: The statement that failed; ``None`` if it was no statement.
+    :param interrupted: Whether it is not known if that one was applied.
+    """
+
+    applied: tuple[str, ...]
+    failed: str | None
+    interrupted: bool
+
+
 class Migration:
     """A connection that is being migrated.
 
@@ -121,11 +135,15 @@ class Migration:
     def begins(self) -> None:
         """A revision begins."""
 
-    def can_repeat(self) -> bool:
-        """Whether a revision that has failed can be run again, as nothing is left of
-        it.
+    def ends(self) -> None:
+        """It is done, and the database says so."""
+
+    def left_over(self, error: BaseException) -> LeftOver | None:
+        """What is left of the revision that was begun.
+
+        :param error: What it has failed with.
         """
-        return True
+        return None
 
     def goes_on(self) -> bool:
         """Whether the next revision can follow the last one, as no other migrator came
@@ -159,6 +177,8 @@ class Dialect:
 
     #: Whether DDL can be rolled back; ``None`` leaves the answer to Alembic.
     transactional_ddl: bool | None = None
+    #: Whether nothing is ever left of a revision that has failed.
+    is_atomic = True
 
     @contextlib.contextmanager
     def migrating(
@@ -272,6 +292,13 @@ class Dialect:
 
         :param connection: A connection that is not in a transaction.
         :param statement: What could not get its lock.
+        """
+        return None
+
+    def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
+        """What to write instead of what has failed, if the reason is the driver.
+
+        :param error: What a revision has failed with.
         """
         return None
 

@@ -38,7 +38,7 @@ def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
         is.
     """
     native = connection.dialect
-    bind = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}.get(native.driver)
+    bind = _binds.get(native.driver)
 
     if bind is None:
         yield
@@ -49,6 +49,24 @@ def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
             yield
         finally:
             connection.dialect = native
+
+
+def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | None:
+    """What to write instead of what was executed past SQLAlchemy.
+
+    :param error: What has failed; if it was that, it is an error of the driver itself.
+    """
+    driver = connection.dialect.driver
+    is_of_driver = isinstance(error, connection.dialect.loaded_dbapi.Error)
+    misses = isinstance(error, AttributeError) and "cursor" in repr(error.obj)
+
+    if driver in _binds and (is_of_driver or misses):
+        return (
+            f"A cursor of {driver} is not one of psycopg2: write op.get_bind().execute("
+            "sa.text('... :x'), {'x': ...}), or op.bulk_insert() for many rows"
+        )
+
+    return None
 
 
 def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
@@ -64,9 +82,29 @@ def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
     copied.statement_compiler = _with_casts_of_psycopg2(copied.statement_compiler)
     copied.paramstyle = "pyformat"
     copied.positional = False
-    copied.colspecs = {**copied.colspecs, NullType: Untyped}
+    copied.colspecs = {**_without_casting_types(copied.colspecs), NullType: Untyped}
     copied.identifier_preparer = copied.preparer(copied)
+    copied.type_compiler_instance = copied.type_compiler_cls(copied)
     return t.cast("Dialect", copied)
+
+
+def _without_casting_types(
+    colspecs: c.Mapping[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]],
+) -> dict[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]]:
+    """Leave out the types that a dialect has only to render casts. What asks it for a
+    type, such as ``Text`` or ``TIMESTAMP(precision=2)``, would get them instead.
+    """
+    kept = {}
+
+    for type_, own in colspecs.items():
+        names = {name for name in vars(own) if not name.startswith("__")}
+
+        if names - {"render_bind_cast"}:
+            kept[type_] = own
+        elif type_ in _psycopg2.colspecs:
+            kept[type_] = _psycopg2.colspecs[type_]
+
+    return kept
 
 
 def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
@@ -121,8 +159,14 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
 def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
     binding = AsyncpgBinding(connection)
     dialect: t.Any = _bound_as_on_psycopg2(connection.dialect)
+    # Closing a cursor of the server's would leave its portal open, for which no table
+    # could be altered any more.
+    dialect.supports_server_side_cursors = False
     dialect.do_execute = binding.execute
     dialect.do_execute_no_params = binding.execute_as_it_is
     dialect.do_executemany = binding.execute_many
     connection.dialect = dialect
     yield
+
+
+_binds = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}

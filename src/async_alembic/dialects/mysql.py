@@ -6,7 +6,6 @@ import re
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
@@ -21,6 +20,7 @@ from .base import Migration
 from .base import SessionLock
 from .base import Setting
 from .base import Wait
+from .mysql_migration import MySQLMigration
 from .pymysql_binding import bound_as_on_pymysql
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
@@ -28,8 +28,6 @@ from .pymysql_binding import bound_as_on_pymysql
 _BLOCKED = {1205, 1213}
 #: The longest that a server takes, a year.
 _longest_timeout = 31_536_000
-
-_only_reads = re.compile(r"\s*(SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN)\b", re.IGNORECASE)
 
 _columns = (
     "id AS pid, user AS application_name, host AS address,"
@@ -54,18 +52,20 @@ class MySQL(Dialect):
     not end them (https://mariadb.com/kb/en/get_lock/).
     """
 
+    is_atomic = False
+
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[Migration]:
         migration = MySQLMigration(connection)
-        event.listen(connection, "after_cursor_execute", migration.after_statement)
 
-        try:
-            with super().migrating(connection, wait), bound_as_on_pymysql(connection):
-                yield migration
-        finally:
-            event.remove(connection, "after_cursor_execute", migration.after_statement)
+        with (
+            super().migrating(connection, wait),
+            bound_as_on_pymysql(connection),
+            migration.listening(),
+        ):
+            yield migration
 
     def lock_key(
         self, connection: sa.Connection, schema: str | None, table: str
@@ -110,30 +110,6 @@ class MySQL(Dialect):
             return Interruption()
 
         return Interruption(statement=f"KILL QUERY {driver_connection.thread_id()}")
-
-
-class MySQLMigration(Migration):
-    """Each statement of DDL commits, itself and all before it."""
-
-    _has_changed: bool = False
-
-    def begins(self) -> None:
-        self._has_changed = False
-
-    def can_repeat(self) -> bool:
-        return not self._has_changed
-
-    def after_statement(
-        self,
-        connection: sa.Connection,
-        cursor: object,
-        statement: str,
-        parameters: object,
-        context: object,
-        executemany: bool,
-    ) -> None:
-        if not _only_reads.match(statement):
-            self._has_changed = True
 
 
 class NamedLock(SessionLock):

@@ -17,6 +17,7 @@ from .base import Migration
 from .base import SessionLock
 from .base import Setting
 from .base import Wait
+from .client_binding import advice_on_cursors
 from .client_binding import bound_on_client
 
 #: "lock_not_available" and "deadlock_detected"
@@ -118,6 +119,9 @@ class PostgreSQL(Dialect):
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
         return find_session(connection, _blocker, {"statement": statement or ""})
+
+    def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
+        return advice_on_cursors(connection, error)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         # Those that are awaited do it by themselves.

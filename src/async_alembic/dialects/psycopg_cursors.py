@@ -9,6 +9,9 @@ import psycopg
 from psycopg.adapt import RecursiveDumper
 from psycopg.pq import TransactionStatus
 
+from .splitting import NO_COPY
+from .splitting import split
+
 if t.TYPE_CHECKING:
     import collections.abc as c
 
@@ -18,9 +21,11 @@ class ClientCursor(psycopg.ClientCursor[t.Any]):
         super().__init__(*args, **kwargs)
         _register_dumpers(self)
 
-    def execute(self, *args: t.Any, **kwargs: t.Any) -> t.Self:
+    def execute(self, query: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Self:
+        _refuse_copies(query)
+
         with _with_pgcode():
-            super().execute(*args, **kwargs)
+            super().execute(query, *args, **kwargs)
 
         # Of several statements, the last one's rows are those to fetch.
         while self.nextset():
@@ -37,9 +42,11 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
         super().__init__(*args, **kwargs)
         _register_dumpers(self)
 
-    async def execute(self, *args: t.Any, **kwargs: t.Any) -> t.Self:
+    async def execute(self, query: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Self:
+        _refuse_copies(query)
+
         with _with_pgcode():
-            await super().execute(*args, **kwargs)
+            await super().execute(query, *args, **kwargs)
 
         while self.nextset():
             pass
@@ -48,6 +55,14 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
             await self.connection.set_autocommit(True)
 
         return self
+
+
+def _refuse_copies(query: object) -> None:
+    is_text = isinstance(query, str) and "copy" in query.lower()
+
+    if is_text and any(statement.is_copy for statement in split(str(query))):
+        # The driver would leave the connection amid it, of no use to anyone.
+        raise psycopg.NotSupportedError(NO_COPY)
 
 
 def cursor_factory_of(

@@ -29,6 +29,11 @@ _end_of_string = re.compile(r"(?:[^']|'')*(?:'|\Z)", re.DOTALL)
 _end_with_escapes = re.compile(r"(?:[^'\\]|\\.|'')*(?:'|\\?\Z)", re.DOTALL)
 #: On another line, a string goes on.
 _continuation = re.compile(r"(?:[^\S\r\n]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*)*'")
+#: Why :attr:`Statement.is_copy` is refused, and what to write instead.
+NO_COPY = (
+    "COPY has no file of the client to read or write here; write op.bulk_insert() or a"
+    " SELECT instead"
+)
 _routine = re.compile(r"CREATE( OR REPLACE)? (FUNCTION|PROCEDURE)\b")
 
 
@@ -42,6 +47,13 @@ class Statement:
 
     text: str
     words: tuple[str, ...]
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it copies from or to the client, instead of a file of the server."""
+        return self.words[:1] == ("COPY",) and not {"STDIN", "STDOUT"}.isdisjoint(
+            self.words
+        )
 
 
 def split(text: str, *, backslashes: bool = False) -> list[Statement]:
