@@ -7,11 +7,13 @@ Importing this package loads neither Alembic nor a framework.
 from .errors import AmbiguousRevisionError
 from .errors import AppError
 from .errors import AsyncAlembicError
+from .errors import BatchError
 from .errors import BlockingCallError
 from .errors import ConfigurationError
 from .errors import DatabaseConnectionError
 from .errors import DatabaseError
 from .errors import ForeignKeyError
+from .errors import ForeignKeyMismatchError
 from .errors import LockLostError
 from .errors import LockTimeout
 from .errors import LockUnavailableError
@@ -35,12 +37,14 @@ __all__ = [
     "AmbiguousRevisionError",
     "AppError",
     "AsyncAlembicError",
+    "BatchError",
     "BlockingCallError",
     "ConfigurationError",
     "DatabaseConnectionError",
     "DatabaseError",
     "DatabaseStatus",
     "ForeignKeyError",
+    "ForeignKeyMismatchError",
     "LockHolder",
     "LockLostError",
     "LockTimeout",

@@ -223,6 +223,7 @@ class Environment:
             for name in names:
                 context = self.contexts[name]
                 stack.enter_context(_block_of(context, self._migrations[name]))
+                stack.enter_context(_batches_of(self.ops[name], self._migrations[name]))
                 stack.enter_context(context.begin_transaction())
 
                 if single:
@@ -377,3 +378,15 @@ def _block_of(context: MigrationContext, migration: Migration) -> c.Iterator[Non
         yield
     finally:
         del context.autocommit_block
+
+
+@contextlib.contextmanager
+def _batches_of(ops: Operations, migration: Migration) -> c.Iterator[None]:
+    """Let ``op.batch_alter_table`` be the database's."""
+    batch = functools.partial(migration.batch_alter_table, ops.batch_alter_table)
+    ops.batch_alter_table = batch  # type: ignore[assignment, method-assign]
+
+    try:
+        yield
+    finally:
+        del ops.batch_alter_table
