@@ -88,6 +88,11 @@ class Environment:
             iter(())
         )
 
+        # A revision of several databases is rendered as a whole.
+        needs_batch = any(
+            dialect_of(access.connections[name]).needs_batch for name in metadatas
+        )
+
         for name, metadata in metadatas.items():
             options = project.settings.context_options()
 
@@ -99,6 +104,7 @@ class Environment:
             options.setdefault(
                 "transactional_ddl", dialect_of(connection).transactional_ddl
             )
+            options.setdefault("render_as_batch", needs_batch)
             environment_context = EnvironmentContext(
                 project.config,
                 project.scripts,

@@ -19,6 +19,9 @@ from sqlalchemy.schema import CreateTable
 
 from ..errors import BatchError
 from .base import is_usable
+from .names import CONVENTION
+from .names import foreign_key_name
+from .names import unique_name
 from .sqlite_driver import pragma
 from .sqlite_schema import names_in
 from .sqlite_schema import parse_table
@@ -231,6 +234,10 @@ class Recreation:
         rebuild = Rebuild(
             self._connection, self._table, batch.schema, self._old, self._changes
         )
+
+        if self._drops_unnamed() and batch.naming_convention is None:
+            batch.naming_convention = CONVENTION
+
         batch.table_args = rebuild.take_checks(batch.table_args)
         # Before those of the user, who has the last word.
         batch.reflect_kwargs["listeners"].insert(
@@ -257,6 +264,24 @@ class Recreation:
             yield
         finally:
             event.remove(self._connection, "before_execute", before_execute)
+
+    def _drops_unnamed(self) -> bool:
+        """Whether a constraint is dropped by the name that a revision was generated
+        with, as it has none.
+        """
+        names = set()
+
+        for constraint in self._old.constraints:
+            if constraint.name is not None:
+                continue
+
+            if constraint.kind == "UNIQUE":
+                names.add(unique_name(self._table, constraint.columns))
+            elif constraint.kind == "FOREIGN":
+                parent = constraint.parent
+                names.add(foreign_key_name(self._table, constraint.columns, parent))
+
+        return bool(names & self._changes.dropped_constraints)
 
     # What is done afterwards.
 
