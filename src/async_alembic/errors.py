@@ -340,7 +340,7 @@ class BatchError(AsyncAlembicError):
         self.broken = broken
         super().__init__(
             f"The batch change of table '{table}' would break the {broken}: {reason}."
-            " Drop it in the revision before the batch, and create it anew after it."
+            " Drop that in the revision before the batch, and create it anew after it."
         )
 
 

@@ -57,7 +57,7 @@ class Recreation:
         self._old = old
         self._table = str(batch.table_name)
         self._schema = str(batch.schema or "main")
-        self._changes = Changes(batch.batch)
+        self._changes = Changes(batch.batch, batch.reflect_args)
 
     @classmethod
     def of(
@@ -92,9 +92,11 @@ class Recreation:
             broken = self._find_broken()
             unseen = [name for name in indexes if self._is_of_expressions(name)]
 
-            for name in indexes:
-                # SQLAlchemy would warn of those that it does not see in full.
-                self._execute(f"DROP INDEX {quote(self._schema)}.{quote(name)}")
+            for name, _ in self._find("index"):
+                # SQLAlchemy does not see all of them, and Alembic trips over those of
+                # columns that are dropped. It must find what it is to drop.
+                if name not in self._changes.dropped_indexes:
+                    self._execute(f"DROP INDEX {quote(self._schema)}.{quote(name)}")
 
             with self._old_way_of_renaming(), self._completing():
                 yield {name.lower() for name in (*unseen, *triggers)}

@@ -20,7 +20,7 @@ _token = re.compile(
     | (?P<string>  '(?:[^']|'')*' )
     | (?P<quoted>  "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
     | (?P<word>    [^\W\d][\w$]* )
-    | (?P<number>  [\d.][\w.]* )
+    | (?P<number>  \d[\w.]* | \.\d\w* )
     | (?P<other>   . )
     """,
     re.VERBOSE | re.DOTALL,

@@ -5,6 +5,7 @@ SQLAlchemy does not reflect of that.
 from __future__ import annotations
 
 import collections.abc as c
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -52,9 +53,12 @@ class Changes:
 
     :param batch: The operations, as Alembic collects them: the name, the arguments and
         the keyword arguments of each.
+    :param given: What the user gave in place of what would be reflected.
     """
 
-    def __init__(self, batch: c.Iterable[tuple[str, t.Any, t.Any]]) -> None:
+    def __init__(
+        self, batch: c.Iterable[tuple[str, t.Any, t.Any]], given: c.Iterable[t.Any]
+    ) -> None:
         #: The names of columns, in lower case.
         self.added: set[str] = set()
         self.dropped: set[str] = set()
@@ -81,7 +85,8 @@ class Changes:
                 case "drop_index":
                     self.dropped_indexes.add(name_of(args[0]))
 
-        # What is dropped and added again is there.
+        self.retyped |= {x.name.lower() for x in given if isinstance(x, sa.Column)}
+        self.replaced = self.dropped & self.added
         self.dropped -= self.added
 
     def _alter(
@@ -128,10 +133,9 @@ class Rebuild:
         self._reflected_checks = {
             found["name"] for found in inspector.get_check_constraints(name, schema)
         }
-        self._reflected_uniques = {
-            _keys(found["column_names"])
-            for found in inspector.get_unique_constraints(name, schema)
-        }
+        uniques = inspector.get_unique_constraints(name, schema)
+        self._reflected_uniques = {_keys(found["column_names"]) for found in uniques}
+        self._reflected_names = {found["name"] for found in uniques}
         #: The CHECK constraints that stay.
         self.checks: list[sa.CheckConstraint] = list(self._find_checks())
         self._gives_checks = False
@@ -140,14 +144,18 @@ class Rebuild:
         changes = self._changes
 
         for check in self._old.of_kind("CHECK"):
-            if check.name is not None and check.name in changes.dropped_constraints:
+            gone = set(changes.dropped)
+
+            if check.name is None:
+                gone |= changes.replaced
+            elif check.name in changes.dropped_constraints:
                 continue
 
-            names = names_in(check.inner)
-            is_list = [token.keyword for token in tokens(check.inner)][1:2] == ["IN"]
+            if [token.keyword for token in tokens(check.inner)][1:2] == ["IN"]:
+                # A type takes its own with it.
+                gone |= changes.retyped
 
-            # A type takes its own with it.
-            if not (names & changes.dropped or (is_list and names & changes.retyped)):
+            if not names_in(check.inner) & gone:
                 yield sa.CheckConstraint(self._expression(check.inner), check.name)
 
     def take_checks(self, arguments: tuple[t.Any, ...]) -> tuple[t.Any, ...]:
@@ -170,11 +178,12 @@ class Rebuild:
         if old is None:
             return
 
-        default = column.get("default")
-
-        if default and len(tokens(default)) > 2:
+        if (default := column.get("default")) is not None:
+            # A colon in it begins no parameter.
+            default = re.sub(r"(?<!\\):", r"\:", default)
             # Parentheses at both ends need not belong together.
-            column["default"] = f"({default})"
+            is_long = len(tokens(default)) > 2
+            column["default"] = f"({default})" if is_long else default
 
         if old.generated is not None:
             column["default"] = None
@@ -262,7 +271,8 @@ class Rebuild:
         if old is None:
             return
 
-        constraint.name = constraint.name or old.name
+        if constraint.name is None or constraint.name in self._reflected_names:
+            constraint.name = old.name
 
         if old.kind == "FOREIGN":
             for option, value in old.options.items():
