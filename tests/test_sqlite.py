@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import SyncAlembic
 from async_alembic.errors import AsyncAlembicError
@@ -29,12 +28,14 @@ from .backends import by_id
 from .backends import EngineFactory
 from .backends import on
 from .twins import dump
+from .twins import enforce_foreign_keys
 from .twins import FAIL
 from .twins import INSERT
 from .twins import LOG
 from .twins import on_sqlite
 from .twins import ONE_EACH
 from .twins import per_migration
+from .twins import sync_engine_of
 from .twins import Twin
 
 
@@ -48,12 +49,6 @@ def test_everything_of_sqlite_is_in_one_transaction(twin: Twin) -> None:
     sa.event.listen(sync_engine, "commit", lambda _: commits.append("COMMIT"))
     twin.upgrade()
     assert len(commits) == 1
-
-
-def sync_engine_of(twin: Twin) -> sa.Engine:
-    """What events are listened to on."""
-    engine = twin.engine
-    return engine.sync_engine if isinstance(engine, AsyncEngine) else engine
 
 
 class Modes:
@@ -174,20 +169,6 @@ BATCH = """
 with op.batch_alter_table("parent", recreate="always") as batch:
     batch.alter_column("name", nullable=False, existing_type=sa.Text)
 """
-
-
-@pytest.fixture
-def enforcing(twin: Twin) -> Twin:
-    """With foreign keys enforced, as SQLAlchemy's documentation advises."""
-
-    sa.event.listen(sync_engine_of(twin), "connect", enforce_foreign_keys)
-    return twin
-
-
-def enforce_foreign_keys(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
 
 
 def children_of(twin: Twin) -> list[tuple[Any, ...]]:
