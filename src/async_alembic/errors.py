@@ -304,7 +304,7 @@ class ForeignKeyError(AsyncAlembicError):
 
         referred = f" ({', '.join(self.referred_columns)})"
         return (
-            f"the foreign key without a name of ({', '.join(self.columns)}) to"
+            f"the foreign key ({', '.join(self.columns)}) to"
             f" {self.parent}{referred if self.referred_columns else ''}"
         )
 
