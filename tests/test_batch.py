@@ -596,8 +596,14 @@ def test_who_gives_the_whole_table_has_said_what_is_in_it(shop: MakeShop) -> Non
     changed = shop(
         with_column("name TEXT CHECK (name <> 'q') COLLATE NOCASE"),
         "CREATE TRIGGER t AFTER INSERT ON shop BEGIN SELECT 1; END",
+        "CREATE INDEX i ON shop (id)",
+        "CREATE INDEX j ON shop (name)",
+        "CREATE INDEX k ON shop (name DESC)",
     )
-    table = "sa.Table('shop', sa.MetaData(), sa.Column('name', sa.Text))"
+    table = (
+        "sa.Table('shop', sa.MetaData(), sa.Column('name', sa.Text),"
+        " sa.Index('k', 'name'))"
+    )
     changed.change(
         f"table = {table}\n"
         "with op.batch_alter_table('shop', copy_from=table, recreate='always'):\n"
@@ -605,6 +611,9 @@ def test_who_gives_the_whole_table_has_said_what_is_in_it(shop: MakeShop) -> Non
     )
     assert changed.sql("shop") == 'CREATE TABLE "shop" ( name TEXT )'
     assert changed.sql("t")
+    assert not changed.sql("i")
+    assert changed.sql("j") == "CREATE INDEX j ON shop (name)"
+    assert changed.sql("k") == "CREATE INDEX k ON shop (name)"
 
 
 def test_a_table_of_an_attached_database_keeps_the_same(shop: MakeShop) -> None:

@@ -38,6 +38,19 @@ if t.TYPE_CHECKING:
 _created = re.compile(r"CREATE (UNIQUE )?(INDEX|TRIGGER) ", re.IGNORECASE)
 
 
+class Index(t.NamedTuple):
+    """An index that Alembic does not make anew as it was, or trips over.
+
+    :param sql: The statement that makes it anew; ``None`` if a column of it is dropped,
+        which it goes with, as a constraint does.
+    :param is_of_expressions: Whether SQLAlchemy does not see it at all.
+    """
+
+    name: str
+    sql: str | None
+    is_of_expressions: bool
+
+
 class Recreation:
     """A table that Alembic is about to make anew.
 
@@ -58,6 +71,11 @@ class Recreation:
         self._table = str(batch.table_name)
         self._schema = str(batch.schema or "main")
         self._changes = Changes(batch.batch, batch.reflect_args)
+        self._given: sa.Table | None = batch.copy_from
+
+        if self._given is not None:
+            given = {column.name.lower() for column in self._given.columns}
+            self._changes.dropped |= old.columns.keys() - given
 
     @classmethod
     def of(
@@ -90,19 +108,17 @@ class Recreation:
             indexes = self._find_indexes()
             triggers = self._find_triggers()
             broken = self._find_broken()
-            unseen = [name for name in indexes if self._is_of_expressions(name)]
 
-            for name, _ in self._find("index"):
-                # SQLAlchemy does not see all of them, and Alembic trips over those of
-                # columns that are dropped. It must find what it is to drop.
-                if name not in self._changes.dropped_indexes:
-                    self._execute(f"DROP INDEX {quote(self._schema)}.{quote(name)}")
+            for index in indexes:
+                self._execute(f"DROP INDEX {quote(self._schema)}.{quote(index.name)}")
 
             with self._old_way_of_renaming(), self._completing():
+                unseen = [index.name for index in indexes if index.is_of_expressions]
                 yield {name.lower() for name in (*unseen, *triggers)}
 
-            for sql in [*indexes.values(), *triggers.values()]:
-                self._execute(self._in_schema(sql))
+            for sql in [*(index.sql for index in indexes), *triggers.values()]:
+                if sql is not None:
+                    self._execute(self._in_schema(sql))
 
             self._put_back_sequence(sequence)
             self._check(broken)
@@ -121,29 +137,55 @@ class Recreation:
         )
         return found[0][0] if found else None
 
-    def _find_indexes(self) -> dict[str, str]:
-        """The indexes that stay, and the statements that make them anew."""
+    def _find_indexes(self) -> list[Index]:
+        """The indexes that Alembic does not see as they are, or trips over."""
         changes = self._changes
-        found: dict[str, str] = {}
+        schema = quote(self._schema)
+        rows = pragma(self._connection, f"{schema}.index_list({quote(self._table)})")
+        partial = {row[1] for row in rows if row[4]}
+        given = (
+            {index.name for index in self._given.indexes}
+            if self._given is not None
+            else {}
+        )
+        found = []
 
         for name, sql in self._find("index"):
-            start = next(token.start for token in tokens(sql) if token.text == "(")
-
-            # An index goes with its columns, as a constraint does.
-            if name in changes.dropped_indexes or (
-                names_in(sql[start:]) & changes.dropped
-            ):
+            # What the batch drops, Alembic must find.
+            if name in changes.dropped_indexes or name in given:
                 continue
 
-            found[name] = rename_columns(sql, changes.renamed, self._table, start)
+            start = next(token.start for token in tokens(sql) if token.text == "(")
+            is_gone = bool(names_in(sql[start:]) & changes.dropped)
+            columns = self._columns_of(name)
+
+            if (
+                is_gone
+                or name in partial
+                or self._given is not None
+                or not all(map(self._is_plain, columns))
+            ):
+                new = rename_columns(sql, changes.renamed, self._table, start)
+                is_of_expressions = any(column is None for column, *_ in columns)
+                found.append(Index(name, None if is_gone else new, is_of_expressions))
 
         return found
 
-    def _is_of_expressions(self, index: str) -> bool:
+    def _columns_of(self, index: str) -> list[tuple[t.Any, ...]]:
+        """The name, the order and the collation of each column."""
         rows = pragma(
-            self._connection, f"{quote(self._schema)}.index_info({quote(index)})"
+            self._connection, f"{quote(self._schema)}.index_xinfo({quote(index)})"
         )
-        return any(row[2] is None for row in rows)
+        return [row[2:5] for row in rows if row[5]]
+
+    def _is_plain(self, column: tuple[t.Any, ...]) -> bool:
+        name, descends, collation = column
+
+        if name is None or descends:
+            return False
+
+        own = self._old.columns[name.lower()].collation or "BINARY"
+        return bool(collation.upper() == own.upper())
 
     def _find_triggers(self) -> dict[str, str]:
         triggers = dict(self._find("trigger"))
@@ -229,7 +271,7 @@ class Recreation:
         batch = self._batch
 
         # Who gives a whole table has said what is to be in it.
-        if batch.copy_from is not None:
+        if self._given is not None:
             yield
             return
 

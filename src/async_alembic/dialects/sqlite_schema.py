@@ -157,7 +157,9 @@ class Column:
         return self._find("NOT")
 
     def _find(self, kind: str) -> Constraint | None:
-        return next((found for found in self.constraints if found.kind == kind), None)
+        # The last one counts.
+        found = [clause for clause in self.constraints if clause.kind == kind]
+        return found[-1] if found else None
 
 
 @dataclasses.dataclass(frozen=True)
