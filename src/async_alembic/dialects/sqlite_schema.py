@@ -40,8 +40,8 @@ _PAIRS = {
 
 _on_conflict = re.compile(r"\bON CONFLICT (\w+)")
 _actions = {
-    "ondelete": re.compile(r"\bON DELETE (SET NULL|SET DEFAULT|NO ACTION|\w+)"),
-    "onupdate": re.compile(r"\bON UPDATE (SET NULL|SET DEFAULT|NO ACTION|\w+)"),
+    "ondelete": re.compile(r"\bON DELETE (SET NULL|SET DEFAULT|CASCADE|RESTRICT)"),
+    "onupdate": re.compile(r"\bON UPDATE (SET NULL|SET DEFAULT|CASCADE|RESTRICT)"),
     "initially": re.compile(r"\bINITIALLY (\w+)"),
 }
 _deferrable = re.compile(r"\b(NOT )?DEFERRABLE\b")
@@ -241,6 +241,12 @@ def names_in(sql: str) -> set[str]:
     them.
     """
     return {token.name.lower() for token in tokens(sql) if token.name is not None}
+
+
+def is_one_group(sql: str) -> bool:
+    """Whether all of an expression is in the same parentheses."""
+    found = tokens(sql)
+    return next(_groups(found), None) == found
 
 
 def rename_columns(

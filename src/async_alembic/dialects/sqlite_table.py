@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
 from .sqlite_schema import Constraint
+from .sqlite_schema import is_one_group
 from .sqlite_schema import names_in
 from .sqlite_schema import parse_table
 from .sqlite_schema import quote
@@ -181,9 +182,7 @@ class Rebuild:
         if (default := column.get("default")) is not None:
             # A colon in it begins no parameter.
             default = re.sub(r"(?<!\\):", r"\:", default)
-            # Parentheses at both ends need not belong together.
-            is_long = len(tokens(default)) > 2
-            column["default"] = f"({default})" if is_long else default
+            column["default"] = f"({default})" if _is_torn(default) else default
 
         if old.generated is not None:
             column["default"] = None
@@ -357,6 +356,16 @@ class Rebuild:
 
 def name_of(item: sa.Constraint | sa.Index) -> str | None:
     return None if item.name is None else str(item.name)
+
+
+def _is_torn(default: str) -> bool:
+    """Whether the signs at both ends of a default do not belong together, as Alembic
+    believes.
+    """
+    if re.fullmatch(r"'.+'", default):
+        return len(tokens(default)) > 1
+
+    return bool(re.fullmatch(r"\(.+\)", default)) and not is_one_group(default)
 
 
 def _refers_alike(constraint: sa.Constraint, old: Constraint) -> bool:
