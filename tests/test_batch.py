@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import tempfile
 import warnings
@@ -285,8 +286,16 @@ def read(file: str | Path | None, probes: tuple[str, ...] = ()) -> dict[str, Any
 def columns_of(connection: sqlite3.Connection, table: str) -> list[Any]:
     rows = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
     return [
-        # A primary key is NOT NULL in some forms of the same.
-        (name, kind.replace(" ", ""), not_null or key, default, key, hidden)
+        # A primary key is NOT NULL in some forms of the same, and a default can have
+        # more parentheses.
+        (
+            name,
+            kind.replace(" ", ""),
+            not_null or key,
+            re.sub(r"[\s()]", "", str(default)),
+            key,
+            hidden,
+        )
         for _, name, kind, not_null, default, key, hidden in rows
         if name not in OTHERS
     ]
@@ -489,6 +498,15 @@ def test_a_renamed_column_is_renamed_in_all_that_names_it(shop: MakeShop) -> Non
     expected = """CREATE INDEX i ON shop (lower("title")) WHERE "title" <> 'name'"""
     assert changed.sql("i") == expected
     assert changed.sql("name") == 'CREATE INDEX name ON shop ("title" DESC)'
+
+
+def test_a_table_is_the_same_after_any_number_of_changes(shop: MakeShop) -> None:
+    """Such as parentheses, which could be one more each time."""
+    changed = shop(*FEATURES["defaults"].ddl)
+    changed.change(f"{ADD}\n{DROP}")
+    once = changed.sql("shop")
+    changed.change(f"{ADD}\n{DROP}\n{ADD}\n{DROP}")
+    assert changed.sql("shop") == once
 
 
 def test_what_names_a_dropped_column_goes_with_it(shop: MakeShop) -> None:

@@ -1033,7 +1033,7 @@ class TestAutogenerate:
         backends.append(by_id("postgresql-psycopg2"))
         made = {f"db{n}": engines(backend) for n, backend in enumerate(backends)}
         made["default"] = engines(backends[-1])
-        metadatas = {
+        metadatas: Any = {
             # Only in a batch, constraints without a name get one.
             name: table("users", sa.Column("name", sa.Text, unique=with_sqlite))
             for name in made
