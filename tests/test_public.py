@@ -103,7 +103,6 @@ def test_the_public_names_are_pinned() -> None:
         "DatabaseError",
         "DatabaseStatus",
         "ForeignKeyError",
-        "ForeignKeyMismatchError",
         "LockHolder",
         "LockLostError",
         "LockTimeout",

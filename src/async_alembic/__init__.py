@@ -13,7 +13,6 @@ from .errors import ConfigurationError
 from .errors import DatabaseConnectionError
 from .errors import DatabaseError
 from .errors import ForeignKeyError
-from .errors import ForeignKeyMismatchError
 from .errors import LockLostError
 from .errors import LockTimeout
 from .errors import LockUnavailableError
@@ -44,7 +43,6 @@ __all__ = [
     "DatabaseError",
     "DatabaseStatus",
     "ForeignKeyError",
-    "ForeignKeyMismatchError",
     "LockHolder",
     "LockLostError",
     "LockTimeout",

@@ -20,7 +20,6 @@
     ├── DatabaseError                 a database refused a statement
     ├── MigrationError                a revision failed while it was applied
     ├── ForeignKeyError               a migration would leave a row that refers to none
-    ├── ForeignKeyMismatchError       a key would refer to what is not unique
     ├── BatchError                    a batch change would break a view or a trigger
     ├── LockTimeout                   another migrator did not end in time
     ├── LockLostError                 the lock was lost while migrating
@@ -265,14 +264,14 @@ class MigrationError(AsyncAlembicError):
 
 
 class ForeignKeyError(AsyncAlembicError):
-    """A migration would leave a row that refers to none, so it was rolled back.
+    """A migration would leave a foreign key broken, so it was rolled back.
 
-    :ivar table: The table of the row, after a dot if it is in an attached database.
+    :ivar table: The table of the row; ``schema.table`` in an attached database.
     :ivar row: Its ``rowid``, if the table has one.
     :ivar parent: The table that it refers to.
     :ivar constraint: The name of the foreign key, if it has one.
-    :ivar columns: The columns of the foreign key.
-    :ivar referred_columns: The columns that it refers to, if it names them.
+    :ivar columns: Its columns; empty if it refers to what is not unique.
+    :ivar referred: The columns that it refers to, if it names them.
     """
 
     def __init__(
@@ -280,51 +279,23 @@ class ForeignKeyError(AsyncAlembicError):
         table: str,
         row: int | None,
         parent: str,
-        *,
         constraint: str | None = None,
-        columns: c.Iterable[str] = (),
-        referred_columns: c.Iterable[str] = (),
+        columns: tuple[str, ...] = (),
+        referred: tuple[str, ...] = (),
     ) -> None:
-        self.table = table
-        self.row = row
-        self.parent = parent
-        self.constraint = constraint
-        self.columns: tuple[str, ...] = tuple(columns)
-        self.referred_columns: tuple[str, ...] = tuple(referred_columns)
-        place = "A row" if row is None else f"Row {row}"
-        super().__init__(
-            f"{place} of table '{table}' would refer to a row of table '{parent}' that"
-            f" is not there, by {self._key()}, so the migration was rolled back."
-            " Correct the revision or the data, and run it again."
+        self.table, self.row, self.parent = table, row, parent
+        self.constraint, self.columns, self.referred = constraint, columns, referred
+        to = f"{parent} ({', '.join(referred)})" if referred else parent
+        key = f"'{constraint}'" if constraint else f"({', '.join(columns)}) to {to}"
+        what = (
+            f"{'A row' if row is None else f'Row {row}'} of table '{table}' would refer"
+            f" to a row of table '{parent}' that is not there, by the foreign key {key}"
+            if columns
+            else f"A foreign key of table '{table}' would refer to columns of table"
+            f" '{parent}' that are neither its primary key nor unique together"
         )
-
-    def _key(self) -> str:
-        if self.constraint is not None:
-            return f"the foreign key '{self.constraint}'"
-
-        referred = f" ({', '.join(self.referred_columns)})"
-        return (
-            f"the foreign key ({', '.join(self.columns)}) to"
-            f" {self.parent}{referred if self.referred_columns else ''}"
-        )
-
-
-class ForeignKeyMismatchError(AsyncAlembicError):
-    """A migration would leave a foreign key to columns that are not unique, so that its
-    rows cannot be checked; it was rolled back.
-
-    :ivar table: The table of the foreign key.
-    :ivar parent: The table that it refers to.
-    """
-
-    def __init__(self, table: str, parent: str) -> None:
-        self.table = table
-        self.parent = parent
         super().__init__(
-            f"A foreign key of table '{table}' would refer to columns of table"
-            f" '{parent}' that are not its primary key and not unique together, so the"
-            " migration was rolled back. Make them unique in the revision, or refer to"
-            " others, and run it again."
+            f"{what}, so this was rolled back. Correct the revision or the data."
         )
 
 

@@ -8,9 +8,7 @@ from collections import Counter
 
 import sqlalchemy as sa
 
-from ..errors import AsyncAlembicError
 from ..errors import ForeignKeyError
-from ..errors import ForeignKeyMismatchError
 from .sqlite_driver import execute
 from .sqlite_driver import pragma
 from .sqlite_schema import Constraint
@@ -53,7 +51,7 @@ def find_violations(connection: sa.Connection) -> list[Violation]:
 
 def find_error(
     connection: sa.Connection, before: list[Violation], after: list[Violation]
-) -> AsyncAlembicError | None:
+) -> ForeignKeyError | None:
     """What there is to say of a violation that was not there before.
 
     :param connection: Where they are.
@@ -102,14 +100,11 @@ def _check(connection: sa.Connection, schema: str, check: str) -> list[Violation
     return [Violation(schema, *row) for row in rows]
 
 
-def _describe(connection: sa.Connection, violation: Violation) -> AsyncAlembicError:
+def _describe(connection: sa.Connection, violation: Violation) -> ForeignKeyError:
     schema, table, row, parent, key = violation
     in_schema = "" if schema == "main" else f"{schema}."
-
-    if key is None:
-        return ForeignKeyMismatchError(f"{in_schema}{table}", f"{in_schema}{parent}")
-
     rows = pragma(connection, f"{quote(schema)}.foreign_key_list({quote(table)})")
+    # None where the key refers to what is not unique: SQLite does not say which it is.
     parts = sorted(part for part in rows if part[0] == key)
     columns = tuple(part[3] for part in parts)
     return ForeignKeyError(
@@ -118,7 +113,7 @@ def _describe(connection: sa.Connection, violation: Violation) -> AsyncAlembicEr
         f"{in_schema}{parent}",
         constraint=_find_name(connection, violation, columns),
         columns=columns,
-        referred_columns=(part[4] for part in parts if part[4] is not None),
+        referred=tuple(part[4] for part in parts if part[4] is not None),
     )
 
 
