@@ -509,6 +509,24 @@ def test_a_table_is_the_same_after_any_number_of_changes(shop: MakeShop) -> None
     assert changed.sql("shop") == once
 
 
+@pytest.mark.parametrize("key", ["INTEGER PRIMARY KEY", "TEXT PRIMARY KEY"])
+def test_a_new_column_gets_the_default_that_it_has_in_python(
+    key: str, shop: MakeShop
+) -> None:
+    """SQLAlchemy puts it into the statement that copies the rows."""
+    changed = shop(
+        f"CREATE TABLE shop (id {key}, name TEXT)", "INSERT INTO shop VALUES (1, 'a')"
+    )
+    column = "sa.Column('extra', sa.Integer, nullable=False, default=7)"
+    changed.change(
+        batch(
+            f"add_column({column})",
+            "alter_column('name', new_column_name='title', type_=sa.String(9))",
+        )
+    )
+    assert changed.query("SELECT title, extra FROM shop") == [("a", 7)]
+
+
 def test_what_names_a_dropped_column_goes_with_it(shop: MakeShop) -> None:
     """As PostgreSQL has it, where such a revision may run as well."""
     changed = shop(

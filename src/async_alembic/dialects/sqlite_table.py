@@ -319,21 +319,23 @@ class Rebuild:
         if not isinstance(element.select, sa.Select):
             return element
 
-        table = t.cast("sa.Table", element.table)
+        # A copy, as it can get a column for the ids.
+        into = t.cast("sa.Table", element.table).to_metadata(sa.MetaData())
         sources = {_source(s).key: s for s in element.select.selected_columns}
-        copied: dict[str, t.Any] = {
-            column.name: sources[column.key]
-            for column in table.columns
+        copied = [
+            (column, sources[column.key])
+            for column in into.columns
             if column.key in sources and column.computed is None
-        }
+        ]
 
         if (rowid := self._rowid()) is not None:
-            old: t.Any = sa.literal_column(f"{quote(self._name)}.{rowid}")
-            copied = {rowid: old, **copied}
+            into.append_column(sa.Column(rowid, sa.Integer))
+            ids: t.Any = sa.literal_column(f"{quote(self._name)}.{rowid}")
+            copied.insert(0, (into.columns[rowid], ids))
 
-        into = sa.table(table.name, *map(sa.column, copied), schema=table.schema)
-        select = sa.select(*copied.values())
-        return sa.insert(into).from_select(list(copied), select)
+        columns, expressions = zip(*copied, strict=True)
+        # With the defaults of columns that are new.
+        return into.insert().inline().from_select(columns, sa.select(*expressions))
 
     def _rowid(self) -> str | None:
         """A name for the id of a row, if both tables have one that no column names."""
