@@ -20,6 +20,7 @@ from .backends import EngineFactory
 from .servers import MariaDBServer
 from .servers import PostgresServer
 from .servers import Server
+from .twins import enforcing as enforcing
 from .twins import twin as twin
 
 

@@ -37,6 +37,7 @@ LAYERS = [
     {"errors"},
     {"status", "revisions", "config", "isolation", "translation", "proxies"},
     {"history", "writing", "dialects", "engines", "records"},
+    {"overrides"},
     {"reading", "locking"},
     {"scripts"},
     {"project"},

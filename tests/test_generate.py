@@ -42,6 +42,7 @@ from async_alembic import RevisionNotFoundError
 
 from .apps import Caller
 from .apps import Framework
+from .apps import make_app
 from .apps import write_revision
 from .backends import Backend
 from .backends import by_id
@@ -997,15 +998,17 @@ class TestAutogenerate:
         (script,) = caller(project.alembic, "revision", "one")
         assert "types.Money()" in Path(script.path).read_text()
 
-    def test_render_as_batch_makes_what_sqlite_can_run(
-        self, tmp_path: Path, engines: EngineFactory, caller: Caller
+    @pytest.mark.parametrize("context", [{}, {"render_as_batch": False}], ids=str)
+    def test_sqlite_gets_what_it_can_run_unless_told_otherwise(
+        self,
+        context: dict[str, Any],
+        tmp_path: Path,
+        engines: EngineFactory,
+        caller: Caller,
     ) -> None:
         name = sa.Column("name", sa.String(20), nullable=False)
         project = Project(
-            tmp_path,
-            engines,
-            metadatas=table("users", name),
-            context={"render_as_batch": True},
+            tmp_path, engines, metadatas=table("users", name), context=context
         )
         caller.execute(
             project.engine,
@@ -1013,10 +1016,43 @@ class TestAutogenerate:
             "INSERT INTO users VALUES (1, 'Ann')",
         )
         (script,) = caller(project.alembic, "revision", "not null")
-        assert "op.batch_alter_table('users'" in Path(script.path).read_text()
-        caller(project.alembic, "upgrade")
-        assert not caller(project.alembic, "needs_revision")
-        assert caller.query(project.engine, "SELECT * FROM users") == [(1, "Ann")]
+        is_batch = "op.batch_alter_table('users'" in Path(script.path).read_text()
+        assert is_batch != bool(context)
+
+        if is_batch:
+            caller(project.alembic, "upgrade")
+            assert not caller(project.alembic, "needs_revision")
+            assert caller.query(project.engine, "SELECT * FROM users") == [(1, "Ann")]
+
+    @pytest.mark.parametrize("with_sqlite", [False, True])
+    def test_one_revision_for_several_kinds_is_what_each_can_run(
+        self, with_sqlite: bool, tmp_path: Path, engines: EngineFactory, caller: Caller
+    ) -> None:
+        """A batch is plain ``ALTER TABLE`` elsewhere. Without need there is none."""
+        backends = [by_id("sqlite-sqlite3")] if with_sqlite else []
+        backends.append(by_id("postgresql-psycopg2"))
+        made = {f"db{n}": engines(backend) for n, backend in enumerate(backends)}
+        made["default"] = engines(backends[-1])
+        metadatas: Any = {
+            # Only in a batch, constraints without a name get one.
+            name: table("users", sa.Column("name", sa.Text, unique=with_sqlite))
+            for name in made
+        }
+        app = make_app("flask", tmp_path)
+        alembic = Alembic(app, metadatas=metadatas, engines=made)
+
+        for engine in made.values():
+            caller.execute(engine, "CREATE TABLE users (id INTEGER PRIMARY KEY)")
+
+        (script,) = caller(alembic, "revision", "name")
+        text = Path(script.path).read_text()
+        assert ("op.batch_alter_table" in text) == with_sqlite
+        caller(alembic, "upgrade")
+        assert not caller(alembic, "needs_revision")
+        caller(alembic, "downgrade")
+
+        for engine in made.values():
+            assert caller.columns(engine, "users") == {"id"}
 
 
 class Money(sa.types.UserDefinedType[Any]):

@@ -96,6 +96,7 @@ def test_the_public_names_are_pinned() -> None:
         "AmbiguousRevisionError",
         "AppError",
         "AsyncAlembicError",
+        "BatchError",
         "BlockingCallError",
         "ConfigurationError",
         "DatabaseConnectionError",
@@ -218,7 +219,7 @@ def test_every_error_is_public() -> None:
 
 def _error_classes() -> Iterator[type]:
     for _, cls in inspect.getmembers(errors, inspect.isclass):
-        if cls.__module__ == errors.__name__:
+        if cls.__module__.startswith(f"{errors.__name__}."):
             yield cls
 
 

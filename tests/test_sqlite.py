@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import StaticPool
 
 from async_alembic import SyncAlembic
 from async_alembic.errors import AsyncAlembicError
@@ -27,14 +27,17 @@ from .apps import one_connection
 from .apps import write_revision
 from .backends import by_id
 from .backends import EngineFactory
+from .backends import MEMORY_BACKENDS
 from .backends import on
 from .twins import dump
+from .twins import enforce_foreign_keys
 from .twins import FAIL
 from .twins import INSERT
 from .twins import LOG
 from .twins import on_sqlite
 from .twins import ONE_EACH
 from .twins import per_migration
+from .twins import sync_engine_of
 from .twins import Twin
 
 
@@ -48,12 +51,6 @@ def test_everything_of_sqlite_is_in_one_transaction(twin: Twin) -> None:
     sa.event.listen(sync_engine, "commit", lambda _: commits.append("COMMIT"))
     twin.upgrade()
     assert len(commits) == 1
-
-
-def sync_engine_of(twin: Twin) -> sa.Engine:
-    """What events are listened to on."""
-    engine = twin.engine
-    return engine.sync_engine if isinstance(engine, AsyncEngine) else engine
 
 
 class Modes:
@@ -176,20 +173,6 @@ with op.batch_alter_table("parent", recreate="always") as batch:
 """
 
 
-@pytest.fixture
-def enforcing(twin: Twin) -> Twin:
-    """With foreign keys enforced, as SQLAlchemy's documentation advises."""
-
-    sa.event.listen(sync_engine_of(twin), "connect", enforce_foreign_keys)
-    return twin
-
-
-def enforce_foreign_keys(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
 def children_of(twin: Twin) -> list[tuple[Any, ...]]:
     return twin.caller.query(twin.engine, "SELECT id, parent_id FROM child")
 
@@ -211,6 +194,36 @@ def test_a_batch_change_of_a_parent_keeps_its_children(
 
     with pytest.raises(sa.exc.IntegrityError):
         enforcing.caller.execute(enforcing.engine, "INSERT INTO child VALUES (4, 9)")
+
+
+@on(MEMORY_BACKENDS)
+@pytest.mark.parametrize("options", [{}, {"poolclass": StaticPool}], ids=["", "static"])
+def test_a_database_in_memory_is_all_or_nothing_as_well(
+    options: dict[str, Any], twin: Twin, engines: EngineFactory
+) -> None:
+    twin.engine = engines(twin.backend, **options)
+    sa.event.listen(sync_engine_of(twin), "connect", enforce_foreign_keys)
+
+    def look() -> list[Any]:
+        schema = twin.caller.query(twin.engine, "SELECT type, name FROM sqlite_master")
+        return [schema, children_of(twin), enforces(twin), twin.engine.pool.status()]
+
+    trigger = "CREATE TRIGGER t AFTER DELETE ON parent BEGIN SELECT 1; END"
+    first = f"{PARENT}\nop.execute({trigger!r})"
+    twin.history(first)
+    twin.upgrade()
+    before = look()
+    assert before[1] == [(1, 1), (2, 1), (3, 2)]
+    twin.history(first, f"{BATCH}\nop.execute('DELETE FROM child')\n{FAIL}")
+
+    with pytest.raises(MigrationError):
+        twin.upgrade()
+
+    assert look() == before
+    twin.history(first, BATCH)
+    assert twin.upgrade() == ["a2"]
+    assert sorted(look()[0]) == sorted(before[0])
+    assert look()[1:] == before[1:]
 
 
 @on_sqlite

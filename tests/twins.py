@@ -12,6 +12,7 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import Alembic
 from async_alembic.errors import MigrationError
@@ -210,3 +211,23 @@ def twin(
 ) -> Twin:
     options = getattr(request, "param", {})
     return Twin(backend, caller, database_factory, engines, tmp_path, **options)
+
+
+def sync_engine_of(twin: Twin) -> sa.Engine:
+    """What events are listened to on."""
+    engine = twin.engine
+    return engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+
+
+@pytest.fixture
+def enforcing(twin: Twin) -> Twin:
+    """With foreign keys enforced, as SQLAlchemy's documentation advises."""
+
+    sa.event.listen(sync_engine_of(twin), "connect", enforce_foreign_keys)
+    return twin
+
+
+def enforce_foreign_keys(connection: Any, record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -7,6 +7,7 @@ Importing this package loads neither Alembic nor a framework.
 from .errors import AmbiguousRevisionError
 from .errors import AppError
 from .errors import AsyncAlembicError
+from .errors import BatchError
 from .errors import BlockingCallError
 from .errors import ConfigurationError
 from .errors import DatabaseConnectionError
@@ -37,6 +38,7 @@ __all__ = [
     "AmbiguousRevisionError",
     "AppError",
     "AsyncAlembicError",
+    "BatchError",
     "BlockingCallError",
     "ConfigurationError",
     "DatabaseConnectionError",

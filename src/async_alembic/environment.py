@@ -20,6 +20,7 @@ from .dialects import dialect_of
 from .errors import UnknownRevisionInDatabaseError
 from .locking import HeldLock
 from .locking import Turn
+from .overrides import overridden
 from .records import PartialRecord
 
 if t.TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Environment:
             iter(())
         )
 
+        # A revision of several databases is rendered as a whole.
+        needs_batch = any(
+            dialect_of(access.connections[name]).needs_batch for name in metadatas
+        )
+
         for name, metadata in metadatas.items():
             options = project.settings.context_options()
 
@@ -83,6 +89,7 @@ class Environment:
             options.setdefault(
                 "transactional_ddl", dialect_of(connection).transactional_ddl
             )
+            options.setdefault("render_as_batch", needs_batch)
             environment_context = EnvironmentContext(
                 project.config,
                 project.scripts,
@@ -206,7 +213,9 @@ class Environment:
 
             for name in names:
                 context = self.contexts[name]
-                stack.enter_context(_block_of(context, self.migrations[name]))
+                stack.enter_context(
+                    overridden(context, self.ops[name], self.migrations[name])
+                )
                 stack.enter_context(context.begin_transaction())
 
                 if single:
@@ -372,15 +381,3 @@ def _connection(context: MigrationContext) -> sa.Connection:
     connection = context.connection
     assert connection is not None
     return connection
-
-
-@contextlib.contextmanager
-def _block_of(context: MigrationContext, migration: Migration) -> c.Iterator[None]:
-    """Let ``context.autocommit_block`` be the database's."""
-    block = functools.partial(migration.autocommit_block, context.autocommit_block)
-    context.autocommit_block = block  # type: ignore[method-assign]
-
-    try:
-        yield
-    finally:
-        del context.autocommit_block

@@ -16,6 +16,7 @@ from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..revisions import to_ids
 from ..translation import translated_errors
+from .naming import name_constraints
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -86,6 +87,9 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
                 context.run_no_autogenerate(current, env.contexts[name])
             else:
                 context.run_autogenerate(current, env.contexts[name])
+
+                if env.contexts[name].opts["render_as_batch"]:
+                    name_constraints(context.generated_revisions)
 
         # What was read needs no transaction while files are written.
         env.ops[name].get_bind().rollback()

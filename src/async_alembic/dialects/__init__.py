@@ -15,6 +15,8 @@ from .base import is_usable as is_usable
 from .base import Migration as Migration
 from .base import SessionLock as SessionLock
 from .mysql import MySQL
+from .names import foreign_key_name as foreign_key_name
+from .names import unique_name as unique_name
 from .postgresql import PostgreSQL
 from .sqlite import SQLite
 

@@ -81,7 +81,8 @@ class AsyncpgBinding:
 
             statement, parameters = _named(statement, parameters)
 
-        text, arguments = self._bind(statement, parameters or {}, context)
+        named: dict[str, t.Any] = dict(parameters or {})
+        text, arguments = self._bind(statement, named, context)
 
         if not arguments:
             self._execute_text(cursor, text, context)
@@ -94,9 +95,9 @@ class AsyncpgBinding:
 
         for each in before:
             with contextlib.closing(self._adapted.cursor()) as other:
-                self.execute(other, each.text, parameters, context)
+                self.execute(other, each.text, named, context)
 
-        text, arguments = self._bind(last.text, parameters, context)
+        text, arguments = self._bind(last.text, named, context)
         self._execute_natively(cursor, text, tuple(arguments), context)
 
     def execute_as_it_is(
@@ -224,7 +225,8 @@ class AsyncpgBinding:
 
             if statements[0].words[:1] and statements[0].words[0] not in _manipulates:
                 # What was prepared for the tables as they were is of no use now.
-                t.cast("t.Any", context.dialect)._invalidate_schema_cache()
+                dialect: t.Any = self._connection.dialect
+                dialect._invalidate_schema_cache()
 
             return
 

@@ -16,11 +16,18 @@ from ..errors import ConfigurationError
 from ..errors import first_line
 from ..holders import LockHolder
 
+if t.TYPE_CHECKING:
+    from alembic.operations import BatchOperations
+
 #: Waits until the first function returns true. The second one tells who is in the way.
 Wait: t.TypeAlias = c.Callable[
     [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
 ]
 Block: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[None]]
+#: ``batch_alter_table`` of Alembic's operations.
+Batch: t.TypeAlias = c.Callable[
+    ..., contextlib.AbstractContextManager["BatchOperations"]
+]
 Setting: t.TypeAlias = str | int | float
 
 
@@ -171,6 +178,16 @@ class Migration:
 
             raise
 
+    def batch_alter_table(
+        self, batch: Batch, *args: t.Any, **kwargs: t.Any
+    ) -> contextlib.AbstractContextManager[BatchOperations]:
+        """What a revision enters to change a table as a whole.
+
+        :param batch: Alembic's own, which changes the table at its end.
+        :param args: The arguments of that.
+        """
+        return batch(*args, **kwargs)
+
 
 class Dialect:
     """A database that needs nothing special."""
@@ -179,6 +196,9 @@ class Dialect:
     transactional_ddl: bool | None = None
     #: Whether nothing is ever left of a revision that has failed.
     is_atomic = True
+    #: Whether most changes of a table need a new one, so that revisions are to be
+    #: generated with ``batch_alter_table``.
+    needs_batch: bool = False
 
     @contextlib.contextmanager
     def migrating(

@@ -14,8 +14,10 @@ import copy
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.types import NullType
+from sqlalchemy.util import memoized_property
 
 from .asyncpg_binding import AsyncpgBinding
 from .base import is_usable
@@ -75,7 +77,7 @@ def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
 
     for name in [*vars(copied)]:
         # What it remembers was made for the other way to bind.
-        if isinstance(getattr(type(copied), name, None), sa.util.memoized_property):
+        if isinstance(getattr(type(copied), name, None), memoized_property):
             del vars(copied)[name]
 
     copied.bind_typing = _psycopg2.bind_typing
@@ -142,12 +144,12 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
 
     driver_connection.cursor_factory = cursor_factory_of(driver_connection)
     connection.dialect = _bound_as_on_psycopg2(connection.dialect)
-    sa.event.listen(connection, "begin", begin)
+    event.listen(connection, "begin", begin)
 
     try:
         yield
     finally:
-        sa.event.remove(connection, "begin", begin)
+        event.remove(connection, "begin", begin)
 
         if is_usable(connection):
             driver_connection.cursor_factory = factory

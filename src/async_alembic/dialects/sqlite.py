@@ -4,14 +4,13 @@ import collections.abc as c
 import contextlib
 import re
 import typing as t
-from collections import Counter
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
 from ..errors import ConfigurationError
-from ..errors import ForeignKeyError
 from ..holders import LockHolder
+from .base import Batch
 from .base import Block
 from .base import Dialect
 from .base import Interruption
@@ -20,9 +19,17 @@ from .base import Migration
 from .base import Setting
 from .base import Wait
 from .file_locks import find_holder
+from .foreign_keys import find_error
+from .foreign_keys import find_violations
+from .foreign_keys import Violation
+from .sqlite_batch import Recreation
+from .sqlite_driver import end_transaction
+from .sqlite_driver import execute
+from .sqlite_driver import in_transaction
+from .sqlite_driver import pragma
 
-#: The table, the rowid if it has one, and the table that the row refers to.
-_Violation: t.TypeAlias = tuple[str, int | None, str]
+if t.TYPE_CHECKING:
+    from alembic.operations import BatchOperations
 
 #: The primary codes SQLITE_BUSY and SQLITE_LOCKED (https://www.sqlite.org/rescode.html).
 _BLOCKED = {5, 6}
@@ -41,6 +48,11 @@ _needs_no_transaction = re.compile(
     r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
     re.IGNORECASE,
 )
+_creates = re.compile(
+    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
+    re.IGNORECASE,
+)
 
 
 class SQLite(Dialect):
@@ -56,6 +68,7 @@ class SQLite(Dialect):
     """
 
     transactional_ddl: bool | None = True
+    needs_batch: bool = True
 
     @contextlib.contextmanager
     def migrating(
@@ -67,14 +80,14 @@ class SQLite(Dialect):
         :param connection: A connection that is not in a transaction.
         :param wait: Waits until no other one is writing.
         """
-        is_always_open = _in_transaction(connection)
-        enforced = _pragma(connection, "foreign_keys") == [(1,)]
+        is_always_open = in_transaction(connection)
+        enforced = pragma(connection, "foreign_keys") == [(1,)]
         migration = SQLiteMigration(connection, wait, enforced)
 
         try:
             if enforced:
-                _end_transaction(connection)
-                _pragma(connection, "foreign_keys=OFF")
+                end_transaction(connection)
+                pragma(connection, "foreign_keys=OFF")
 
             with migration.listening():
                 migration.begin()
@@ -89,7 +102,7 @@ class SQLite(Dialect):
                     raise
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
-        found = _pragma(connection, name) if re.fullmatch(r"\w+", name) else []
+        found = pragma(connection, name) if re.fullmatch(r"\w+", name) else []
 
         if not found:
             raise ConfigurationError(
@@ -104,7 +117,7 @@ class SQLite(Dialect):
         self, connection: sa.Connection, name: str, value: Setting | None
     ) -> None:
         text = str(value).replace("'", "''")
-        _pragma(connection, f"{name}='{text}'")
+        pragma(connection, f"{name}='{text}'")
 
     def _put_back(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
@@ -146,10 +159,12 @@ class SQLiteMigration(Migration):
         super().__init__(connection)
         self._wait = wait
         self._check_keys = check_keys
-        self._violations: list[_Violation] | None = None
+        self._violations: list[Violation] | None = None
         self._is_begun = False
         self._is_in_block = False
         self._version: object = None
+        #: The names of triggers and indexes that Alembic alone would have lost.
+        self._put_back: set[str] = set()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
@@ -170,24 +185,24 @@ class SQLiteMigration(Migration):
                 event.remove(self._connection, name, listener)
 
     def begin(self) -> None:
-        _end_transaction(self._connection)
+        end_transaction(self._connection)
 
         if self._wait is None:
-            _execute(self._connection, "BEGIN IMMEDIATE")
+            execute(self._connection, "BEGIN IMMEDIATE")
         else:
             # SQLite itself would wait without listening to anyone.
-            [(timeout,)] = _pragma(self._connection, "busy_timeout")
-            _pragma(self._connection, "busy_timeout=0")
+            [(timeout,)] = pragma(self._connection, "busy_timeout")
+            pragma(self._connection, "busy_timeout=0")
 
             try:
                 self._wait(self._try_to_begin, lambda: _find_blocker(self._connection))
             finally:
-                _pragma(self._connection, f"busy_timeout={timeout}")
+                pragma(self._connection, f"busy_timeout={timeout}")
 
         self._is_begun = True
 
         if self._check_keys and self._violations is None:
-            self._violations = _find_violations(self._connection)
+            self._violations = find_violations(self._connection)
 
     def goes_on(self) -> bool:
         if self._is_begun:
@@ -197,7 +212,7 @@ class SQLiteMigration(Migration):
         self.begin()
         # It changes when another connection has committed
         # (https://www.sqlite.org/pragma.html#pragma_data_version).
-        [self._version] = _pragma(self._connection, "data_version")
+        [self._version] = pragma(self._connection, "data_version")
         return self._version == before
 
     @contextlib.contextmanager
@@ -212,9 +227,25 @@ class SQLiteMigration(Migration):
         finally:
             self._is_in_block = False
 
+    @contextlib.contextmanager
+    def batch_alter_table(
+        self, batch: Batch, table_name: str, *args: t.Any, **kwargs: t.Any
+    ) -> c.Iterator[BatchOperations]:
+        """Lose nothing of a table that is made anew."""
+        with contextlib.ExitStack() as stack:
+            operations = stack.enter_context(batch(table_name, *args, **kwargs))
+            yield operations
+            recreation = Recreation.of(self._connection, operations.impl)
+
+            if recreation is not None:
+                with recreation.keeping() as names:
+                    stack.close()
+
+                self._put_back |= names
+
     def _try_to_begin(self) -> bool:
         try:
-            _execute(self._connection, "BEGIN IMMEDIATE")
+            execute(self._connection, "BEGIN IMMEDIATE")
         except self._connection.dialect.loaded_dbapi.Error as e:
             if _is_blocked(e):
                 return False
@@ -243,7 +274,7 @@ class SQLiteMigration(Migration):
         if self._is_in_block and _needs_no_transaction.match(statement):
             if self._is_begun:
                 self._before_commit(connection)
-                _execute(connection, "COMMIT")
+                execute(connection, "COMMIT")
 
             return statement, parameters
 
@@ -253,15 +284,31 @@ class SQLiteMigration(Migration):
         if _begins.fullmatch(statement):
             return "SELECT 1", parameters
 
+        if self._put_back and (match := _creates.match(statement)):
+            self._make_room(connection, match)
+
         return statement, parameters
 
+    def _make_room(self, connection: sa.Connection, creates: re.Match[str]) -> None:
+        """Let a revision create by itself what Alembic alone would have lost."""
+        name = creates["name"].strip('"').lower()
+
+        if name in self._put_back:
+            self._put_back.discard(name)
+            execute(
+                connection,
+                f"DROP {creates['kind']} IF EXISTS"
+                f" {creates['schema'] or ''}{creates['name']}",
+            )
+
     def _before_commit(self, connection: sa.Connection) -> None:
-        after = _find_violations(connection) if self._check_keys else []
+        if self._check_keys:
+            before, after = self._violations or [], find_violations(connection)
 
-        if new := _find_new(self._violations or [], after):
-            raise ForeignKeyError(*new)
+            if error := find_error(connection, before, after):
+                raise error
 
-        [self._version] = _pragma(connection, "data_version")
+        [self._version] = pragma(connection, "data_version")
         self._is_begun = False
 
     def _before_rollback(self, connection: sa.Connection) -> None:
@@ -275,26 +322,11 @@ def _leave(connection: sa.Connection, enforced: bool, is_always_open: bool) -> N
     connection.connection.rollback()
 
     if enforced:
-        _end_transaction(connection)
-        _pragma(connection, "foreign_keys=ON")
+        end_transaction(connection)
+        pragma(connection, "foreign_keys=ON")
 
-    if is_always_open and not _in_transaction(connection):
-        _execute(connection, "BEGIN")
-
-
-def _find_violations(connection: sa.Connection) -> list[_Violation]:
-    return [row[:3] for row in _pragma(connection, "foreign_key_check")]
-
-
-def _find_new(before: list[_Violation], after: list[_Violation]) -> _Violation | None:
-    """A violation that was not there before. Rows are counted for each pair of tables,
-    as they can get other ids when a table is rebuilt.
-    """
-    counts_before = Counter((table, parent) for table, _, parent in before)
-    counts = Counter((table, parent) for table, _, parent in after)
-    grown = {pair for pair, count in counts.items() if count > counts_before[pair]}
-    found = [v for v in after if (v[0], v[2]) in grown]
-    return min(found, key=lambda v: (v in before, str(v)), default=None)
+    if is_always_open and not in_transaction(connection):
+        execute(connection, "BEGIN")
 
 
 def _is_blocked(error: BaseException) -> bool:
@@ -302,39 +334,10 @@ def _is_blocked(error: BaseException) -> bool:
 
 
 def _find_blocker(connection: sa.Connection) -> LockHolder | None:
-    rows = _pragma(connection, "database_list")
+    rows = pragma(connection, "database_list")
     file = next((row[2] for row in rows if row[1] == "main"), "")
     return (
         find_holder(file, "WRITE", _WRITER)
         or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
         or find_holder(file, "READ", _READER)
     )
-
-
-def _end_transaction(connection: sa.Connection) -> None:
-    """End the empty transaction that ``sqlite3`` always has open with its setting
-    ``autocommit=False``. In it, foreign keys cannot be turned on or off, and another
-    connection could be the first to write.
-    """
-    if _in_transaction(connection):
-        _execute(connection, "COMMIT")
-
-
-def _in_transaction(connection: sa.Connection) -> bool:
-    driver_connection: t.Any = connection.connection.driver_connection
-    return bool(driver_connection.in_transaction)
-
-
-def _pragma(connection: sa.Connection, pragma: str) -> list[tuple[t.Any, ...]]:
-    return _execute(connection, f"PRAGMA {pragma}")
-
-
-def _execute(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
-    # Through the driver: SQLAlchemy would begin a transaction.
-    cursor = connection.connection.cursor()
-
-    try:
-        connection.dialect.do_execute(cursor, statement, ())
-        return [tuple(row) for row in cursor.fetchall()]
-    finally:
-        cursor.close()

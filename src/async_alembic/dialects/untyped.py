@@ -18,9 +18,7 @@ _NETWORK = {650, 869}
 
 
 class Untyped(NullType):
-    def result_processor(
-        self, dialect: sa.Dialect, coltype: object
-    ) -> Processor | None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> t.Any:
         if coltype in _JSON:
             return sa.JSON().dialect_impl(dialect).result_processor(dialect, coltype)
 

@@ -1,0 +1,35 @@
+"""Statements to SQLite past SQLAlchemy, which would begin a transaction for them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+
+def execute(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
+    cursor = connection.connection.cursor()
+
+    try:
+        connection.dialect.do_execute(cursor, statement, ())
+        return [tuple(row) for row in cursor.fetchall()]
+    finally:
+        cursor.close()
+
+
+def pragma(connection: sa.Connection, text: str) -> list[tuple[t.Any, ...]]:
+    return execute(connection, f"PRAGMA {text}")
+
+
+def in_transaction(connection: sa.Connection) -> bool:
+    driver_connection: t.Any = connection.connection.driver_connection
+    return bool(driver_connection.in_transaction)
+
+
+def end_transaction(connection: sa.Connection) -> None:
+    """End the empty transaction that ``sqlite3`` always has open with its setting
+    ``autocommit=False``. In it, foreign keys cannot be turned on or off, and another
+    connection could be the first to write.
+    """
+    if in_transaction(connection):
+        execute(connection, "COMMIT")

@@ -1,0 +1,75 @@
+"""What is wrong before a database or a history is looked at."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .base import AsyncAlembicError
+from .base import first_line
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+class ConfigurationError(AsyncAlembicError):
+    """A config key, a constructor argument or a folder is missing or wrong."""
+
+
+class AppError(ConfigurationError):
+    """It is not clear which app is meant, or the app was not registered."""
+
+
+class TargetError(ConfigurationError):
+    """Engines and metadata are missing, of mixed kinds, or do not match."""
+
+
+class ScriptLocationError(ConfigurationError):
+    """There is no script directory.
+
+    :ivar path: Where it should be.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"There is no script directory '{path}'. Run 'db mkdir' to create it, or"
+            " correct app.config['ALEMBIC']['script_location']."
+        )
+        self.path = path
+
+
+class BlockingCallError(AsyncAlembicError):
+    """A blocking method was called in a thread whose event loop is running.
+
+    :ivar method: The name of the method or property.
+    :ivar awaited: What to await instead.
+    """
+
+    def __init__(self, method: str, awaited: str) -> None:
+        super().__init__(
+            f"'SyncAlembic.{method}' would block the event loop that runs in this"
+            f" thread. Use 'await alembic.{awaited}' of 'Alembic', or call it in"
+            " another thread."
+        )
+        self.method = method
+        self.awaited = awaited
+
+
+class DatabaseConnectionError(AsyncAlembicError):
+    """A database cannot be reached, or refuses the login.
+
+    :ivar database: The name of the engine, such as ``"default"``.
+    :ivar url: The engine's URL, its password hidden.
+    """
+
+    def __init__(self, database: str, url: sa.URL, error: BaseException) -> None:
+        self.database = database
+        self.url: str = url.render_as_string(hide_password=True)
+        reason = first_line(error)
+
+        if url.password:
+            reason = reason.replace(str(url.password), "***")
+
+        super().__init__(
+            f"Cannot connect to database '{database}' at {self.url}: {reason}. Check"
+            " the URL, the login, and that the server is running."
+        )
