@@ -16,6 +16,7 @@ from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..revisions import to_ids
 from ..translation import translated_errors
+from .ordering import put_in_order
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -166,7 +167,12 @@ def _revision_context(
         "rev_id": new.rev_id or unused_id(project),
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
     }
-    return autogenerate.RevisionContext(project.config, project.scripts, command_args)
+    return autogenerate.RevisionContext(
+        project.config,
+        project.scripts,
+        command_args,
+        process_revision_directives=put_in_order,
+    )
 
 
 def _check_template(project: Project) -> None:
