@@ -6,7 +6,6 @@ tables and computed columns come as they are found, in an order that databases r
 
 from __future__ import annotations
 
-import collections.abc as c
 import graphlib
 import typing as t
 

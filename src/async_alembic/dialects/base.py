@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..holders import LockHolder
+from .defaults import Defaults
 
 #: Waits until the first function returns true. The second one tells who is in the way.
 Wait: t.TypeAlias = c.Callable[
@@ -159,6 +160,7 @@ class Dialect:
 
     #: Whether DDL can be rolled back; ``None`` leaves the answer to Alembic.
     transactional_ddl: bool | None = None
+    defaults: t.ClassVar[Defaults] = Defaults()
 
     @contextlib.contextmanager
     def migrating(

@@ -21,6 +21,7 @@ from .base import Migration
 from .base import SessionLock
 from .base import Setting
 from .base import Wait
+from .defaults import Defaults
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
@@ -52,6 +53,16 @@ class MySQL(Dialect):
     """Locks are named and belong to a session, so that the commits which DDL implies do
     not end them (https://mariadb.com/kb/en/get_lock/).
     """
+
+    defaults: t.ClassVar[Defaults] = Defaults(
+        backslashes=True,
+        synonyms={
+            "current_timestamp": "current_timestamp()",
+            "now()": "current_timestamp()",
+            "false": "0",
+            "true": "1",
+        },
+    )
 
     @contextlib.contextmanager
     def migrating(
