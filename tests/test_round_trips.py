@@ -36,7 +36,7 @@ from .round_trips.strategies import changes
 from .round_trips.trips import Trip
 
 #: How many models each driver gets. With several hundred, more is found.
-EXAMPLES = int(os.environ.get("ROUND_TRIPS", 8))
+EXAMPLES = int(os.environ.get("ROUND_TRIPS", 6))
 BLOCKING = [backend for backend in ONE_OF_EACH_KIND if not backend.is_async]
 PAGE = Path(__file__).parent.parent / "docs/explanation/autogenerate.md"
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MySQL, MariaDB"}

@@ -209,12 +209,15 @@ def tables(inspector: sa.Inspector, schema: str | None) -> Contents:
 
 def names_of(metadata: sa.MetaData) -> set[str]:
     """The names that the models give to indexes and constraints."""
-    named: list[sa.Constraint | sa.Index] = [
-        item
+    return {
+        str(name)
         for table in metadata.tables.values()
-        for item in (*table.constraints, *table.indexes)
-    ]
-    return {str(item.name) for item in named if isinstance(item.name, str)}
+        for name in (
+            *(constraint.name for constraint in table.constraints),
+            *(index.name for index in table.indexes),
+        )
+        if isinstance(name, str)
+    }
 
 
 def normalized(found: Contents, named: set[str]) -> Contents:
