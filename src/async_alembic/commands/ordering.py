@@ -122,10 +122,7 @@ def _key_of(op: ops.MigrateOperation) -> Key | None:
 
 
 def _is_dropped_foreign_key(op: ops.MigrateOperation) -> bool:
-    is_foreign_key = (
-        isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
-    )
-    return is_foreign_key
+    return isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
 
 
 def _referred(op: ops.MigrateOperation) -> Key | None:

@@ -94,7 +94,7 @@ class Defaults:
         return match[1].replace("''", "'")
 
     def _plain(self, sql: str) -> str:
-        return self.synonyms.get(sql.lower(), sql.lower())
+        return self.synonyms.get(sql.lower(), sql)
 
 
 def _is_same_number(one: str, other: str) -> bool:
