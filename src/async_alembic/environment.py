@@ -100,6 +100,7 @@ class Environment:
             )
             self.environment_contexts[name] = environment_context
             self.contexts[name] = environment_context.get_context()
+            dialect_of(connection).defaults.compared_by(self.contexts[name].impl)
             self.ops[name] = Operations(self.contexts[name])
 
     @property

@@ -17,6 +17,7 @@ from ..errors import NotUpToDateError
 from ..revisions import to_ids
 from ..translation import translated_errors
 from .naming import name_constraints
+from .ordering import put_in_order
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -170,7 +171,12 @@ def _revision_context(
         "rev_id": new.rev_id or unused_id(project),
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
     }
-    return autogenerate.RevisionContext(project.config, project.scripts, command_args)
+    return autogenerate.RevisionContext(
+        project.config,
+        project.scripts,
+        command_args,
+        process_revision_directives=put_in_order,
+    )
 
 
 def _check_template(project: Project) -> None:

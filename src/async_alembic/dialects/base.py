@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..holders import LockHolder
+from .defaults import Defaults
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
@@ -199,6 +200,7 @@ class Dialect:
     #: Whether most changes of a table need a new one, so that revisions are to be
     #: generated with ``batch_alter_table``.
     needs_batch: bool = False
+    defaults: t.ClassVar[Defaults] = Defaults()
 
     @contextlib.contextmanager
     def migrating(

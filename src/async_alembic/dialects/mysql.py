@@ -20,6 +20,7 @@ from .base import Migration
 from .base import SessionLock
 from .base import Setting
 from .base import Wait
+from .defaults import Defaults
 from .mysql_migration import MySQLMigration
 from .pymysql_binding import bound_as_on_pymysql
 
@@ -53,6 +54,15 @@ class MySQL(Dialect):
     """
 
     is_atomic = False
+    defaults: t.ClassVar[Defaults] = Defaults(
+        backslashes=True,
+        synonyms={
+            "current_timestamp": "current_timestamp()",
+            "now()": "current_timestamp()",
+            "false": "0",
+            "true": "1",
+        },
+    )
 
     @contextlib.contextmanager
     def migrating(

@@ -35,12 +35,12 @@ class DeclaredType(sa.types.TypeDecorator[t.Any]):
     :param text: The type and the collation.
     """
 
-    impl = sa.types.NullType
+    impl: t.Any = sa.types.NullType
     cache_ok = True
 
     def __init__(self, reflected: sa.types.TypeEngine[t.Any], text: str) -> None:
         super().__init__()
-        self.impl = reflected  # type: ignore[assignment]
+        self.impl = reflected
         self.text = text
 
 

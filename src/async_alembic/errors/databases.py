@@ -127,8 +127,12 @@ class ForeignKeyError(AsyncAlembicError):
         columns: tuple[str, ...] = (),
         referred: tuple[str, ...] = (),
     ) -> None:
-        self.table, self.row, self.parent = table, row, parent
-        self.constraint, self.columns, self.referred = constraint, columns, referred
+        self.table = table
+        self.row = row
+        self.parent = parent
+        self.constraint = constraint
+        self.columns = columns
+        self.referred = referred
         to = f"{parent} ({', '.join(referred)})" if referred else parent
         key = f"'{constraint}'" if constraint else f"({', '.join(columns)}) to {to}"
         what = (

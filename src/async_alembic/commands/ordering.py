@@ -1,0 +1,140 @@
+"""The order of what autogenerate writes, by what depends on what.
+
+Alembic orders tables that are created. Tables that are dropped, foreign keys of other
+tables and computed columns come as they are found, in an order that databases refuse.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import typing as t
+
+from alembic.operations import ops
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    Key: t.TypeAlias = tuple[str | None, str]
+    Operations: t.TypeAlias = list[ops.MigrateOperation]
+
+
+def put_in_order(
+    context: object, revision: object, directives: list[ops.MigrationScript]
+) -> None:
+    """Order the operations for the database that was compared last.
+
+    Has the arguments of a ``process_revision_directives`` function.
+    """
+    upgrade = directives[0].upgrade_ops_list[-1]
+    downgrade = directives[0].downgrade_ops_list[-1]
+    upgrade.ops[:] = _with_sorted_drops(_with_apart_foreign_keys(upgrade.ops))
+    upgrade.reverse_into(downgrade)
+
+    for container in upgrade, downgrade:
+        container.ops[:] = _without_indexes_of_dropped_tables(container.ops)
+
+
+def _with_apart_foreign_keys(operations: Operations) -> Operations:
+    """Drop foreign keys before what they refer to is dropped or changed, and create
+    them after that.
+    """
+    touched = {key for op in operations if (key := _key_of(op)) is not None}
+    first: Operations = []
+    last: Operations = []
+    between: Operations = []
+
+    for op in operations:
+        if not isinstance(op, ops.ModifyTableOps):
+            between.append(op)
+            continue
+
+        others = touched - {_key_of(op)}
+        drops = [o for o in op.ops if _is_dropped_foreign_key(o)]
+        creates = [o for o in op.ops if isinstance(o, ops.CreateForeignKeyOp)]
+        early = [o for o in drops if _referred(o.reverse()) in others]
+        late = [o for o in creates if _referred(o) in others]
+        rest = [o for o in op.ops if o not in drops and o not in creates]
+        rest = _with_computed_columns_dropped_first(rest)
+        rest = [o for o in drops if o not in early] + rest
+        rest += [o for o in creates if o not in late]
+
+        for container, some in (first, early), (between, rest), (last, late):
+            if some:
+                container.append(
+                    ops.ModifyTableOps(op.table_name, some, schema=op.schema)
+                )
+
+    return [*first, *between, *last]
+
+
+def _with_computed_columns_dropped_first(operations: Operations) -> Operations:
+    drops = [o for o in operations if isinstance(o, ops.DropColumnOp)]
+    in_order = iter(sorted(drops, key=lambda o: o.to_column().computed is None))
+    return [next(in_order) if o in drops else o for o in operations]
+
+
+def _with_sorted_drops(operations: Operations) -> Operations:
+    """Drop tables before those that they refer to."""
+    tables = {
+        _key_of(op): op.to_table()
+        for op in operations
+        if isinstance(op, ops.DropTableOp)
+    }
+    graph = {
+        key: {other for other in tables if other != key and _refers(tables[other], key)}
+        for key in tables
+    }
+
+    try:
+        keys = [*graphlib.TopologicalSorter(graph).static_order()]
+    except graphlib.CycleError:
+        return operations
+
+    in_order = iter([op for key in keys for op in operations if _key_of(op) == key])
+    return [next(in_order) if _key_of(op) in tables else op for op in operations]
+
+
+def _without_indexes_of_dropped_tables(operations: Operations) -> Operations:
+    """A table's indexes go with it. MySQL refuses to drop one before the table, if it
+    is that of a foreign key.
+    """
+    dropped = {_key_of(op) for op in operations if isinstance(op, ops.DropTableOp)}
+    kept: Operations = []
+
+    for op in operations:
+        if isinstance(op, ops.ModifyTableOps) and _key_of(op) in dropped:
+            op.ops[:] = [o for o in op.ops if not isinstance(o, ops.DropIndexOp)]
+
+            if not op.ops:
+                continue
+
+        kept.append(op)
+
+    return kept
+
+
+def _key_of(op: ops.MigrateOperation) -> Key | None:
+    """The table that is dropped or changed."""
+    if isinstance(op, (ops.DropTableOp, ops.ModifyTableOps)):
+        return op.schema, op.table_name
+
+    return None
+
+
+def _is_dropped_foreign_key(op: ops.MigrateOperation) -> bool:
+    return isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
+
+
+def _referred(op: ops.MigrateOperation) -> Key | None:
+    if isinstance(op, ops.CreateForeignKeyOp):
+        return op.kw.get("referent_schema"), op.referent_table
+
+    return None
+
+
+def _refers(table: sa.Table, key: Key | None) -> bool:
+    return any(
+        (target.schema, target.name) == key
+        for constraint in table.foreign_key_constraints
+        for target in [constraint.elements[0].column.table]
+    )

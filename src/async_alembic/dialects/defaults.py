@@ -1,0 +1,104 @@
+"""Whether a server default is the same in the models and in the database.
+
+Alembic compares texts, or has the server compare values. Some that are equal it takes
+for different, and changes in every revision; some it cannot ask the server about.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import decimal
+import re
+import typing as t
+
+import sqlalchemy as sa
+
+# In parentheses, as Alembic puts some, or with a cast, as PostgreSQL shows them.
+_string = re.compile(r"\(?'((?:[^']|'')*)'\)?(?:::.*)?", re.DOTALL)
+_escaping_string = re.compile(r"\(?'((?:[^'\\]|''|\\.)*)'\)?", re.DOTALL)
+_escaped = re.compile(r"''|\\(.)", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Defaults:
+    """How a database shows server defaults.
+
+    :param backslashes: Whether a backslash escapes in strings.
+    :param synonyms: What the database calls a function, by how models call it.
+    """
+
+    backslashes: bool = False
+    synonyms: c.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def compared_by(self, impl: t.Any) -> None:
+        """Have Alembic ask here first.
+
+        A ``compare_server_default`` function would be called for computed columns as
+        well, of which Alembic then takes an attribute that they do not have.
+
+        :param impl: The ``impl`` of a migration context.
+        """
+        compare = impl.compare_server_default
+
+        def compare_server_default(
+            inspected: sa.Column[t.Any],
+            column: sa.Column[t.Any],
+            new: str | None,
+            found: str | None,
+        ) -> bool:
+            if new is None or found is None:
+                return bool(compare(inspected, column, new, found))
+
+            is_changed = self._is_changed(inspected, column, new, found)
+
+            if is_changed is None:
+                return bool(compare(inspected, column, new, found))
+
+            return is_changed
+
+        impl.compare_server_default = compare_server_default
+
+    def _is_changed(
+        self,
+        inspected: sa.Column[t.Any],
+        column: sa.Column[t.Any],
+        new: str,
+        found: str,
+    ) -> bool | None:
+        """Whether a default has changed; None where Alembic can tell."""
+        arg = getattr(column.server_default, "arg", None)
+        value = arg if isinstance(arg, str) else self._unquoted(new)
+
+        if value is None:
+            return False if self._plain(found) == self._plain(new) else None
+
+        text = self._unquoted(found)
+
+        if text == value or text is None and _is_same_number(found, value):
+            return False
+
+        # What Alembic would send to the server is not valid.
+        is_certain = "'" in value or inspected.type.__visit_name__ == "JSON"
+        return True if text is not None and is_certain else None
+
+    def _unquoted(self, sql: str) -> str | None:
+        match = (_escaping_string if self.backslashes else _string).fullmatch(sql)
+
+        if match is None:
+            return None
+
+        if self.backslashes:
+            return _escaped.sub(lambda escape: escape[1] or "'", match[1])
+
+        return match[1].replace("''", "'")
+
+    def _plain(self, sql: str) -> str:
+        return self.synonyms.get(sql.lower(), sql)
+
+
+def _is_same_number(one: str, other: str) -> bool:
+    try:
+        return decimal.Decimal(one) == decimal.Decimal(other)
+    except decimal.InvalidOperation:
+        return False
