@@ -45,6 +45,7 @@ docs: $(STAMPS)/docs  ## Build the documentation into docs/_build/html
 bench: $(STAMPS)/bench  ## Run the benchmarks, side by side with the peers
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.boot $(ARGS)
+	$(BIN)/python -m benchmarks.guarantees
 
 .PHONY: clean
 clean:  ## Remove everything that is made
