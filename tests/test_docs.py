@@ -251,6 +251,31 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert documented == set(async_alembic.__all__)
 
 
+def ids_of(file: Path) -> Iterator[str]:
+    """As pytest names them: ``test_docs.py::test_blocks_are_found``."""
+    nodes = [(file.name, node) for node in ast.parse(file.read_text()).body]
+
+    for prefix, node in nodes:
+        match node:
+            case ast.ClassDef():
+                nodes += [(f"{prefix}::{node.name}", child) for child in node.body]
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield f"{prefix}::{node.name}"
+
+
+def test_each_promise_names_tests_that_exist() -> None:
+    """Or nobody knows what holds it, once a test was renamed."""
+    page = (ROOT / "docs/explanation/promises.md").read_text()
+    promises, _, peers = page.partition("## Beside its peers")
+    rows = re.findall(r"^\| (?!Promise |---)(.+) \|$", promises, re.MULTILINE)
+    assert len(rows) > 50 and peers
+    tests = {id for file in Path(__file__).parent.glob("*.py") for id in ids_of(file)}
+
+    for row in rows:
+        named = set(re.findall(r"`(test_\w+\.py::[\w:]+)`", row))
+        assert named and named <= tests, row
+
+
 def test_blocks_are_found() -> None:
     """Or the test above could not fail."""
     blocks = [block for page in PAGES for block in blocks_of(page)]
