@@ -36,7 +36,7 @@ class DeclaredType(sa.types.TypeDecorator[t.Any]):
     """
 
     impl: t.Any = sa.types.NullType
-    cache_ok = True
+    cache_ok: bool | None = True
 
     def __init__(self, reflected: sa.types.TypeEngine[t.Any], text: str) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Changes:
                     self.dropped_indexes.add(name_of(args[0]))
 
         self.retyped |= {x.name.lower() for x in given if isinstance(x, sa.Column)}
-        self.replaced = self.dropped & self.added
+        self.replaced: set[str] = self.dropped & self.added
         self.dropped -= self.added
 
     def _alter(
@@ -220,7 +220,7 @@ class Rebuild:
 
         if missing:
             sql += (", " if self.new.options else " ") + ", ".join(missing)
-            self.new = _parse(sql)
+            self.new: TableDefinition = _parse(sql)
 
         return sa.DDL(sql.replace("%", "%%"))  # type: ignore[no-untyped-call]
 
