@@ -215,12 +215,12 @@ class Rebuild:
 
         self._add_uniques(table)
         sql = str(element.compile(dialect=self._dialect)).strip()
-        self.new = _parse(sql)
+        self.new: TableDefinition = _parse(sql)
         missing = [n for n in self._old.options if n not in self.new.options]
 
         if missing:
             sql += (", " if self.new.options else " ") + ", ".join(missing)
-            self.new: TableDefinition = _parse(sql)
+            self.new = _parse(sql)
 
         return sa.DDL(sql.replace("%", "%%"))  # type: ignore[no-untyped-call]
 
