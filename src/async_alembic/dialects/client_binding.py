@@ -154,6 +154,8 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
         if is_usable(connection):
             driver_connection.cursor_factory = factory
             connection.rollback()
+            # SQLAlchemy holds a transaction for done whose commit has failed.
+            adapted.rollback()
             adapted.autocommit = autocommit
 
 
