@@ -334,9 +334,9 @@ class TestWaiting:
     ) -> None:
         """A large migration of SQLite locks readers out."""
         engine = engines(backend, connect_args={"timeout": 0.05})
-        alembic = Alembic(
-            make_app("flask", tmp_path), metadatas=sa.MetaData(), engines=engine
-        )
+        # The extension keeps no reference to it.
+        app = make_app("flask", tmp_path)
+        alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
         write_revision(tmp_path / "migrations", "aaaa", upgrade=create_table("users"))
         caller(alembic, "upgrade")
         assert engine.url.database is not None
