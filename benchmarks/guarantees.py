@@ -9,29 +9,20 @@ installed is skipped. It fails if this package does not do what it promises.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sqlite3
 import sys
-import tempfile
 from importlib.metadata import version
-from pathlib import Path
-
-from tests.servers import MariaDBServer
-from tests.servers import PostgresServer
-from tests.servers import Server
 
 from .lab import Lab
+from .lab import open_lab
+from .lab import SERVERS
 from .scenarios import Row
 from .scenarios import SCENARIOS
 from .tools import OURS
 from .tools import TOOLS
 from .tools import ToolZygote
 
-SERVERS: dict[str, type[Server]] = {
-    "PostgreSQL": PostgresServer,
-    "MariaDB": MariaDBServer,
-}
 PACKAGES = {
     "Alembic": "alembic",
     "Flask-Alembic": "flask-alembic",
@@ -45,22 +36,18 @@ def main() -> None:
     versions += [f"{name} {version(package)}" for name, package in PACKAGES.items()]
     versions.append(f"SQLite {sqlite3.sqlite_version}")
 
-    with contextlib.ExitStack() as stack:
-        lab = Lab(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-
-        for name, server in SERVERS.items():
-            if missing := server.missing():
+    with open_lab() as lab:
+        for name in SERVERS:
+            if missing := lab.missing(name):
                 print(f"Skipped. {missing}", file=sys.stderr)
                 continue
 
-            lab.servers[name] = stack.enter_context(server())
-            ((text,),) = lab.servers[name].execute("SELECT version()")
+            ((text,),) = lab.server(name).execute("SELECT version()")
             versions += [
                 f"{name} {number}" for number in re.findall(r"[\d.]+", text)[:1]
             ]
 
-        zygotes = [stack.enter_context(ToolZygote(tool)) for tool in TOOLS]
-        table = compare(lab, zygotes)
+        table = compare(lab, [lab.zygote(tool) for tool in TOOLS])
 
     print(", ".join(versions), end="\n\n")
     print_table(table)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import indent
 from typing import Any
 from uuid import uuid4
@@ -12,6 +16,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 from tests.direct import blocking_url
 from tests.direct import execute
+from tests.servers import MariaDBServer
+from tests.servers import PostgresServer
 from tests.servers import Server
 
 from .tools import AWAITED
@@ -98,12 +104,64 @@ class Project:
         )
 
 
+class RoomyServer(PostgresServer):
+    """One that takes more connections than it would by default."""
+
+    _settings = PostgresServer._settings | {"max_connections": 500}
+
+
+SERVERS: dict[str, type[Server]] = {
+    "PostgreSQL": RoomyServer,
+    "MariaDB": MariaDBServer,
+}
+
+
 @dataclass
 class Lab:
-    """Makes projects and databases."""
+    """Makes projects and databases. Its servers and zygotes start when they are needed,
+    and end with it.
+    """
 
     folder: Path
+    stack: ExitStack
     servers: dict[str, Server] = field(default_factory=dict)
+    zygotes: dict[str, ToolZygote] = field(default_factory=dict)
+
+    def missing(self, database: str) -> str:
+        """Why there is no such database here, or nothing."""
+        return database in SERVERS and SERVERS[database].missing() or ""
+
+    def server(self, database: str) -> Server:
+        if database not in self.servers:
+            server = self.stack.enter_context(SERVERS[database]())
+            self.servers[database] = server
+
+        return self.servers[database]
+
+    def zygote(self, tool: str) -> ToolZygote:
+        if tool not in self.zygotes:
+            self.zygotes[tool] = self.stack.enter_context(ToolZygote(tool))
+
+        return self.zygotes[tool]
+
+    def new_database(self, database: str, driver: str) -> sa.URL:
+        name = f"test_{uuid4().hex}"
+
+        if database not in SERVERS:
+            return sa.URL.create(driver, database=f"{self.folder}/{name}.db")
+
+        server = self.server(database)
+        server.create_database(name)
+        return server.url(driver, name)
+
+    def new_project(self, tool: str, url: sa.URL) -> tuple[Path, Path]:
+        """Make a folder with what the tool's own ``init`` writes.
+
+        :return: It, and its folder for revisions.
+        """
+        folder = self.folder / f"project_{uuid4().hex}"
+        folder.mkdir()
+        return folder, init(tool, folder, shown(url))
 
     def project(
         self, zygote: ToolZygote, database: str, *, is_async: bool = False
@@ -112,18 +170,12 @@ class Lab:
 
         :param is_async: Whether to use the asynchronous driver with any tool.
         """
-        name = f"test_{uuid4().hex}"
-        folder = self.folder / name
         is_async |= zygote.tool == AWAITED
-        driver = DRIVERS[database][0 if is_async else 1]
+        url = self.new_database(database, DRIVERS[database][0 if is_async else 1])
+        return Project(zygote, *self.new_project(zygote.tool, url), url)
 
-        if database in self.servers:
-            server = self.servers[database]
-            server.create_database(name)
-            url = server.url(driver, name)
-        else:
-            url = sa.URL.create(driver, database=f"{folder}.db")
 
-        folder.mkdir()
-        versions = init(zygote.tool, folder, shown(url))
-        return Project(zygote, folder, versions, url)
+@contextmanager
+def open_lab() -> Iterator[Lab]:
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        yield Lab(Path(folder), stack)

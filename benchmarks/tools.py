@@ -19,8 +19,12 @@ import io
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from typing import NoReturn
@@ -40,6 +44,7 @@ OURS = [AWAITED, BLOCKING]
 TOOLS = [*OURS, FLASK_ALEMBIC, FLASK_MIGRATE, ALEMBIC]
 #: Where the others have ``migrations/versions``.
 WITHOUT_ENV_PY = [*OURS, FLASK_ALEMBIC]
+Upgrade = Callable[[], object]
 #: Seconds after which a process is ended that hangs.
 TIMEOUT = 120
 
@@ -63,8 +68,34 @@ class ToolZygote(Zygote):
         self, processes: int, *projects: tuple[Path, sa.URL]
     ) -> list[list[str | None]]:
         """Let processes do that at the same moment."""
+        answers = self._run(processes, projects)
+        return [[error for error, _ in answer] for answer in answers]
+
+    def time(
+        self, *projects: tuple[Path, sa.URL], write_bytecode: bool = True
+    ) -> float:
+        """Upgrade databases in a new process, one after another.
+
+        :param write_bytecode: Whether to keep that of the revisions.
+        :return: The seconds that the last one took.
+        """
+        (answer,) = self._run(1, projects, write_bytecode)
+
+        for error, _ in answer:
+            if error:
+                raise RuntimeError(f"{self.tool}: {error}")
+
+        seconds: float = answer[-1][1]
+        return seconds
+
+    def _run(
+        self,
+        processes: int,
+        projects: tuple[tuple[Path, sa.URL], ...],
+        write_bytecode: bool = True,
+    ) -> list[list[Any]]:
         jobs = [(os.fspath(folder), shown(url)) for folder, url in projects]
-        answer: list[list[str | None]] = self.ask([self.tool, processes, jobs])
+        answer: list[list[Any]] = self.ask([self.tool, processes, jobs, write_bytecode])
         return answer
 
 
@@ -106,7 +137,8 @@ def init(tool: str, folder: Path, url: str) -> Path:
     return migrations / "versions"
 
 
-def upgrade_awaited(folder: Path, url: str) -> None:
+@contextmanager
+def awaiting(folder: Path, url: str) -> Iterator[Upgrade]:
     from quart import Quart
 
     from async_alembic import Alembic
@@ -115,24 +147,24 @@ def upgrade_awaited(folder: Path, url: str) -> None:
     engine = create_async_engine(url)
     alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
 
-    async def upgrade() -> None:
+    with asyncio.Runner() as runner:
         try:
-            await alembic.upgrade()
+            yield lambda: runner.run(alembic.upgrade())
         finally:
-            await engine.dispose()
-
-    asyncio.run(upgrade())
+            runner.run(engine.dispose())
 
 
-def upgrade_blocking(folder: Path, url: str) -> None:
+@contextmanager
+def blocking(folder: Path, url: str) -> Iterator[Upgrade]:
     from async_alembic import SyncAlembic
 
     app = Flask("app", root_path=os.fspath(folder))
     engine = create_async_engine(url) if is_async(url) else sa.create_engine(url)
-    SyncAlembic(app, metadatas=sa.MetaData(), engines=engine).upgrade()
+    yield SyncAlembic(app, metadatas=sa.MetaData(), engines=engine).upgrade
 
 
-def upgrade_by_flask_alembic(folder: Path, url: str) -> None:
+@contextmanager
+def flask_alembic(folder: Path, url: str) -> Iterator[Upgrade]:
     from flask_alembic import Alembic
 
     app = Flask("app", root_path=os.fspath(folder))
@@ -140,14 +172,15 @@ def upgrade_by_flask_alembic(folder: Path, url: str) -> None:
     alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
 
     with app.app_context():
-        alembic.upgrade()
+        yield alembic.upgrade
 
 
-def upgrade_by_flask_migrate(folder: Path, url: str) -> None:
+@contextmanager
+def flask_migrate(folder: Path, url: str) -> Iterator[Upgrade]:
     import flask_migrate
 
     with flask_migrate_app(folder, url).app_context():
-        flask_migrate.upgrade(os.fspath(folder / "migrations"))
+        yield lambda: flask_migrate.upgrade(os.fspath(folder / "migrations"))
 
 
 def flask_migrate_app(folder: Path, url: str) -> Flask:
@@ -160,21 +193,23 @@ def flask_migrate_app(folder: Path, url: str) -> Flask:
     return app
 
 
-def upgrade_by_alembic(folder: Path, url: str) -> None:
+@contextmanager
+def plain_alembic(folder: Path, url: str) -> Iterator[Upgrade]:
     from alembic import command
     from alembic.config import Config
 
     config = Config(folder / "alembic.ini")
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(config, "heads")
+    yield lambda: command.upgrade(config, "heads")
 
 
-UPGRADES: dict[str, Callable[[Path, str], None]] = {
-    AWAITED: upgrade_awaited,
-    BLOCKING: upgrade_blocking,
-    FLASK_ALEMBIC: upgrade_by_flask_alembic,
-    FLASK_MIGRATE: upgrade_by_flask_migrate,
-    ALEMBIC: upgrade_by_alembic,
+#: Each makes an app, and yields what upgrades its database.
+APPS: dict[str, Callable[[Path, str], AbstractContextManager[Upgrade]]] = {
+    AWAITED: awaiting,
+    BLOCKING: blocking,
+    FLASK_ALEMBIC: flask_alembic,
+    FLASK_MIGRATE: flask_migrate,
+    ALEMBIC: plain_alembic,
 }
 MODULES = {
     AWAITED: ["alembic.command", "async_alembic", "quart"],
@@ -193,19 +228,24 @@ def enforce_foreign_keys(connection: Any, record: object) -> None:
         cursor.close()
 
 
-def error_of(tool: str, folder: str, url: str) -> str | None:
+def run_one(tool: str, folder: str, url: str) -> tuple[str | None, float]:
+    """Upgrade a database.
+
+    :return: None or the error, and the seconds that the upgrade took.
+    """
     try:
-        UPGRADES[tool](Path(folder), url)
+        with APPS[tool](Path(folder), url) as upgrade:
+            started = time.perf_counter()
+            upgrade()
+            return None, time.perf_counter() - started
     except BaseException as e:
         # Flask-Migrate exits. What the driver says is in the exception, or behind it.
         cause = e.__cause__ or e
         orig = getattr(cause, "orig", None) or cause
-        return f"{type(e).__name__}: {orig}\n{e}"
-
-    return None
+        return f"{type(e).__name__}: {orig}\n{e}", 0
 
 
-def fork_all(tool: str, processes: int, jobs: list[Any]) -> list[list[str | None]]:
+def fork_all(tool: str, processes: int, jobs: list[Any]) -> list[list[Any]]:
     start, signal = os.pipe()
     reports = []
 
@@ -228,7 +268,7 @@ def fork_all(tool: str, processes: int, jobs: list[Any]) -> list[list[str | None
             text = report.read()
 
         os.wait()
-        answers.append(json.loads(text) if text else [f"{tool} was ended."])
+        answers.append(json.loads(text) if text else [(f"{tool} was ended.", 0)])
 
     return answers
 
@@ -245,8 +285,8 @@ def be_one(tool: str, jobs: list[Any], start: int, report: int) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         os.read(start, 1)
-        errors = [error_of(tool, folder, url) for folder, url in jobs]
-        os.write(report, json.dumps(errors).encode())
+        outcomes = [run_one(tool, folder, url) for folder, url in jobs]
+        os.write(report, json.dumps(outcomes).encode())
     finally:
         # Nothing of what the zygote would do at its end.
         os._exit(0)
@@ -258,7 +298,8 @@ def main() -> None:
     event.listen(sa.Engine, "connect", enforce_foreign_keys)
 
     for line in sys.stdin:
-        tool, processes, jobs = json.loads(line)
+        tool, processes, jobs, write_bytecode = json.loads(line)
+        sys.dont_write_bytecode = not write_bytecode
 
         for module in MODULES[tool]:
             importlib.import_module(module)

@@ -1,0 +1,179 @@
+"""How things are measured: in new processes, in turn, and paired by run."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+from tests.zygote import ROOT
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much to measure.
+
+    :param runs: How often.
+    :param small: The revisions of a short history.
+    :param large: Those of a long one.
+    :param tables: How many are compared with their metadata.
+    :param databases: How many are upgraded at once.
+    """
+
+    runs: int = 5
+    small: int = 10
+    large: int = 1000
+    tables: int = 200
+    databases: tuple[int, int, int] = (10, 50, 200)
+
+
+QUICK = Scale(runs=1, large=100, tables=20, databases=(2, 5, 10))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What one took, divided by what another took in the same run.
+
+    :param reach: What its median is not to exceed.
+    """
+
+    ours: str
+    peer: str
+    reach: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.ours} / {self.peer}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A goal, and what came out."""
+
+    what: str
+    reach: str
+    reached: str
+    is_reached: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one benchmark prints, as text.
+
+    :param skipped: Why it was not run.
+    """
+
+    title: str
+    rows: Sequence[Sequence[str]] = ()
+    columns: Sequence[str] = ("min", "median", "max")
+    verdicts: Sequence[Verdict] = ()
+    skipped: str = ""
+
+
+def alternate(
+    measures: Mapping[str, Callable[[], T]], runs: int, warm_ups: int = 1
+) -> dict[str, list[T]]:
+    """Measure all in turn, run by run.
+
+    :param warm_ups: The first runs, which don't count: they write bytecode, and bring
+        files into memory.
+    """
+    samples: dict[str, list[T]] = {name: [] for name in measures}
+
+    for run in range(warm_ups + runs):
+        for name, measure in measures.items():
+            measured = measure()
+
+            if run >= warm_ups:
+                samples[name].append(measured)
+
+    return samples
+
+
+def compare(
+    title: str,
+    samples: Mapping[str, Sequence[float]],
+    ratios: Iterable[Ratio],
+) -> Table:
+    """Make the table of the seconds that were measured."""
+    rows = [[name, *spread(values, milliseconds)] for name, values in samples.items()]
+    verdicts = []
+
+    for ratio in ratios:
+        pairs = zip(samples[ratio.ours], samples[ratio.peer], strict=True)
+        values = [ours / peer for ours, peer in pairs]
+        low, middle, high = spread(values, times)
+        rows.append([str(ratio), low, middle, high])
+
+        if ratio.reach is not None:
+            is_reached = statistics.median(values) <= ratio.reach
+            reached = f"{middle} ({low} to {high})"
+            reach = f"<= {times(ratio.reach)}"
+            verdicts.append(Verdict(str(ratio), reach, reached, is_reached))
+
+    return Table(title, rows, verdicts=verdicts)
+
+
+def spread(values: Sequence[float], show: Callable[[float], str]) -> list[str]:
+    return [show(f(values)) for f in (min, statistics.median, max)]
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.1f} ms"
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.2f} x"
+
+
+def seconds_to_run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> float:
+    """Run a command to its end, as a shell does."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | env, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - started
+
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+
+    return seconds
+
+
+def run_python(code: str, *args: Any, cwd: Path = ROOT) -> Any:
+    """Run code in a new process.
+
+    :param args: What it finds as JSON in its first argument.
+    :return: What it prints as JSON.
+    """
+    command = [sys.executable, "-c", code, json.dumps(args)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def code_to_call(function: Callable[..., object]) -> str:
+    """Code for :func:`run_python` that calls a function with the arguments."""
+    # The one that is run has another name.
+    spec = sys.modules[function.__module__].__spec__
+    assert spec is not None
+    return (
+        "import json, sys\n"
+        f"from {spec.name} import {function.__name__} as function\n"
+        "print(json.dumps(function(*json.loads(sys.argv[1]))))"
+    )
