@@ -1,9 +1,9 @@
 """What it costs to find nothing to do: ``upgrade()`` of a database that is at head.
 
-Run it with ``python -m benchmarks.at_head``, or with the number of runs. Each measurement
-is made in a new process, after a first ``upgrade()`` of another history, so that it has
-imported what it needs. Without bytecode is how the first process of a new container
-finds the revisions.
+Run it with ``python -m benchmarks.at_head``, or with the number of runs. Each
+measurement is made in a new process, after a first ``upgrade()`` of another history, so
+that it has imported what it needs. Without bytecode is how the first process of a new
+container finds the revisions.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ from tests.servers import MariaDBServer
 from tests.servers import PostgresServer
 from tests.servers import Server
 
-from .at_head import print_row
+from .measuring import compare
+from .measuring import Ratio
+from .results import text_of
 
 PROCESSES = 32
 
@@ -89,10 +91,8 @@ def main() -> None:
         write_history(folder)
 
         for contest in CONTESTS:
-            print(f"\nboot on {contest.title}")
-
             if contest.server and (missing := contest.server.missing()):
-                print(f"  skipped. {missing}")
+                print(f"\nboot on {contest.title}\n  skipped. {missing}")
                 continue
 
             with contest.server() if contest.server else nullcontext() as server:
@@ -138,11 +138,8 @@ def run_rounds(
         if not once:
             faults.append(f"Reported as applied: {race.applied}. Journal: {journal}.")
 
-    for name, measured in seconds.items():
-        print_row(name, [1000 * s for s in measured], "ms", 0)
-
-    pairs = zip(racing, alone, strict=True)
-    print_row(f"{names[1]} / {names[0]}", [a / b for a, b in pairs], "x", 2)
+    table = compare(f"boot on {contest.title}", seconds, [Ratio(names[1], names[0])])
+    print(f"\n{text_of(table)}")
     print(f"  all succeeded, each revision applied once: {in_order} of {rounds} rounds")
 
     for fault in dict.fromkeys(faults):

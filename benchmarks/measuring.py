@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ class Scale:
     """How much to measure.
 
     :param runs: How often.
+    :param few: How often what takes long.
     :param small: The revisions of a short history.
     :param large: Those of a long one.
     :param tables: How many are compared with their metadata.
@@ -34,13 +34,14 @@ class Scale:
     """
 
     runs: int = 5
+    few: int = 3
     small: int = 10
     large: int = 1000
     tables: int = 200
     databases: tuple[int, int, int] = (10, 50, 200)
 
 
-QUICK = Scale(runs=1, large=100, tables=20, databases=(2, 5, 10))
+QUICK = Scale(runs=1, few=1, large=100, tables=20, databases=(2, 5, 10))
 
 
 @dataclass(frozen=True)
@@ -138,33 +139,38 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f} x"
 
 
-def seconds_to_run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> float:
+def seconds_to_run(command: Sequence[str], cwd: Path) -> float:
     """Run a command to its end, as a shell does."""
     started = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=cwd, env=os.environ | env, capture_output=True, text=True
-    )
-    seconds = time.perf_counter() - started
-
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
-
-    return seconds
+    output_of(command, cwd)
+    return time.perf_counter() - started
 
 
-def run_python(code: str, *args: Any, cwd: Path = ROOT) -> Any:
+def run_python(code: str, *args: Any) -> Any:
     """Run code in a new process.
 
     :param args: What it finds as JSON in its first argument.
     :return: What it prints as JSON.
     """
-    command = [sys.executable, "-c", code, json.dumps(args)]
+    return answer_of(output_of(python_command(code, *args), ROOT))
+
+
+def python_command(code: str, *args: Any) -> list[str]:
+    return [sys.executable, "-c", code, json.dumps(args)]
+
+
+def answer_of(output: str) -> Any:
+    """What was printed last, as Alembic prints what it does."""
+    return json.loads(output.splitlines()[-1])
+
+
+def output_of(command: Sequence[str], cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
     if done.returncode:
-        raise RuntimeError(done.stderr)
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
 
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
 def code_to_call(function: Callable[..., object]) -> str:

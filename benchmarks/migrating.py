@@ -23,8 +23,8 @@ from .tools import ALEMBIC
 from .tools import AWAITED
 from .tools import BLOCKING
 
-#: For each database: who contests on which driver, and what the first is to reach beside
-#: each of the others.
+#: For each database: who contests on which driver, and what the first is to reach
+#: beside each of the others.
 CONTESTS: dict[str, list[tuple[str, str, float | None]]] = {
     "PostgreSQL": [
         (AWAITED, "postgresql+asyncpg", None),
@@ -53,9 +53,7 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
         first, *_ = contestants
 
         for tool, driver, reach in contestants:
-            folder, versions = lab.new_project(
-                tool, lab.new_database(database, driver)
-            )
+            folder, versions = lab.new_project(tool, lab.new_database(database, driver))
             write_history(versions, scale.large)
             name = named(tool, driver)
             measures[name] = partial(migrate, lab, database, tool, driver, folder)
@@ -64,7 +62,7 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
                 ratios.append(Ratio(named(*first[:2]), name, reach))
 
         ratios.append(Ratio(named(*contestants[1][:2]), named(*contestants[2][:2])))
-        yield compare(title, alternate(measures, scale.runs), ratios)
+        yield compare(title, alternate(measures, scale.few), ratios)
 
 
 def named(tool: str, driver: str) -> str:

@@ -52,7 +52,7 @@ def scale_of(args: Sequence[str]) -> Scale:
         case ["--quick"]:
             return QUICK
         case [runs] if runs.isdigit():
-            return Scale(runs=int(runs))
+            return Scale(runs=int(runs), few=int(runs))
         case _:
             sys.exit("The argument is the number of runs, or --quick.")
 
@@ -61,6 +61,8 @@ def main(*benchmarks: Benchmark) -> list[Table]:
     """Run benchmarks as the arguments ask for, and print their tables."""
     scale = scale_of(sys.argv[1:])
     tables = []
+    # Where packages are installed, their bytecode is written once.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{versions()}; runs: {scale.runs}", flush=True)
 
     with open_lab() as lab:
