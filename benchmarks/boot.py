@@ -35,6 +35,7 @@ from tests.servers import Server
 
 from .measuring import compare
 from .measuring import Ratio
+from .results import scale_of
 from .results import text_of
 
 PROCESSES = 32
@@ -80,10 +81,10 @@ CONTESTS = [
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    rounds = scale_of(sys.argv[1:], runs=10).runs
     packages = ["alembic", "sqlalchemy"]
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    print(f"Python {sys.version.split()[0]}, {versions}; {rounds} rounds each")
+    print(f"Python {sys.version.split()[0]}, {versions}; {rounds} rounds")
     in_order = True
 
     with tempfile.TemporaryDirectory() as name, RaceZygote() as zygote:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from tests.zygote import ROOT
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -84,14 +85,14 @@ class Table:
 
 
 def alternate(
-    measures: Mapping[str, Callable[[], T]], runs: int, warm_ups: int = 1
-) -> dict[str, list[T]]:
+    measures: Mapping[K, Callable[[], T]], runs: int, warm_ups: int = 1
+) -> dict[K, list[T]]:
     """Measure all in turn, run by run.
 
     :param warm_ups: The first runs, which don't count: they write bytecode, and bring
         files into memory.
     """
-    samples: dict[str, list[T]] = {name: [] for name in measures}
+    samples: dict[K, list[T]] = {name: [] for name in measures}
 
     for run in range(warm_ups + runs):
         for name, measure in measures.items():

