@@ -94,8 +94,7 @@ def compare_command(lab: Lab, command: str, scale: Scale) -> Table:
     measures = {}
 
     for tool in APPS:
-        folder = lab.folder / f"app_{len(list(lab.folder.iterdir()))}"
-        folder.mkdir()
+        folder = lab.new_folder()
         write_app(folder, tool, "sqlite://")
         measures[tool] = runner(folder, tool, command)
 

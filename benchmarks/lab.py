@@ -144,6 +144,11 @@ class Lab:
 
         return self.zygotes[tool]
 
+    def new_folder(self) -> Path:
+        folder = self.folder / f"project_{uuid4().hex}"
+        folder.mkdir()
+        return folder
+
     def new_database(self, database: str, driver: str) -> sa.URL:
         name = f"test_{uuid4().hex}"
 
@@ -159,8 +164,7 @@ class Lab:
 
         :return: It, and its folder for revisions.
         """
-        folder = self.folder / f"project_{uuid4().hex}"
-        folder.mkdir()
+        folder = self.new_folder()
         return folder, init(tool, folder, shown(url))
 
     def project(

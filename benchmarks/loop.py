@@ -39,8 +39,10 @@ from .lab import Lab
 from .measuring import alternate
 from .measuring import answer_of
 from .measuring import code_to_call
+from .measuring import compare
 from .measuring import milliseconds
 from .measuring import python_command
+from .measuring import Ratio
 from .measuring import Scale
 from .measuring import Table
 from .measuring import Verdict
@@ -119,7 +121,10 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
             continue
 
         measures = {tool: measure_of(lab, tool, case) for tool in TOOLS}
-        yield table_of(title, alternate(measures, scale.runs, warm_ups=0))
+        samples = alternate(measures, scale.runs, warm_ups=0)
+        longest = {t: [max(beats) for beats, _ in s] for t, s in samples.items()}
+        yield table_of(title, samples)
+        yield compare(f"longest stall, {case.title}", longest, [Ratio(OURS, PEER)])
 
 
 def measure_of(lab: Lab, tool: str, case: Case) -> Callable[[], Beats]:
@@ -175,7 +180,7 @@ async def measure_beside_idle(code: str, args: list[Any]) -> Beats:
     return answer_of(output.decode()), idle
 
 
-def table_of(title: str, samples: dict[str, list[Any]]) -> Table:
+def table_of(title: str, samples: dict[str, list[Beats]]) -> Table:
     late = {tool: pooled(beats for beats, _ in s) for tool, s in samples.items()}
     everything = itertools.chain.from_iterable(samples.values())
     late["an idle process meanwhile"] = pooled(idle for _, idle in everything)

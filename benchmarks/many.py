@@ -55,8 +55,8 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
         return
 
     server = lab.server("PostgreSQL")
-    versions = lab.folder / "many" / "migrations"
-    versions.mkdir(parents=True)
+    versions = lab.new_folder() / "migrations"
+    versions.mkdir()
     write_history(versions, scale.small)
     compile_dir(versions, quiet=2)
     cases = [(count, True) for count in scale.databases] + [(several, False)]
