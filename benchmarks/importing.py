@@ -1,7 +1,7 @@
 """What every process pays for having migrations, whether or not it migrates.
 
 Run it with ``python -m benchmarks.importing``, or with the number of runs. The commands
-run three times as often, as what they differ by is smaller than what they take.
+run twice as often, as what they differ by is smaller than what they take.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def compare_command(lab: Lab, command: str, scale: Scale) -> Table:
         for tool in APPS
         if tool != WITHOUT
     ]
-    samples = alternate(measures, 3 * scale.runs)
+    samples = alternate(measures, 2 * scale.runs)
     return compare(f"`flask {command}`", samples, ratios)
 
 

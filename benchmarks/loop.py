@@ -105,7 +105,7 @@ def cases_of(scale: Scale) -> list[Case]:
                 scale.small,
                 tables=scale.tables,
                 # One call has few beats.
-                repeats=5,
+                repeats=3,
             )
             for call in ("revision", "compare_metadata")
         ),

@@ -8,6 +8,7 @@ driver: ``async`` for asyncpg, which runs the revisions by ``run_sync``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from compileall import compile_dir
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
         for tool, driver, reach in contestants:
             folder, versions = lab.new_project(tool, lab.new_database(database, driver))
             write_history(versions, scale.large)
+            compile_dir(versions, quiet=2)
             name = named(tool, driver)
             measures[name] = partial(migrate, lab, database, tool, driver, folder)
 
@@ -62,7 +64,7 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
                 ratios.append(Ratio(named(*first[:2]), name, reach))
 
         ratios.append(Ratio(named(*contestants[1][:2]), named(*contestants[2][:2])))
-        yield compare(title, alternate(measures, scale.few), ratios)
+        yield compare(title, alternate(measures, scale.few, warm_ups=0), ratios)
 
 
 def named(tool: str, driver: str) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import importlib
 import io
 import json
@@ -235,6 +236,8 @@ def run_one(tool: str, folder: str, url: str) -> tuple[str | None, float]:
     """
     try:
         with APPS[tool](Path(folder), url) as upgrade:
+            # It writes to most pages of memory, which a fork has to copy then.
+            gc.collect()
             started = time.perf_counter()
             upgrade()
             return None, time.perf_counter() - started
