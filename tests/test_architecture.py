@@ -23,6 +23,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
+from alembic.script.revision import Revision
 from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
 
@@ -33,7 +34,7 @@ MOST_LINES = 400
 
 #: From the bottom to the top. A module may import what stands below it, nothing else.
 LAYERS = [
-    {"holders", "partial", "signals", "access"},
+    {"holders", "partial", "signals", "access", "headers", "listing", "compiled"},
     {"errors"},
     {"status", "revisions", "config", "isolation", "translation", "proxies"},
     {"history", "writing", "dialects", "engines", "records"},
@@ -46,7 +47,7 @@ LAYERS = [
     {"sources"},
     {"registry"},
     {"calls", "live"},
-    {"shell"},
+    {"shell", "importing"},
     {"sync"},
     {"extension"},
     {"cli"},
@@ -310,7 +311,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_from_path": lambda: Script._from_path,
     "_hook_name": _first_hook,
     "_invoke": lambda: write_hooks._invoke,
-    "_list_py_dir": lambda: Script._list_py_dir,
+    "_orig_branch_labels": lambda: Revision("a1", None)._orig_branch_labels,
     "_per_migration": lambda: _parameter(
         MigrationContext.begin_transaction, "_per_migration"
     ),

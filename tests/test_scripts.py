@@ -118,12 +118,12 @@ class TestChanges:
 
         for _ in range(2):
             with pytest.raises(RevisionFileError) as caught:
-                caller(alembic, "heads")
+                caller(alembic, "upgrade")
 
             assert caught.value.path == str(broken)
 
         write_revision(folder, "aaaa")
-        assert names(caller(alembic, "heads")) == ["aaaa"]
+        assert names(caller(alembic, "upgrade")) == ["aaaa"]
 
     def test_a_folder_that_comes_later_is_read(
         self, alembic: Alembic, folder: Path, caller: Caller
@@ -405,8 +405,9 @@ class TestBrokenHistories:
         path = place / "first.py"
         path.write_text(code)
 
+        # What follows the header is read when it is to be run.
         with pytest.raises(RevisionFileError, match=reason) as caught:
-            caller(alembic, "heads")
+            caller(alembic, "upgrade")
 
         assert caught.value.path == str(path)
         assert caught.value.line == line or line is None

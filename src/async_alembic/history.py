@@ -29,10 +29,7 @@ def check_references(scripts: c.Collection[Script]) -> None:
     owners = {script.revision: script for script in scripts}
 
     for script in scripts:
-        # Alembic adds a label to all of the branch, so that the module has to tell.
-        for label in to_tuple(
-            getattr(script.module, "branch_labels", None), default=()
-        ):
+        for label in own_labels(script):
             if owners.setdefault(label, script) is not script:
                 raise RevisionFileError(
                     script.path,
@@ -62,6 +59,12 @@ def check_references(scripts: c.Collection[Script]) -> None:
                     f"it depends on {dependency}, which is no revision and no branch."
                     " Correct 'depends_on'.",
                 )
+
+
+def own_labels(script: Script) -> tuple[str, ...]:
+    """The branch labels that the file of a revision has."""
+    # There's no public way: Alembic adds a label to all revisions of the branch.
+    return script._orig_branch_labels
 
 
 def cycle_error(scripts: c.Collection[Script]) -> RevisionFileError:

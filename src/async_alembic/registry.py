@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import contextvars
-import dataclasses
 import sys
 import threading
 import typing as t
@@ -39,7 +38,6 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True)
 class Invocation:
     """A call from the command line, which may block an event loop.
 
@@ -47,8 +45,9 @@ class Invocation:
     :param report: Told of each revision that is applied.
     """
 
-    app: App
-    report: Report
+    def __init__(self, app: App, report: Report) -> None:
+        self.app = app
+        self.report = report
 
 
 invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
@@ -188,7 +187,9 @@ class AppState:
 
         with self._scripts_lock:
             if self._scripts is None or self._scripts.is_stale():
-                self._scripts = load(self.config(app), self.settings(app))
+                self._scripts = load(
+                    self.config(app), self.settings(app), self._scripts
+                )
 
             return self._scripts
 

@@ -23,7 +23,10 @@ from . import errors
 from .history import check_references
 from .history import cycle_error
 from .history import line_of
+from .history import own_labels
+from .listing import Listing
 from .reading import read_revision
+from .reading import RevisionFile
 from .translation import translated_errors
 from .writing import check_id
 from .writing import check_label
@@ -35,6 +38,8 @@ if t.TYPE_CHECKING:
     from alembic.config import PostWriteHookConfig
 
     from .config import Settings
+    from .headers import Header
+    from .listing import Stamp
 
 
 class Scripts(ScriptDirectory):
@@ -45,7 +50,9 @@ class Scripts(ScriptDirectory):
     anything else in the folder that is no revision.
     """
 
-    def __init__(self, config: Config, settings: Settings) -> None:
+    def __init__(
+        self, config: Config, settings: Settings, before: Scripts | None
+    ) -> None:
         main = settings.script_location
 
         if not os.path.isdir(main):
@@ -77,41 +84,22 @@ class Scripts(ScriptDirectory):
         )
         self.post_write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
         self.revision_map: RevisionMap = RevisionMap(self._read_revisions)
-        # Taken before any file is read, so that no change is missed.
-        self._fingerprint = self._take_fingerprint()
+        self._listing = Listing(
+            tuple(map(os.path.abspath, locations)), self.sourceless, recursive
+        )
+        # Listed before any file is read, so that no change is missed.
+        self._files = self._listing.take()
+        self._headers = before._unchanged_headers(self._files) if before else {}
+        self._scripts: dict[str, Script] = {}
 
     @property
     def directories(self) -> list[Path]:
         """The folders in which revisions are looked for, each once."""
         return list(dict.fromkeys(map(Path, self.version_locations)))
 
-    def files(self) -> list[Path]:
-        """Every file that may be a revision."""
-        found: dict[Path, Path] = {}
-
-        for directory in self.directories:
-            if directory.is_dir():
-                # There's no public way to list what Alembic would read, which depends
-                # on 'sourceless' and 'recursive_version_locations'.
-                for path in Script._list_py_dir(self, directory):
-                    found.setdefault(path.resolve(), path)
-
-        return [p for p in found if p.suffix in {".py", ".pyc"} and p.is_file()]
-
     def is_stale(self) -> bool:
         """Whether a file was added, edited or removed since this was made."""
-        return self._fingerprint != self._take_fingerprint()
-
-    def _take_fingerprint(self) -> tuple[object, ...]:
-        fingerprint = []
-
-        for path in self.files():
-            # It may be gone by now.
-            with contextlib.suppress(FileNotFoundError):
-                stat = path.stat()
-                fingerprint.append((path, stat.st_mtime_ns, stat.st_size))
-
-        return tuple(fingerprint)
+        return self._files != self._listing.take()
 
     def has(self, revision: str) -> bool:
         """Whether there is a revision with this id, of which the first four
@@ -131,20 +119,24 @@ class Scripts(ScriptDirectory):
         inside = [folder for folder in self.directories if folder.resolve() in parents]
         return max(map(str, inside), key=len)
 
+    def found(self, ids: c.Container[str]) -> list[Script]:
+        """The revisions with these ids, also if they make no history."""
+        return [script for script in self._scripts.values() if script.revision in ids]
+
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""
-        return any(label in script.branch_labels for script in self.walk_revisions())
+        return any(label in script.branch_labels for script in self._all())
 
     def ids(self) -> set[str]:
         """The ids of all revisions."""
-        return {script.revision for script in self.walk_revisions()}
+        return {script.revision for script in self._all()}
 
     def unlabelled_heads(self) -> list[Script]:
         """The heads of what was begun without a branch name."""
         heads = [
             head
             for head in self.get_revisions(self.get_heads())
-            if not all(map(_has_own_label, self._bases_of(head)))
+            if not all(map(own_labels, self._bases_of(head)))
         ]
         return [head for head in heads if not head.branch_labels] or heads
 
@@ -175,7 +167,12 @@ class Scripts(ScriptDirectory):
                     " label."
                 )
 
-        return super().generate_revision(revid, message, *args, **kwargs)
+        script = super().generate_revision(revid, message, *args, **kwargs)
+
+        if script is not None:
+            self._scripts[script.revision] = script
+
+        return script
 
     def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
         # Alembic calls this to write the file, and imports the file afterwards.
@@ -185,7 +182,7 @@ class Scripts(ScriptDirectory):
         try:
             super()._generate_template(src, dest, **kwargs)
             run_hooks(self.post_write_hooks, dest)
-            script = read_revision(self, dest)
+            script = read_revision(self, os.fspath(dest))
 
             if kwargs["branch_labels"] and not (script and script.branch_labels):
                 raise errors.ConfigurationError(
@@ -223,11 +220,24 @@ class Scripts(ScriptDirectory):
 
         return path
 
+    def _unchanged_headers(self, files: c.Mapping[str, Stamp]) -> dict[str, Header]:
+        """The headers of those files that are as they were."""
+        return {
+            path: header
+            for path, header in self._headers.items()
+            if files.get(path) == self._files[path]
+        }
+
+    def _all(self) -> c.Collection[Script]:
+        # They are read when something is first asked of them.
+        self.get_heads()
+        return self._scripts.values()
+
     def _read_revisions(self) -> c.Iterator[Script]:
         scripts: dict[str, Script] = {}
 
-        for path in self.files():
-            script = read_revision(self, path)
+        for path in self._files:
+            script = read_revision(self, path, self._headers.get(path))
 
             if script is None:
                 continue
@@ -242,15 +252,20 @@ class Scripts(ScriptDirectory):
 
             scripts[script.revision] = script
 
+            if isinstance(script, RevisionFile):
+                self._headers[path] = script.header
+
         check_references(scripts.values())
+        self._scripts = scripts
         yield from scripts.values()
 
 
-def load(config: Config, settings: Settings) -> Scripts:
+def load(config: Config, settings: Settings, before: Scripts | None = None) -> Scripts:
     """Read the script directory, and check that its revisions make a history.
 
     :param config: Alembic's config.
     :param settings: The app's settings.
+    :param before: What was read when some of the files were other ones.
     :raises ScriptLocationError: If there is no such folder.
     :raises RevisionFileError: If a file is broken, or there twice, or in a cycle.
     """
@@ -258,15 +273,13 @@ def load(config: Config, settings: Settings) -> Scripts:
         if path not in sys.path:
             sys.path.insert(0, path)
 
-    scripts = Scripts(config, settings)
+    scripts = Scripts(config, settings, before)
 
     with translated_errors():
         try:
             scripts.get_heads()
         except CycleDetected as e:
-            read = (read_revision(scripts, path) for path in scripts.files())
-            members = [s for s in read if s and s.revision in e.revisions]
-            raise cycle_error(members) from e
+            raise cycle_error(scripts.found(e.revisions)) from e
 
     return scripts
 
@@ -280,8 +293,3 @@ def _named_key(key: str) -> c.Iterator[None]:
             f"app.config['ALEMBIC']['{key}'] cannot be used: {errors.first_line(e)}."
             " Correct it."
         ) from e
-
-
-def _has_own_label(script: Script) -> bool:
-    # Alembic adds a branch's label to all of its revisions.
-    return bool(getattr(script.module, "branch_labels", None))

@@ -206,7 +206,9 @@ class _Run(Watch):
     def run(self, plan: Steps) -> None:
         def steps(heads: t.Any, context: MigrationContext) -> list[RevisionStep]:
             refuse_partial(self._env, self.name, heads, retry=self._retry)
-            planned = list(_checked(self._env, self.name, plan)(heads, context) or ())
+            planned = _plan(
+                self._env, _checked(self._env, self.name, plan), heads, context
+            )
 
             # What was rolled back is to be done again.
             for step in planned:
@@ -297,7 +299,7 @@ def _find_pending(env: Environment, plan: Steps) -> list[str]:
 
     for name, context in env.contexts.items():
         try:
-            if list(plan(env.current(name), context) or ()):
+            if _plan(env, plan, env.current(name), context):
                 names.append(name)
         except SQLAlchemyError as e:
             if not env.is_blocked(name, e):
@@ -309,6 +311,16 @@ def _find_pending(env: Environment, plan: Steps) -> list[str]:
             env.stop_reading(name)
 
     return names
+
+
+def _plan(
+    env: Environment, plan: Steps, heads: t.Any, context: MigrationContext
+) -> list[RevisionStep]:
+    """Call a plan where it may block: the modules of its revisions are imported."""
+    steps: list[RevisionStep] = env.access.offload(
+        lambda: list(plan(heads, context) or ())
+    )
+    return steps
 
 
 def _checked(env: Environment, name: str, plan: Steps) -> Steps:
