@@ -134,8 +134,9 @@ def test_a_public_name_can_be_imported_and_has_a_docstring(name: str) -> None:
 def test_nothing_else_is_in_the_package_but_its_modules() -> None:
     names = {
         name
-        for name, value in vars(async_alembic).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+        for name in dir(async_alembic)
+        if not name.startswith("_")
+        if not inspect.ismodule(getattr(async_alembic, name))
     }
     assert names == {*async_alembic.__all__}
 

@@ -4,6 +4,9 @@
 Importing this package loads neither Alembic nor a framework.
 """
 
+import importlib
+import typing as t
+
 from .errors import AmbiguousRevisionError
 from .errors import AppError
 from .errors import AsyncAlembicError
@@ -28,10 +31,12 @@ from .errors import TargetError
 from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
 from .extension import Alembic
-from .holders import LockHolder
-from .partial import PartialRevision
-from .status import DatabaseStatus
 from .sync import SyncAlembic
+
+if t.TYPE_CHECKING:
+    from .holders import LockHolder
+    from .partial import PartialRevision
+    from .status import DatabaseStatus
 
 __all__ = [
     "Alembic",
@@ -63,3 +68,21 @@ __all__ = [
     "UnknownRevisionInDatabaseError",
     "WaitTimeoutError",
 ]
+
+#: What is imported when it is first used, as no app needs it to start.
+_modules = {
+    "DatabaseStatus": "status",
+    "LockHolder": "holders",
+    "PartialRevision": "partial",
+}
+
+
+def __getattr__(name: str) -> t.Any:
+    if name in _modules:
+        return getattr(importlib.import_module(f".{_modules[name]}", __name__), name)
+
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_modules})

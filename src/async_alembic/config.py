@@ -6,9 +6,6 @@ is built.
 from __future__ import annotations
 
 import collections.abc as c
-import configparser
-import dataclasses
-import importlib.resources
 import os
 import typing as t
 
@@ -52,7 +49,6 @@ def set_defaults(app_config: c.MutableMapping[str, t.Any]) -> None:
     app_config["ALEMBIC_CONTEXT"].setdefault("compare_server_default", True)
 
 
-@dataclasses.dataclass(frozen=True)
 class Settings:
     """What one app says about its migrations.
 
@@ -60,8 +56,9 @@ class Settings:
     :param app_config: ``app.config``.
     """
 
-    root_path: str
-    app_config: c.Mapping[str, t.Any]
+    def __init__(self, root_path: str, app_config: c.Mapping[str, t.Any]) -> None:
+        self.root_path = root_path
+        self.app_config = app_config
 
     @property
     def options(self) -> c.Mapping[str, t.Any]:
@@ -146,6 +143,8 @@ class Settings:
 
         :raises ConfigurationError: If there is no such package.
         """
+        import importlib.resources
+
         path = os.fspath(path).replace("%(here)s", self.root_path)
         package, colon, folder = path.partition(":")
 
@@ -222,6 +221,7 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
     :param names: The names of the databases; several make the ``databases`` option of
         Alembic's multidb template.
     """
+    import configparser
     from argparse import Namespace
 
     from alembic.config import Config

@@ -7,10 +7,10 @@ import functools
 import typing as t
 
 from . import commands
+from .importing import import_for
 from .proxies import AwaitedProxy
 from .revisions import names_current
 from .shell import Shell
-from .status import Waiting
 from .sync import SyncAlembic
 
 if t.TYPE_CHECKING:
@@ -66,9 +66,11 @@ class Alembic(Shell):
 
     async def mkdir(self) -> None:
         """Create the script directory and its template, where they are missing."""
+        app = self._registry.app()
+        await import_for(commands.generate.mkdir)
         import anyio.to_thread
 
-        await anyio.to_thread.run_sync(self._mkdir, self._registry.app())
+        await anyio.to_thread.run_sync(self._mkdir, app)
 
     async def current(self) -> tuple[Script, ...]:
         """Get the revisions that the databases are at.
@@ -175,6 +177,7 @@ class Alembic(Shell):
         :raises RevisionError: If a parent is not found, or the databases are not at
             head.
         """
+        await import_for(commands.generate.revision)
         new = commands.generate.NewRevision(
             message, empty, branch, parent, splice, depend, label, path, rev_id
         )
@@ -245,6 +248,8 @@ class Alembic(Shell):
         """
         import anyio
 
+        from .status import Waiting
+
         waiting = Waiting(timeout)
         look = commands.inspect.status_unless_locked
 
@@ -292,9 +297,10 @@ class Alembic(Shell):
     async def _on_files(
         self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        app = self._registry.app()
+        await import_for(command)
         from .calls import await_on_files
 
-        app = self._registry.app()
         return await await_on_files(
             lambda: self._project(app), command, *args, **kwargs
         )
@@ -302,9 +308,10 @@ class Alembic(Shell):
     async def _on_databases(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        app = self._registry.app()
+        await import_for(command)
         from .calls import await_on_databases
 
-        app = self._registry.app()
         return await await_on_databases(
             lambda: self._project(app),
             self._registry.state(app).targets(app),

@@ -16,7 +16,6 @@ from .live import LiveContexts
 from .proxies import BlockingProxy
 from .revisions import names_current
 from .shell import Shell
-from .status import Waiting
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -201,6 +200,8 @@ class SyncAlembic(Shell):
     @_blocks
     def wait_until_current(self, timeout: float | None = None) -> None:
         """Blocking form of :meth:`Alembic.wait_until_current`."""
+        from .status import Waiting
+
         waiting = Waiting(timeout)
         look = commands.inspect.status_unless_locked
 

@@ -4,12 +4,14 @@ A command is handed a :class:`~async_alembic.environment.Project`, or an
 :class:`~async_alembic.environment.Environment` where it needs the databases, and
 returns data. It knows no event loop, engine or framework, and prints nothing.
 
-The modules are imported when they are first used, as they import Alembic.
+The modules are imported when a command is first called, as they import Alembic.
 """
 
 from __future__ import annotations
 
+import collections.abc as c
 import importlib
+import sys
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -19,8 +21,43 @@ if t.TYPE_CHECKING:
     from . import migrate as migrate
 
 
-def __getattr__(name: str) -> t.Any:
+class Deferred:
+    """A command whose module is imported when it is called, or before.
+
+    :param module: The name of the module in this package.
+    :param name: The name of the command.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = f"{__name__}.{module}"
+        self._name = name
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its module is imported."""
+        return self._module in sys.modules
+
+    def load(self) -> c.Callable[..., t.Any]:
+        """Import its module, and get the command itself."""
+        return t.cast(
+            "c.Callable[..., t.Any]",
+            getattr(importlib.import_module(self._module), self._name),
+        )
+
+    def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return self.load()(*args, **kwargs)
+
+
+class _DeferredModule:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Deferred:
+        return Deferred(self._name, name)
+
+
+def __getattr__(name: str) -> _DeferredModule:
     if name in {"compare", "generate", "inspect", "migrate"}:
-        return importlib.import_module(f"{__name__}.{name}")
+        return _DeferredModule(name)
 
     raise AttributeError(name)
