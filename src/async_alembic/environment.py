@@ -15,11 +15,11 @@ from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 
 from . import isolation
+from .compiled import CompiledCache
 from .config import default_name
 from .dialects import dialect_of
 from .errors import UnknownRevisionInDatabaseError
-from .locking import HeldLock
-from .locking import Turn
+from .locking import Locks
 from .overrides import overridden
 from .records import PartialRecord
 
@@ -67,7 +67,7 @@ class Environment:
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
-        self._locks: dict[str, HeldLock] = {}
+        self._locks = Locks(access, project.settings.lock_timeout)
         self.migrations: dict[str, Migration] = {}
         self._run: c.Callable[..., c.Iterator[RevisionStep]] = lambda heads, context: (
             iter(())
@@ -157,18 +157,9 @@ class Environment:
         :raises LockTimeout: If another migrator does not end in time.
         :raises LockUnavailableError: If a database refuses the lock.
         """
-        with contextlib.ExitStack() as stack:
-            keys = self._lock_keys(names) if self.project.settings.lock else {}
+        keys = self._lock_keys(names) if self.project.settings.lock else {}
 
-            # In an order that is the same for all, so that no two wait for each other.
-            for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
-                lock = HeldLock(name, _connection(self.contexts[name]))
-                stack.enter_context(
-                    lock.taken(key, self._turn(name), self.access.connect)
-                )
-                self._locks[name] = lock
-                stack.callback(self._locks.pop, name)
-
+        with self._locks.taken(keys):
             yield
 
     @contextlib.contextmanager
@@ -206,16 +197,22 @@ class Environment:
         with contextlib.ExitStack() as stack:
             for name in names:
                 connection = self._idle_connection(name)
+                connection.execution_options(compiled_cache=CompiledCache())
                 self.migrations[name] = stack.enter_context(
                     dialect_of(connection).migrating(
-                        connection, self._turn(name).wait if wait else None
+                        connection, self._locks.turn(name).wait if wait else None
                     )
                 )
 
             for name in names:
                 context = self.contexts[name]
                 stack.enter_context(
-                    overridden(context, self.ops[name], self.migrations[name])
+                    overridden(
+                        context,
+                        self.ops[name],
+                        self.migrations[name],
+                        functools.partial(self._locks.check, name),
+                    )
                 )
                 stack.enter_context(context.begin_transaction())
 
@@ -226,9 +223,9 @@ class Environment:
 
             yield
 
-            if len(names) > 1:
-                # The first of them was last looked at before the others were migrated.
-                self._check_locks(names)
+            for name in names:
+                if self._is_in_transaction(name):
+                    self._locks.check(name)
 
     def keep_what_was_committed(self) -> None:
         """See to what follows a commit of a user's function, in every database."""
@@ -262,7 +259,8 @@ class Environment:
                 self.migrations[name].ends()
                 self._keep(context)
                 watch.ends(step)
-                self._check_locks([name])
+                # It matters when something is committed.
+                self._locks.check(name, at_times=self._is_in_transaction(name))
 
                 if not self.migrations[name].goes_on():
                     return
@@ -317,9 +315,6 @@ class Environment:
         finally:
             connection.rollback()
 
-    def _turn(self, name: str) -> Turn:
-        return Turn(name, self.project.settings.lock_timeout, self.access.sleep)
-
     def _lock_keys(self, names: c.Collection[str]) -> dict[str, str]:
         keys = {}
 
@@ -345,10 +340,9 @@ class Environment:
         schemas = options.get("schema_translate_map") or {}
         return t.cast("str | None", schemas.get(schema, schema))
 
-    def _check_locks(self, names: c.Collection[str]) -> None:
-        for name in names:
-            if name in self._locks:
-                self._locks[name].check()
+    def _is_in_transaction(self, name: str) -> bool:
+        # There's no public way to tell whether the databases' transaction is open.
+        return self.contexts[name]._transaction is not None
 
     def _idle_connection(self, name: str) -> sa.Connection:
         connection = _connection(self.contexts[name])

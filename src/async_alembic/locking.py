@@ -22,6 +22,7 @@ from .errors import LockTimeout
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from .access import Access
     from .dialects import SessionLock
     from .holders import LockHolder
 
@@ -34,6 +35,8 @@ LONGEST_DELAY = 1.0
 #: keep quiet then, in seconds.
 FIRST_NOTE = 2.0
 NEXT_NOTE = 30.0
+#: How long to rely on the lock within a transaction, in seconds.
+CHECK_INTERVAL = 1.0
 
 
 def backoff(shortest: float = SHORTEST_DELAY) -> c.Iterator[float]:
@@ -114,6 +117,7 @@ class HeldLock:
         self._connection = connection
         self._dialect = dialect_of(connection)
         self._lock: SessionLock | None = None
+        self._checked = 0.0
 
     @contextlib.contextmanager
     def taken(
@@ -143,13 +147,19 @@ class HeldLock:
             finally:
                 self._release(lock)
 
-    def check(self) -> None:
+    def check(self, *, at_times: bool) -> None:
         """Check that the lock is held.
 
-        :raises LockLostError: If it is not.
+        :param at_times: Rely on it if it was checked within :data:`CHECK_INTERVAL`.
+        :raises LockLostError: If it is not held.
         """
+        if at_times and time.monotonic() - self._checked < CHECK_INTERVAL:
+            return
+
         if self._lock is None or not self._lock.is_held(self._connection):
             raise LockLostError(self._database)
+
+        self._checked = time.monotonic()
 
     @contextlib.contextmanager
     def _taken_by_migrating_session(self, key: str, turn: Turn) -> c.Iterator[None]:
@@ -198,3 +208,49 @@ class HeldLock:
                 " server, or goes through a pooler in transaction mode.",
                 self._database,
             )
+
+
+class Locks:
+    """The locks of all databases that are migrated.
+
+    :param access: The open databases.
+    :param timeout: How long to wait for another migrator, in seconds.
+    """
+
+    def __init__(self, access: Access, timeout: float) -> None:
+        self._access = access
+        self._timeout = timeout
+        self._held: dict[str, HeldLock] = {}
+
+    def turn(self, name: str) -> Turn:
+        """How to wait for a database."""
+        return Turn(name, self._timeout, self._access.sleep)
+
+    @contextlib.contextmanager
+    def taken(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
+        """Wait for the locks of databases, and release them at the end.
+
+        :param keys: Which lock it is, by the name of the database.
+        :raises LockTimeout: If one does not become free in time.
+        """
+        with contextlib.ExitStack() as stack:
+            # In an order that is the same for all, so that no two wait for each other.
+            for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
+                lock = HeldLock(name, self._access.connections[name])
+                stack.enter_context(
+                    lock.taken(key, self.turn(name), self._access.connect)
+                )
+                self._held[name] = lock
+                stack.callback(self._held.pop, name)
+
+            yield
+
+    def check(self, name: str, *, at_times: bool = False) -> None:
+        """Check that the lock of a database is held, if there is one.
+
+        :param name: The name of the database.
+        :param at_times: See :meth:`HeldLock.check`.
+        :raises LockLostError: If it is not.
+        """
+        if name in self._held:
+            self._held[name].check(at_times=at_times)

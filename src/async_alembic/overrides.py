@@ -16,17 +16,26 @@ if t.TYPE_CHECKING:
 
 @contextlib.contextmanager
 def overridden(
-    context: MigrationContext, ops: Operations, migration: Migration
+    context: MigrationContext,
+    ops: Operations,
+    migration: Migration,
+    check: c.Callable[[], None],
 ) -> c.Iterator[None]:
     """Let ``autocommit_block`` and ``batch_alter_table`` be the database's.
 
     :param context: The context of the database.
     :param ops: Its operations.
     :param migration: Knows how the database does it.
+    :param check: Called before a revision leaves the transaction.
     """
-    block = functools.partial(migration.autocommit_block, context.autocommit_block)
+    block_of_alembic = context.autocommit_block
+
+    def block() -> contextlib.AbstractContextManager[None]:
+        check()
+        return migration.autocommit_block(block_of_alembic)
+
     batch = functools.partial(migration.batch_alter_table, ops.batch_alter_table)
-    context.autocommit_block = block  # type: ignore[method-assign]
+    context.autocommit_block = block  # type: ignore[assignment, method-assign]
     ops.batch_alter_table = batch  # type: ignore[assignment, method-assign]
 
     try:

@@ -9,11 +9,13 @@ import re
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from .literals import literal
 from .splitting import NO_COPY
 from .splitting import split
 from .splitting import Statement
+from .version_writes import VersionWrites
 
 if t.TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -65,6 +67,36 @@ class AsyncpgBinding:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._native = connection.dialect
+        self._versions = VersionWrites(self._send)
+
+    @contextlib.contextmanager
+    def installed(self, dialect: t.Any) -> c.Iterator[None]:
+        """Let the connection execute statements so.
+
+        :param dialect: A copy of its dialect.
+        """
+        # Closing a cursor of the server's would leave its portal open, for which no
+        # table could be altered any more.
+        dialect.supports_server_side_cursors = False
+        dialect.do_execute = self.execute
+        dialect.do_execute_no_params = self.execute_as_it_is
+        dialect.do_executemany = self.execute_many
+        self._connection.dialect = dialect
+
+        def settle(connection: sa.Connection) -> None:
+            self._versions.settle()
+
+        def forget(connection: sa.Connection) -> None:
+            self._versions.forget()
+
+        event.listen(self._connection, "commit", settle)
+        event.listen(self._connection, "rollback", forget)
+
+        try:
+            yield
+        finally:
+            event.remove(self._connection, "commit", settle)
+            event.remove(self._connection, "rollback", forget)
 
     def execute(
         self,
@@ -126,7 +158,7 @@ class AsyncpgBinding:
 
         def send() -> None:
             if batch:
-                self._send("\n;\n".join(batch))
+                self._send(self._versions.before("\n;\n".join(batch)))
                 batch.clear()
 
         for row in parameters:
@@ -146,6 +178,8 @@ class AsyncpgBinding:
     def _execute_natively(
         self, cursor: t.Any, text: str, arguments: tuple[t.Any, ...], context: t.Any
     ) -> None:
+        self._versions.settle()
+
         with self._classified():
             self._native.do_execute(cursor, text, arguments, context)
 
@@ -213,17 +247,22 @@ class AsyncpgBinding:
         return f"::{type_.compile(self._native)}"
 
     def _execute_text(self, cursor: t.Any, text: str, context: t.Any) -> None:
+        if self._in_transaction and self._versions.keep(text, context):
+            cursor.close()
+            context.cursor = _Done("UPDATE 1")
+            return
+
         statements = split(text, backslashes=self._backslashes)
         self._refuse_copies(statements)
 
         if statements and not _returns_rows(statements[-1]):
-            status = self._send(text)
+            status = self._send(self._versions.before(text))
 
             if context is not None:
                 cursor.close()
                 context.cursor = _Done(status)
 
-            if statements[0].words[:1] and statements[0].words[0] not in _manipulates:
+            if statements[0].first_word not in _manipulates:
                 # What was prepared for the tables as they were is of no use now.
                 dialect: t.Any = self._connection.dialect
                 dialect._invalidate_schema_cache()
@@ -231,7 +270,8 @@ class AsyncpgBinding:
             return
 
         if len(statements) > 1:
-            self._send("\n;\n".join(s.text for s in statements[:-1]))
+            before = "\n;\n".join(s.text for s in statements[:-1])
+            self._send(self._versions.before(before))
             text = statements[-1].text
 
         self._execute_natively(cursor, text, (), context)
@@ -243,7 +283,7 @@ class AsyncpgBinding:
         """
         adapted = self._adapted
 
-        if not adapted.driver_connection.is_in_transaction() and not adapted.autocommit:
+        if not self._in_transaction and not adapted.autocommit:
             # There is no public way to begin the transaction but to execute something.
             with contextlib.closing(adapted.cursor()) as cursor:
                 self._execute_natively(cursor, "SELECT 1", (), None)
@@ -263,6 +303,10 @@ class AsyncpgBinding:
             # The driver would wait for ever.
             dbapi: t.Any = self._native.loaded_dbapi
             raise dbapi.NotSupportedError(NO_COPY)
+
+    @property
+    def _in_transaction(self) -> bool:
+        return bool(self._adapted.driver_connection.is_in_transaction())
 
     @property
     def _adapted(self) -> t.Any:
@@ -316,9 +360,7 @@ def _named(
 
 
 def _returns_rows(statement: Statement) -> bool:
-    first = next(iter(statement.words), "")
-
-    if first in _manipulates:
+    if statement.first_word in _manipulates:
         return "RETURNING" in statement.words
 
-    return first not in _returns_nothing
+    return statement.first_word not in _returns_nothing

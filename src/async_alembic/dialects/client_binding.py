@@ -162,15 +162,9 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
 @contextlib.contextmanager
 def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
     binding = AsyncpgBinding(connection)
-    dialect: t.Any = _bound_as_on_psycopg2(connection.dialect)
-    # Closing a cursor of the server's would leave its portal open, for which no table
-    # could be altered any more.
-    dialect.supports_server_side_cursors = False
-    dialect.do_execute = binding.execute
-    dialect.do_execute_no_params = binding.execute_as_it_is
-    dialect.do_executemany = binding.execute_many
-    connection.dialect = dialect
-    yield
+
+    with binding.installed(_bound_as_on_psycopg2(connection.dialect)):
+        yield
 
 
 _binds = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}

@@ -29,6 +29,7 @@ _end_of_string = re.compile(r"(?:[^']|'')*(?:'|\Z)", re.DOTALL)
 _end_with_escapes = re.compile(r"(?:[^'\\]|\\.|'')*(?:'|\\?\Z)", re.DOTALL)
 #: On another line, a string goes on.
 _continuation = re.compile(r"(?:[^\S\r\n]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*)*'")
+_first_word = re.compile(r"\s*([a-zA-Z]+)\b(?!['\"&$])")
 #: Why :attr:`Statement.is_copy` is refused, and what to write instead.
 NO_COPY = (
     "COPY has no file of the client to read or write here; write op.bulk_insert() or a"
@@ -42,16 +43,28 @@ class Statement:
     """One of the statements of a text.
 
     :param text: The statement, without what stands before and after it.
-    :param words: The words in it that are not quoted, in upper case.
+    :param backslashes: See :func:`split`.
     """
 
     text: str
-    words: tuple[str, ...]
+    backslashes: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words in it that are not quoted, in upper case."""
+        tokens = _tokens(self.text, self.backslashes)
+        return tuple(token.text.upper() for token in tokens if token.kind == "word")
+
+    @property
+    def first_word(self) -> str:
+        """The first of the words; none if it begins with something else."""
+        found = _first_word.match(self.text)
+        return found[1].upper() if found else next(iter(self.words), "")
 
     @property
     def is_copy(self) -> bool:
         """Whether it copies from or to the client, instead of a file of the server."""
-        return self.words[:1] == ("COPY",) and not {"STDIN", "STDOUT"}.isdisjoint(
+        return self.first_word == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(
             self.words
         )
 
@@ -64,13 +77,16 @@ def split(text: str, *, backslashes: bool = False) -> list[Statement]:
         ``standard_conforming_strings=off``.
     :return: The statements, without those that are empty.
     """
+    if ";" not in text and _first_word.match(text):
+        return [Statement(text.strip(), backslashes)]
+
     found: list[Statement] = []
-    statement = _Statement()
+    statement = _Statement(backslashes)
 
     for token in _tokens(text, backslashes):
         if token.text == ";" and not statement.is_open:
             found += statement.finished(text)
-            statement = _Statement()
+            statement = _Statement(backslashes)
         else:
             statement.add(token)
 
@@ -87,7 +103,8 @@ class _Token(t.NamedTuple):
 class _Statement:
     """A statement that is being read."""
 
-    def __init__(self) -> None:
+    def __init__(self, backslashes: bool) -> None:
+        self._backslashes = backslashes
         self._words: list[str] = []
         self._start: int | None = None
         self._end = self._parentheses = self._blocks = 0
@@ -113,7 +130,7 @@ class _Statement:
         if self._start is None:
             return []
 
-        return [Statement(text[self._start : self._end], tuple(self._words))]
+        return [Statement(text[self._start : self._end], self._backslashes)]
 
     def _count_blocks(self) -> None:
         word = self._words[-1]
