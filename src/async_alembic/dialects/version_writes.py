@@ -53,14 +53,25 @@ class VersionWrites:
             # On another branch.
             self.settle()
 
-        self._kept = self.before(text)
+        self._kept = _joined(self._kept, text)
         self._last = step
         return True
 
     def before(self, text: str) -> str:
-        """Put what is kept before another text, to be sent with it."""
+        """Put what is kept before another text, to be sent with it. A text that is
+        about the version table has to be sent by itself, so what is kept is sent now.
+        """
+        if self._last is not None and self._name in text.lower():
+            self.settle()
+
         kept, self._kept = self._kept, ""
-        return f"{kept}\n;\n{text}" if kept else text
+        return _joined(kept, text)
+
+    @property
+    def _name(self) -> str:
+        """The name of the version table, without its schema."""
+        assert self._last is not None
+        return self._last["table"].rpartition(".")[2].strip('"').lower()
 
     def settle(self) -> None:
         """Send what is kept by itself, and check that nothing was missing.
@@ -85,3 +96,7 @@ class VersionWrites:
     def forget(self) -> None:
         """Drop what is kept, as the transaction is rolled back."""
         self._kept, self._last = "", None
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first}\n;\n{second}" if first else second
