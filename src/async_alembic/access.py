@@ -24,6 +24,8 @@ class Access:
     :param offload: Calls a function that reads or writes files, where that may block.
     :param sleep: Waits for some seconds, and ends early, with an exception, if the call
         is cancelled.
+    :param pause: Lets others run, if that was not done for a while; to be called by
+        what computes, every now and then.
     :param connect: Opens one more connection to the database of a name, which does not
         come from the app's pool, and closes it.
     """
@@ -31,4 +33,5 @@ class Access:
     connections: dict[str, sa.Connection]
     offload: Offload
     sleep: c.Callable[[float], None]
+    pause: c.Callable[[], None]
     connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]]

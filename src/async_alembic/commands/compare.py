@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import typing as t
 
 from alembic import autogenerate
@@ -31,13 +32,41 @@ def produce_migrations(env: Environment) -> MigrationScript:
 @translated_errors()
 def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
     script = produce_migrations(env)
-    return [diff for ops in script.upgrade_ops_list for diff in ops.as_diffs()]
+    diffs: list[tuple[t.Any, ...]] = env.access.offload(
+        lambda: [diff for ops in script.upgrade_ops_list for diff in ops.as_diffs()]
+    )
+    return diffs
 
 
 @translated_errors()
 def needs_revision(env: Environment) -> bool:
     script = produce_migrations(env)
     return any(not ops.is_empty() for ops in script.upgrade_ops_list)
+
+
+@contextlib.contextmanager
+def pausing(env: Environment, name: str) -> c.Iterator[None]:
+    """Let others run meanwhile: a comparison of some hundred tables computes for a
+    second. Alembic calls these functions for each thing that it compares.
+
+    :param name: The name of the database.
+    """
+    options = env.contexts[name].opts
+    before = {key: options.get(key) for key in ("include_object", "include_name")}
+
+    def pause_before(filter_: c.Callable[..., bool] | None) -> c.Callable[..., bool]:
+        def pause(*args: t.Any) -> bool:
+            env.access.pause()
+            return filter_ is None or filter_(*args)
+
+        return pause
+
+    options.update({key: pause_before(filter_) for key, filter_ in before.items()})
+
+    try:
+        yield
+    finally:
+        options.update(before)
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:
@@ -68,7 +97,7 @@ def _name(kind: str, items: list[t.Any]) -> str:
 def _compare(env: Environment, name: str) -> MigrationScript:
     context = env.contexts[name]
 
-    with env.isolated(name):
+    with env.isolated(name), pausing(env, name):
         script = autogenerate.produce_migrations(
             context, context.opts["target_metadata"]
         )

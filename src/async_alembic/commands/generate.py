@@ -16,7 +16,9 @@ from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..revisions import to_ids
 from ..translation import translated_errors
+from .compare import pausing
 from .naming import name_constraints
+from .ordering import Changes
 from .ordering import put_in_order
 
 if t.TYPE_CHECKING:
@@ -69,6 +71,13 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     context: autogenerate.RevisionContext = env.access.offload(
         lambda: _revision_context(env.project, new)
     )
+    context.generated_revisions[0].upgrade_ops = changes = Changes()
+
+    def put_in_order_elsewhere(*args: t.Any) -> None:
+        changes.is_found = True
+        env.access.offload(lambda: put_in_order(*args))
+
+    context.process_revision_directives = put_in_order_elsewhere
 
     for name in env.contexts:
         if not context.generated_revisions:
@@ -83,14 +92,16 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with env.isolated(name):
+        with env.isolated(name), pausing(env, name):
             if new.empty:
                 context.run_no_autogenerate(current, env.contexts[name])
             else:
                 context.run_autogenerate(current, env.contexts[name])
 
                 if env.contexts[name].opts["render_as_batch"]:
-                    name_constraints(context.generated_revisions)
+                    env.access.offload(
+                        lambda: name_constraints(context.generated_revisions)
+                    )
 
         # What was read needs no transaction while files are written.
         env.ops[name].get_bind().rollback()
@@ -175,7 +186,6 @@ def _revision_context(
         project.config,
         project.scripts,
         command_args,
-        process_revision_directives=put_in_order,
     )
 
 

@@ -18,6 +18,17 @@ if t.TYPE_CHECKING:
     Operations: t.TypeAlias = list[ops.MigrateOperation]
 
 
+class Changes(ops.UpgradeOps):
+    """What is found by a comparison. Alembic reverses it at once, within the connection
+    and for the first of two times; only the second one counts, after it was ordered.
+    """
+
+    is_found = False
+
+    def reverse_into(self, downgrade_ops: ops.DowngradeOps) -> ops.DowngradeOps:
+        return super().reverse_into(downgrade_ops) if self.is_found else downgrade_ops
+
+
 def put_in_order(
     context: object, revision: object, directives: list[ops.MigrationScript]
 ) -> None:

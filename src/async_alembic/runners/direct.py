@@ -52,11 +52,15 @@ def open_access(
             see_to_dialect(connection)
             connections[name] = connection.execution_options(**options)
 
-    return Access(connections, _call_here, sleep, connect_beside(engines))
+    return Access(connections, _call_here, sleep, _go_on, connect_beside(engines))
 
 
 def _call_here(fn: c.Callable[[], T]) -> T:
     return fn()
+
+
+def _go_on() -> None:
+    """Nobody else runs in this thread."""
 
 
 def loop_is_running() -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
+import time
 import typing as t
 
 import anyio
@@ -36,6 +37,9 @@ from .direct import Work
 T = t.TypeVar("T")
 #: Seconds that a cancelled task has to finish connecting.
 CONNECT_GRACE = 1.0
+#: Seconds that the event loop waits for what only computes, as long as between two
+#: switches of threads.
+PAUSE_INTERVAL = 0.005
 
 
 async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
@@ -132,6 +136,7 @@ async def _run_in_greenlet(
             t.cast("dict[str, sa.Connection]", opened),
             lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
             lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
+            _Pauses(wait_for).pause,
             connect_beside(sync_engines),
         )
 
@@ -154,6 +159,22 @@ async def _run_in_greenlet(
 
     with cursors_freed():
         return await first.run_sync(call)
+
+
+class _Pauses:
+    """Lets the event loop run between two steps of what only computes.
+
+    :param wait_for: Awaits what a function returns.
+    """
+
+    def __init__(self, wait_for: c.Callable[[c.Callable[[], t.Any]], object]) -> None:
+        self._wait_for = wait_for
+        self._last = time.perf_counter()
+
+    def pause(self) -> None:
+        if time.perf_counter() - self._last > PAUSE_INTERVAL:
+            self._wait_for(lambda: asyncio.sleep(0))
+            self._last = time.perf_counter()
 
 
 def _await_in_greenlet(
