@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
@@ -155,6 +156,9 @@ def lateness(
 
 async def call_once(tool: str, name: str, project: Project, late: list[float]) -> None:
     async with CALLS[tool](project) as calls:
+        # A full collection is as long as what is alive, whoever has made it.
+        gc.collect()
+
         async with heartbeat(late):
             result = await calls[name]()
 
