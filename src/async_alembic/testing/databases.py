@@ -1,0 +1,170 @@
+"""A database for one test."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..config import default_name
+from ..engines import is_bound
+from ..errors import FreshDatabaseError
+from .subjects import Subject
+
+if t.TYPE_CHECKING:
+    from flask.sansio.app import App
+
+    from ..access import Access
+    from ..extension import Alembic
+    from ..revisions import StepTarget
+    from ..sync import SyncAlembic
+    from .hosts import Host
+    from .hosts import Stock
+    from .subjects import Factory
+
+
+class FreshDatabase:
+    """A migrated database that nobody else has.
+
+    Its app is made when it is first asked for.
+    """
+
+    def __init__(self, host: Host, factory: Factory, name: str) -> None:
+        self._host = host
+        self._factory = factory
+        self._name = name
+        self._url = host.server.url if host.in_memory else host.server.url_of(name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} '{self._url}'>"
+
+    @property
+    def url(self) -> str:
+        """Its URL, with the password."""
+        return self._url.render_as_string(hide_password=False)
+
+    @property
+    def app(self) -> App:
+        """The app whose database it is, a Flask or a Quart app."""
+        return self.subject.app
+
+    @property
+    def alembic(self) -> Alembic | SyncAlembic:
+        """The extension of the app."""
+        return t.cast("Alembic | SyncAlembic", self.subject.shell)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine of the app, if it blocks.
+
+        :raises FreshDatabaseError: If it is an ``AsyncEngine``.
+        """
+        engine = self._app_engine()
+
+        if isinstance(engine, AsyncEngine):
+            raise FreshDatabaseError(
+                "The app has an AsyncEngine. Use 'async_engine' of the fresh database."
+            )
+
+        return engine
+
+    @property
+    def async_engine(self) -> AsyncEngine:
+        """The engine of the app, if it is an ``AsyncEngine``. It keeps no connection
+        that is given back, so that it works in any event loop.
+
+        :raises FreshDatabaseError: If it blocks.
+        """
+        engine = self._app_engine()
+
+        if not isinstance(engine, AsyncEngine):
+            raise FreshDatabaseError(
+                "The app has an Engine. Use 'engine' of the fresh database."
+            )
+
+        return engine
+
+    def _app_engine(self) -> sa.Engine | AsyncEngine:
+        engines = self.subject.app_engines
+        return engines[default_name(engines)]
+
+    @functools.cached_property
+    def subject(self) -> Subject:
+        """How commands are run, whoever calls."""
+        subject = Subject(self._factory, self._url)
+
+        if self._host.in_memory:
+            self._fill(subject)
+
+        return subject
+
+    def _fill(self, subject: Subject) -> None:
+        if not all(map(is_bound, subject.targets.engines.values())):
+            raise FreshDatabaseError(
+                "The app's engine has several connections, of which each would have an"
+                " empty database in memory. Give it a 'StaticPool', or let the server's"
+                " URL name a folder."
+            )
+
+        subject.access(self._restore)
+
+    def _restore(self, access: Access) -> None:
+        for connection in access.connections.values():
+            self._host.server.fill(connection, self._name)
+
+    def close(self) -> None:
+        """Close the app's connections, and drop it."""
+        if "subject" in vars(self):
+            self.subject.dispose()
+
+        self._drop()
+
+    async def aclose(self) -> None:
+        """Awaited form of :meth:`close`."""
+        if "subject" in vars(self):
+            await self.subject.adispose()
+
+        self._drop()
+
+    def _drop(self) -> None:
+        if not self._host.in_memory:
+            self._host.drop_later(self._name)
+
+
+class FreshDatabases:
+    """Makes migrated databases: each is a copy of a template.
+
+    :param host: The server.
+    :param factory: Makes the app of a database.
+    :param keep: Whether templates outlive the run.
+    """
+
+    def __init__(self, host: Host, factory: Factory, *, keep: bool) -> None:
+        self._host = host
+        self._factory = factory
+        self._keep = keep
+        self._stocks: dict[str, Stock] = {}
+        self._lock = threading.Lock()
+
+    def make(self, target: StepTarget = "heads") -> FreshDatabase:
+        """Make a database.
+
+        :param target: The revision that it is at; ``"base"`` for an empty one.
+        :raises FreshDatabaseError: If that cannot be done.
+        :raises MigrationError: If a revision fails.
+        """
+        with self._lock:
+            stock = self._stocks.get(repr(target)) or self._stock(target)
+
+            # In memory, it is filled when its app is made.
+            name = stock.template if self._host.in_memory else stock.take()
+
+        return FreshDatabase(self._host, self._factory, name)
+
+    def _stock(self, target: StepTarget) -> Stock:
+        template = self._host.find_template(self._factory, target, self._keep)
+        stock = self._stocks[repr(target)] = self._host.stock(template)
+        return stock

@@ -1,0 +1,114 @@
+"""The pytest plugin: its options and fixtures.
+
+It imports nothing that a test run without these fixtures would not have.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import importlib.util
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+
+if t.TYPE_CHECKING:
+    from ..revisions import StepTarget
+    from .databases import FreshDatabase
+    from .sessions import Session
+    from .subjects import Factory
+
+    Make: t.TypeAlias = c.Callable[..., FreshDatabase]
+
+_session = pytest.StashKey["Session"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("async-alembic")
+    group.addoption(
+        "--alembic-reuse",
+        action="store_true",
+        help="Keep migrated templates for the next run with this option.",
+    )
+    parser.addini(
+        "alembic_release",
+        "The revision, or the Git tag or commit, of the last release.",
+        default="",
+    )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (session := config.stash.get(_session, None)) is not None:
+        session.close()
+
+
+@pytest.fixture(scope="session")
+def alembic_app() -> Factory:
+    """Override this: a function that returns the app, or the extension, for a URL."""
+    pytest.fail(
+        "Override the fixture 'alembic_app', in conftest.py, with one that returns a"
+        " function from the URL of a database to your app.",
+        pytrace=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def alembic_server_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """Where databases are made. By default, they are SQLite's files.
+
+    Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``.
+    """
+    is_async = importlib.util.find_spec("aiosqlite") is not None
+    driver = "sqlite+aiosqlite" if is_async else "sqlite"
+    return f"{driver}:///{_folder(request.config, tmp_path_factory)}{os.sep}"
+
+
+def _folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
+    """One for all processes of a run, or of several."""
+    if config.getoption("alembic_reuse") and hasattr(config, "cache"):
+        return config.cache.mkdir("async-alembic")
+
+    base = factory.getbasetemp()
+    folder = (base.parent if hasattr(config, "workerinput") else base) / "async-alembic"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def make_fresh_database(
+    request: pytest.FixtureRequest, alembic_app: Factory, alembic_server_url: str
+) -> c.Iterator[Make]:
+    """Make migrated databases: ``make_fresh_database(target="heads")``."""
+    config = request.config
+
+    if _session not in config.stash:
+        from .sessions import Session
+
+        config.stash[_session] = Session(config)
+
+    made: list[FreshDatabase] = []
+
+    def make(target: StepTarget = "heads") -> FreshDatabase:
+        databases = config.stash[_session].databases(alembic_app, alembic_server_url)
+        made.append(databases.make(target))
+        return made[-1]
+
+    yield make
+
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def fresh_database(make_fresh_database: Make) -> FreshDatabase:
+    """A migrated database that no other test has."""
+    return make_fresh_database()
+
+
+@pytest.fixture
+def migrated_to(make_fresh_database: Make) -> Make:
+    """Make databases that are at a revision: ``migrated_to("1795338893")``."""
+    return make_fresh_database
