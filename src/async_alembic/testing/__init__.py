@@ -10,15 +10,18 @@ import importlib
 import typing as t
 
 if t.TYPE_CHECKING:
+    from .checks.walks import RevisionData as RevisionData
     from .databases import FreshDatabase as FreshDatabase
     from .fresh import fresh_database as fresh_database
 
 _modules = {
     "FreshDatabase": "databases",
+    "RevisionData": "checks.walks",
     "fresh_database": "fresh",
 }
 __all__ = [
     "FreshDatabase",
+    "RevisionData",
     "fresh_database",
 ]
 

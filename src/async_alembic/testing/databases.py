@@ -32,11 +32,14 @@ class FreshDatabase:
     Its app is made when it is first asked for.
     """
 
-    def __init__(self, host: Host, factory: Factory, name: str) -> None:
+    def __init__(
+        self, host: Host, factory: Factory, name: str, *, in_memory: bool
+    ) -> None:
         self._host = host
         self._factory = factory
         self._name = name
-        self._url = host.server.url if host.in_memory else host.server.url_of(name)
+        self._in_memory = in_memory
+        self._url = host.server.url if in_memory else host.server.url_of(name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self._url}'>"
@@ -91,12 +94,16 @@ class FreshDatabase:
         engines = self.subject.app_engines
         return engines[default_name(engines)]
 
+    def subject_with(self, **settings: object) -> Subject:
+        """One more app with this database, and with settings of ``ALEMBIC``."""
+        return Subject(self._factory, self._url, settings)
+
     @functools.cached_property
     def subject(self) -> Subject:
         """How commands are run, whoever calls."""
         subject = Subject(self._factory, self._url)
 
-        if self._host.in_memory:
+        if self._in_memory:
             self._fill(subject)
 
         return subject
@@ -130,7 +137,7 @@ class FreshDatabase:
         self._drop()
 
     def _drop(self) -> None:
-        if not self._host.in_memory:
+        if not self._in_memory:
             self._host.drop_later(self._name)
 
 
@@ -149,20 +156,25 @@ class FreshDatabases:
         self._stocks: dict[str, Stock] = {}
         self._lock = threading.Lock()
 
-    def make(self, target: StepTarget = "heads") -> FreshDatabase:
+    def make(
+        self, target: StepTarget = "heads", *, in_memory: bool = True
+    ) -> FreshDatabase:
         """Make a database.
 
         :param target: The revision that it is at; ``"base"`` for an empty one.
+        :param in_memory: Whether it may be gone with its connection.
         :raises FreshDatabaseError: If that cannot be done.
         :raises MigrationError: If a revision fails.
         """
+        in_memory = in_memory and self._host.in_memory
+
         with self._lock:
             stock = self._stocks.get(repr(target)) or self._stock(target)
 
             # In memory, it is filled when its app is made.
-            name = stock.template if self._host.in_memory else stock.take()
+            name = stock.template if in_memory else stock.take()
 
-        return FreshDatabase(self._host, self._factory, name)
+        return FreshDatabase(self._host, self._factory, name, in_memory=in_memory)
 
     def _stock(self, target: StepTarget) -> Stock:
         template = self._host.find_template(self._factory, target, self._keep)

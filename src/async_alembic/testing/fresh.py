@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import threading
 import typing as t
 from uuid import uuid4
 
-import sqlalchemy as sa
-
 from ..errors import FreshDatabaseError
 from ..runners.direct import loop_is_running
 from .databases import FreshDatabase
-from .databases import FreshDatabases
-from .hosts import Host
+from .sessions import Session
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from ..revisions import StepTarget
     from .subjects import Factory
 
 _lock = threading.Lock()
-_hosts: dict[sa.URL, Host] = {}
-_databases: dict[tuple[sa.URL, Factory], FreshDatabases] = {}
 
 
-class fresh_database:  # noqa: N801
+class fresh_database:
     """Make a migrated database that nobody else has, and drop it.
 
     To be entered with ``async with``, or with ``with`` where no event loop is running.
@@ -46,7 +44,7 @@ class fresh_database:  # noqa: N801
         *,
         target: StepTarget = "heads",
     ) -> None:
-        self._url = sa.make_url(server_url)
+        self._url = server_url
         self._factory = upgrade
         self._target = target
 
@@ -74,19 +72,13 @@ class fresh_database:  # noqa: N801
 
     def _make(self) -> FreshDatabase:
         with _lock:
-            databases = _find(self._url, self._factory)
+            databases = _session().databases(self._factory, self._url)
 
         return databases.make(self._target)
 
 
-def _find(url: sa.URL, factory: Factory) -> FreshDatabases:
-    if url not in _hosts:
-        _hosts[url] = Host(url, uuid4().hex[:8])
-        atexit.register(_hosts[url].close)
-
-    key = url, factory
-
-    if key not in _databases:
-        _databases[key] = FreshDatabases(_hosts[url], factory, keep=False)
-
-    return _databases[key]
+@functools.cache
+def _session() -> Session:
+    session = Session(uuid4().hex, keep=False)
+    atexit.register(session.close)
+    return session

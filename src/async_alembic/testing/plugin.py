@@ -6,16 +6,20 @@ It imports nothing that a test run without these fixtures would not have.
 from __future__ import annotations
 
 import collections.abc as c
+import functools
 import importlib.util
 import os
 import typing as t
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 if t.TYPE_CHECKING:
     from ..revisions import StepTarget
     from .databases import FreshDatabase
+    from .histories import History
+    from .histories import RevisionData
     from .sessions import Session
     from .subjects import Factory
 
@@ -82,24 +86,29 @@ def make_fresh_database(
     request: pytest.FixtureRequest, alembic_app: Factory, alembic_server_url: str
 ) -> c.Iterator[Make]:
     """Make migrated databases: ``make_fresh_database(target="heads")``."""
-    config = request.config
-
-    if _session not in config.stash:
-        from .sessions import Session
-
-        config.stash[_session] = Session(config)
-
+    databases = _session_of(request.config).databases(alembic_app, alembic_server_url)
     made: list[FreshDatabase] = []
 
-    def make(target: StepTarget = "heads") -> FreshDatabase:
-        databases = config.stash[_session].databases(alembic_app, alembic_server_url)
-        made.append(databases.make(target))
+    def make(target: StepTarget = "heads", *, in_memory: bool = True) -> FreshDatabase:
+        made.append(databases.make(target, in_memory=in_memory))
         return made[-1]
 
     yield make
 
     for database in made:
         database.close()
+
+
+def _session_of(config: pytest.Config) -> Session:
+    if _session not in config.stash:
+        from .sessions import Session
+
+        # The same for all workers of pytest-xdist.
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
+        keep = config.getoption("alembic_reuse")
+        config.stash[_session] = Session(run, keep=keep)
+
+    return config.stash[_session]
 
 
 @pytest.fixture
@@ -112,3 +121,32 @@ def fresh_database(make_fresh_database: Make) -> FreshDatabase:
 def migrated_to(make_fresh_database: Make) -> Make:
     """Make databases that are at a revision: ``migrated_to("1795338893")``."""
     return make_fresh_database
+
+
+@pytest.fixture
+def alembic_history(make_fresh_database: Make) -> History:
+    """What the ready-made tests check."""
+    from .histories import History
+
+    return History(functools.partial(make_fresh_database, in_memory=False))
+
+
+@pytest.fixture(scope="session")
+def alembic_data() -> dict[str, RevisionData]:
+    """Override this: rows that revisions must keep, by their ids."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def alembic_release(request: pytest.FixtureRequest) -> str:
+    """What was released last: a Git tag or commit, or a revision. By default, the ini
+    option of that name.
+    """
+    release: str = request.config.getini("alembic_release")
+
+    if not release:
+        pytest.skip(
+            "Set the ini option 'alembic_release' to the Git tag of the last release."
+        )
+
+    return release

@@ -1,11 +1,9 @@
-"""What the tests of one process share."""
+"""What all tests of one process share."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
-from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -14,22 +12,19 @@ from .databases import FreshDatabases
 from .hosts import Host
 
 if t.TYPE_CHECKING:
-    import pytest
-
     from .subjects import Factory
 
 
 class Session:
     """The servers, and the databases of each app.
 
-    :param config: Pytest's.
+    :param run: What all processes of a run know, and no other.
+    :param keep: Whether templates outlive the run.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._keep = bool(config.getoption("alembic_reuse"))
-        # The same for all workers of pytest-xdist.
-        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
+    def __init__(self, run: str, *, keep: bool) -> None:
         self._run = digest(run)[:8]
+        self._keep = keep
         self._hosts: dict[sa.URL, Host] = {}
         self._databases: dict[tuple[sa.URL, Factory], FreshDatabases] = {}
         self._stack = contextlib.ExitStack()

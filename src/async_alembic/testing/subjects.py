@@ -50,11 +50,17 @@ class Subject:
 
     :param factory: Makes it.
     :param url: The URL of its database.
+    :param settings: To be added to ``ALEMBIC``.
     :raises FreshDatabaseError: If what is made is no app with this extension, or its
         database is another one.
     """
 
-    def __init__(self, factory: Factory, url: sa.URL) -> None:
+    def __init__(
+        self,
+        factory: Factory,
+        url: sa.URL,
+        settings: c.Mapping[str, object] | None = None,
+    ) -> None:
         with registry.registering() as apps:
             made = factory(url.render_as_string(hide_password=False))
 
@@ -65,6 +71,8 @@ class Subject:
         # One instance may have the apps of earlier tests.
         self.app: App = registered[-1] if registered else self._registry.app()
         self._state = self._registry.state(self.app)
+        # Not in place, as several apps may have the same dict.
+        self.app.config["ALEMBIC"] = {**self.app.config["ALEMBIC"], **(settings or {})}
 
         for engine in self.targets.engines.values():
             _keep_no_connection(engine)
@@ -76,8 +84,7 @@ class Subject:
 
     @functools.cached_property
     def targets(self) -> Targets:
-        """The database. If the app makes its engine only when it starts, one is made.
-        """
+        """The database. If the app makes its engine only when it starts, one is made."""
         try:
             targets = self._state.targets(self.app)
         except Exception:
@@ -173,7 +180,9 @@ def _keep_no_connection(engine: sa.Engine | AsyncEngine) -> None:
     """
     if isinstance(engine, AsyncEngine) and not is_bound(engine):
         event.listen(
-            engine.sync_engine.pool, "checkin", lambda connection, record: record.close()
+            engine.sync_engine.pool,
+            "checkin",
+            lambda connection, record: record.close(),
         )
 
 

@@ -32,11 +32,11 @@ class MySQLServer(Server):
         self._refuse_others()
         self._link.execute(f"SET SESSION wait_timeout = {_WAIT_TIMEOUT}")
         self._link.execute("SET SESSION foreign_key_checks = 0")
+        # Some drivers log them.
+        self._link.execute("SET SESSION sql_notes = 0")
         self._link.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
         self._slot = next(
-            slot
-            for slot in range(_SLOTS)
-            if self._take(f"{PREFIX}{self.run}_{slot}")
+            slot for slot in range(_SLOTS) if self._take(f"{PREFIX}{self.run}_{slot}")
         )
 
     def _refuse_others(self) -> None:

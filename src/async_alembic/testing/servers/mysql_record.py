@@ -9,7 +9,12 @@ if t.TYPE_CHECKING:
     from ..link import Link
 
 #: How the server shows each kind, and which columns have the mode and the text.
-_ROUTINES = {"PROCEDURE": (1, 2), "FUNCTION": (1, 2), "TRIGGER": (1, 2), "EVENT": (1, 3)}
+_ROUTINES = {
+    "PROCEDURE": (1, 2),
+    "FUNCTION": (1, 2),
+    "TRIGGER": (1, 2),
+    "EVENT": (1, 3),
+}
 
 
 def read_record(link: Link, database: str) -> list[str]:

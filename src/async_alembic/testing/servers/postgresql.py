@@ -14,7 +14,11 @@ if t.TYPE_CHECKING:
 #: Advisory locks of two numbers: which kind of lock, and which one of these.
 _RUNS = 1634497390
 _TEMPLATES = 1634497391
+#: How many copies each strategy is tried with.
 _TRIES = 2
+#: How often, and after how many seconds, to look whether a session has ended.
+_LOOKS = 50
+_PAUSE = 0.005
 
 
 class PostgreSQLServer(Server):
@@ -96,7 +100,23 @@ class PostgreSQLServer(Server):
         self._link.execute(f'CREATE DATABASE "{name}"')
 
     def drop(self, name: str) -> None:
+        # The server itself looks only every 100 ms whether those that it ends are gone.
+        for _ in range(_LOOKS):
+            if not self._end_sessions(name):
+                break
+
+            time.sleep(_PAUSE)
+
         self._link.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _end_sessions(self, name: str) -> bool:
+        """Whether there were any."""
+        return bool(
+            self._link.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                f" WHERE datname = '{name}'"
+            )
+        )
 
     def has_template(self, name: str) -> bool:
         return bool(
@@ -106,10 +126,7 @@ class PostgreSQLServer(Server):
     def publish(self, built: str, template: str) -> None:
         # Whoever connects to a template keeps it from being copied.
         self._link.execute(f'ALTER DATABASE "{built}" ALLOW_CONNECTIONS false')
-        self._link.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            f" WHERE datname = '{built}'"
-        )
+        self._end_sessions(built)
         self._link.execute(f'ALTER DATABASE "{built}" RENAME TO "{template}"')
 
     def copy(self, template: str, name: str) -> None:

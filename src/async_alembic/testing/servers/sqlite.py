@@ -127,8 +127,7 @@ class SQLiteServer(Server):
         self._path(whole).replace(self._path(template))
 
     def copy(self, template: str, name: str) -> None:
-        if not self.in_memory:
-            shutil.copyfile(self._path(template), self._path(name))
+        shutil.copyfile(self._path(template), self._path(name))
 
     def fill(self, connection: sa.Connection, template: str) -> None:
         path = self._path(template)
