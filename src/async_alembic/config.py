@@ -1,6 +1,6 @@
 """The app's ``ALEMBIC`` and ``ALEMBIC_CONTEXT`` settings, and Alembic's ``Config``
-made of them. Knows no engine and no framework; Alembic and SQLAlchemy are imported when a
-``Config`` is built.
+made of them. Knows no engine and no framework; Alembic and SQLAlchemy are imported when
+a ``Config`` is built.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ class FreshDatabase:
         self._factory = factory
         self._name = name
         self._in_memory = in_memory
+        self._subjects: list[Subject] = []
         self._url = host.server.url if in_memory else host.server.url_of(name)
 
     def __repr__(self) -> str:
@@ -96,12 +97,13 @@ class FreshDatabase:
 
     def subject_with(self, **settings: object) -> Subject:
         """One more app with this database, and with settings of ``ALEMBIC``."""
-        return Subject(self._factory, self._url, settings)
+        self._subjects.append(Subject(self._factory, self._url, settings))
+        return self._subjects[-1]
 
     @functools.cached_property
     def subject(self) -> Subject:
         """How commands are run, whoever calls."""
-        subject = Subject(self._factory, self._url)
+        subject = self.subject_with()
 
         if self._in_memory:
             self._fill(subject)
@@ -124,15 +126,15 @@ class FreshDatabase:
 
     def close(self) -> None:
         """Close the app's connections, and drop it."""
-        if "subject" in vars(self):
-            self.subject.dispose()
+        for subject in self._subjects:
+            subject.dispose()
 
         self._drop()
 
     async def aclose(self) -> None:
         """Awaited form of :meth:`close`."""
-        if "subject" in vars(self):
-            await self.subject.adispose()
+        for subject in self._subjects:
+            await subject.adispose()
 
         self._drop()
 

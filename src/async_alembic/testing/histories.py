@@ -123,8 +123,8 @@ class History:
         database.subject.run(migrate.upgrade, "heads")
         self._compare(
             database.subject,
-            f"A database of '{ref}' that goes up to the heads differs from one that goes"
-            " there from an empty one. See whether a revision was edited.",
+            f"A database of '{ref}' that goes up to the heads differs from one that"
+            " goes there from an empty one. See whether a revision was edited.",
         )
 
     def _release(

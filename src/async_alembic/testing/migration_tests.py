@@ -14,8 +14,8 @@ import typing as t
 import pytest
 
 if t.TYPE_CHECKING:
+    from .checks.walks import RevisionData
     from .histories import History
-    from .histories import RevisionData
 
 __all__ = [
     "test_a_downgrade_leaves_no_trace",

@@ -17,9 +17,9 @@ import pytest
 
 if t.TYPE_CHECKING:
     from ..revisions import StepTarget
+    from .checks.walks import RevisionData
     from .databases import FreshDatabase
     from .histories import History
-    from .histories import RevisionData
     from .sessions import Session
     from .subjects import Factory
 
@@ -105,7 +105,7 @@ def _session_of(config: pytest.Config) -> Session:
 
         # The same for all workers of pytest-xdist.
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
-        keep = config.getoption("alembic_reuse")
+        keep = bool(config.getoption("alembic_reuse"))
         config.stash[_session] = Session(run, keep=keep)
 
     return config.stash[_session]
@@ -121,6 +121,19 @@ def fresh_database(make_fresh_database: Make) -> FreshDatabase:
 def migrated_to(make_fresh_database: Make) -> Make:
     """Make databases that are at a revision: ``migrated_to("1795338893")``."""
     return make_fresh_database
+
+
+@pytest.fixture
+def no_leaks() -> c.Iterator[None]:
+    """Fail if connections were not given back, or contexts not left."""
+    from . import leaks
+    from .checks import CheckFailedError
+
+    try:
+        with leaks.no_leaks():
+            yield
+    except CheckFailedError as e:
+        pytest.fail(str(e), pytrace=False)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ class Subject:
 
     @functools.cached_property
     def targets(self) -> Targets:
-        """The database. If the app makes its engine only when it starts, one is made."""
+        """The database. If its engine is made later, another one is made."""
         try:
             targets = self._state.targets(self.app)
         except Exception:
@@ -137,7 +137,7 @@ class Subject:
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()
             elif is_bound(engine):
-                _in_thread(lambda engine=engine: asyncio.run(engine.dispose()))
+                _in_thread(functools.partial(asyncio.run, engine.dispose()))
 
     async def adispose(self) -> None:
         """Awaited form of :meth:`dispose`."""

@@ -22,8 +22,8 @@ def has_one_head(scripts: Scripts) -> None:
 
     if len(heads) > 1:
         raise CheckFailedError(
-            f"There are {len(heads)} heads. Join them with 'db merge', or let one follow"
-            " the other.",
+            f"There are {len(heads)} heads. Join them with 'db merge', or let one"
+            " follow the other.",
             (f"{head.revision} {head.path}" for head in heads),
         )
 
@@ -65,8 +65,8 @@ def is_as_released(scripts: Scripts, released: c.Mapping[str, Path], ref: str) -
 
         if _code(before) != _code(after):
             raise CheckFailedError(
-                f"Revision {revision} was edited since '{ref}'. Put it back, and write a"
-                " new one: databases that have it will not get the change.",
+                f"Revision {revision} was edited since '{ref}'. Put it back, and write"
+                " a new one: databases that have it will not get the change.",
                 difflib.unified_diff(
                     before.splitlines(),
                     after.splitlines(),

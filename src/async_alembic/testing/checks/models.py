@@ -26,8 +26,8 @@ def match_migrations(script: MigrationScript) -> None:
 
     if lists:
         raise CheckFailedError(
-            "The models differ from what the migrations make. Run 'db revision' to write"
-            " the one that is missing.",
+            "The models differ from what the migrations make. Run 'db revision' to"
+            " write the one that is missing.",
             [line for ops in lists for line in _lines(ops)],
         )
 

@@ -51,7 +51,7 @@ def offline_sql(env: Environment) -> list[str]:
     running: list[RevisionStep] = []
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
-        for step in env.scripts._upgrade_revs("heads", ()):
+        for step in env.scripts._upgrade_revs("heads", ()):  # type: ignore[arg-type]
             running.append(step)
             yield step
 
@@ -78,9 +78,9 @@ def offline_sql(env: Environment) -> list[str]:
 
         script = t.cast("t.Any", running[-1]).revision
         raise CheckFailedError(
-            f"Revision {script.revision} ({script.path}) cannot be written as SQL, as it"
-            " needs a database. Let it ask 'context.is_offline_mode()', or do without"
-            " SQL scripts and deselect this test.",
+            f"Revision {script.revision} ({script.path}) cannot be written as SQL, as"
+            " it needs a database. Let it ask 'context.is_offline_mode()', or do"
+            " without SQL scripts and deselect this test.",
             [first_line(e)],
         ) from e
 

@@ -104,7 +104,7 @@ def keeps_data(env: Environment, data: c.Mapping[str, RevisionData]) -> None:
 def _history(env: Environment) -> list[Script]:
     """All revisions, each after those that it needs."""
     newest_first = env.scripts.iterate_revisions("heads", "base")
-    return t.cast("list[Script]", list(newest_first)[::-1])
+    return list(newest_first)[::-1]
 
 
 def schema_of(env: Environment) -> Schema:
@@ -137,8 +137,8 @@ def _step(env: Environment, script: Script, direction: str) -> None:
 def _compare(script: Script, what: str, expected: Schema, found: Schema) -> None:
     if lines := differences(expected, found):
         raise CheckFailedError(
-            f"Revision {script.revision} ({script.path}) {what} after it was taken back."
-            " Correct its 'downgrade()'.",
+            f"Revision {script.revision} ({script.path}) {what} after it was taken"
+            " back. Correct its 'downgrade()'.",
             lines,
         )
 

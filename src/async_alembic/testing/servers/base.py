@@ -47,7 +47,7 @@ class Server(abc.ABC):
         return f"{KEPT}{project}_{key}" if keep else f"{PREFIX}{self.run}_t{key}"
 
     def sweep(self) -> None:
-        """Drop what is left of runs that are over. Only while :meth:`try_lock` holds."""
+        """Drop what is left of runs that are over, while having the lock."""
         runs = {
             name: name.removeprefix(PREFIX).partition("_")[0]
             for name in self.names()

@@ -9,7 +9,7 @@ if t.TYPE_CHECKING:
     from ..link import Link
 
 #: How the server shows each kind, and which columns have the mode and the text.
-_ROUTINES = {
+_COLUMNS = {
     "PROCEDURE": (1, 2),
     "FUNCTION": (1, 2),
     "TRIGGER": (1, 2),
@@ -128,7 +128,7 @@ class _Reader:
         }
 
         for (name,) in self._link.execute(lists[kind]):
-            mode, text = _ROUTINES[kind]
+            mode, text = _COLUMNS[kind]
             shown = self._show(kind, name)
             # It is what the text was written in, and kept with it.
             yield "SET @async_alembic_mode = @@SESSION.sql_mode"
