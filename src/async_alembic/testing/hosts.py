@@ -164,6 +164,7 @@ class Stock:
         self._host = host
         self.template = template
         self._ahead: deque[Future[str]] = deque()
+        self._taken = 0
 
     def take(self) -> str:
         """Get the name of a copy that nobody else has."""
@@ -175,9 +176,11 @@ class Stock:
         else:
             name = copy.result()
 
-        while len(self._ahead) < _AHEAD:
+        # Not for those of whom there is one.
+        while len(self._ahead) < min(_AHEAD, self._taken):
             self._ahead.append(self._host.copy_later(self.template))
 
+        self._taken += 1
         return name
 
     def clear(self) -> None:

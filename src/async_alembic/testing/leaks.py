@@ -67,16 +67,21 @@ def _connections() -> c.Iterator[dict[int, list[str]]]:
     def close_detached(connection: t.Any) -> None:
         taken.pop(id(connection), None)
 
-    listeners = [checkout, checkin, detach, close_detached]
+    listeners: dict[str, c.Callable[..., None]] = {
+        "checkout": checkout,
+        "checkin": checkin,
+        "detach": detach,
+        "close_detached": close_detached,
+    }
 
-    for listener in listeners:
-        event.listen(sa.Pool, listener.__name__, listener)
+    for name, listener in listeners.items():
+        event.listen(sa.Pool, name, listener)
 
     try:
         yield taken
     finally:
-        for listener in listeners:
-            event.remove(sa.Pool, listener.__name__, listener)
+        for name, listener in listeners.items():
+            event.remove(sa.Pool, name, listener)
 
 
 def _place() -> list[str]:
