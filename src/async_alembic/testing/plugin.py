@@ -6,6 +6,7 @@ It imports nothing that a test run without these fixtures would not have.
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import functools
 import importlib.util
 import os
@@ -127,13 +128,29 @@ def migrated_to(make_fresh_database: Make) -> Make:
 def no_leaks() -> c.Iterator[None]:
     """Fail if connections were not given back, or contexts not left."""
     from . import leaks
+
+    with showing_failures(), leaks.no_leaks():
+        yield
+
+
+@contextlib.contextmanager
+def showing_failures() -> c.Iterator[None]:
+    """Show what a check has found, and not where in this package."""
     from .checks import CheckFailedError
+    from .checks import Impossible
+
+    found: Exception | None = None
 
     try:
-        with leaks.no_leaks():
-            yield
-    except CheckFailedError as e:
-        pytest.fail(str(e), pytrace=False)
+        yield
+    except (CheckFailedError, Impossible) as e:
+        found = e
+
+    # Not while that is handled, as both would be shown.
+    if isinstance(found, CheckFailedError):
+        pytest.fail(str(found), pytrace=False)
+    elif found is not None:
+        pytest.skip(str(found))
 
 
 @pytest.fixture
