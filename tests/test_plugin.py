@@ -13,10 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 # In runs within this process, what is not there yet would be imported each time.
-import async_alembic.testing.histories  # noqa: F401
-import async_alembic.testing.leaks  # noqa: F401
-import async_alembic.testing.migration_tests  # noqa: F401
-import async_alembic.testing.plugin
 from async_alembic.testing.servers.base import PREFIX
 
 from .backends import Backend
@@ -33,7 +29,7 @@ on_async = on([aiosqlite, asyncpg, by_id("mariadb-asyncmy")])
 on_sync = on([by_id("sqlite-sqlite3"), by_id("postgresql-psycopg2")])
 on_aiosqlite = on([aiosqlite])
 
-APP = '''
+APP = """
 import sqlalchemy as sa
 from {module} import {framework}, request
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -63,7 +59,7 @@ def create_app(url):
             return [note.text for note in notes]
 
     return app
-'''
+"""
 CONFTEST = """
 import pytest
 from app import create_app
@@ -231,7 +227,9 @@ def runs(
 def test_async_tests_have_databases(
     runs: Runs, ini: list[str], mark: str | None
 ) -> None:
-    text = AWAITED.format(mark="pytestmark = pytest.mark.asyncio" if mark is None else mark)
+    text = AWAITED.format(
+        mark="pytestmark = pytest.mark.asyncio" if mark is None else mark
+    )
 
     if mark is None:
         text = text.replace("@pytest.fixture\n", "@pytest_asyncio.fixture\n")

@@ -14,6 +14,6 @@ class FreshDatabaseError(AsyncAlembicError):
     def not_empty(cls, name: str) -> t.Self:
         return cls(
             f"The database '{name}' of the server's URL is not empty, and is none that"
-            " was made for tests. Name an empty one, or the one that a server has for"
-            " its administration; for SQLite, a folder."
+            " was made for tests. Name an empty one, the one that a server has for its"
+            " administration, or a folder for files."
         )

@@ -32,15 +32,15 @@ class FreshDatabase:
     Its app is made when it is first asked for.
     """
 
-    def __init__(
-        self, host: Host, factory: Factory, name: str, *, in_memory: bool
-    ) -> None:
+    def __init__(self, host: Host, factory: Factory, name: str) -> None:
         self._host = host
         self._factory = factory
         self._name = name
-        self._in_memory = in_memory
         self._subjects: list[Subject] = []
-        self._url = host.server.url if in_memory else host.server.url_of(name)
+
+    @property
+    def _url(self) -> sa.URL:
+        return self._host.server.url_of(self._name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self._url}'>"
@@ -103,26 +103,7 @@ class FreshDatabase:
     @functools.cached_property
     def subject(self) -> Subject:
         """How commands are run, whoever calls."""
-        subject = self.subject_with()
-
-        if self._in_memory:
-            self._fill(subject)
-
-        return subject
-
-    def _fill(self, subject: Subject) -> None:
-        if not all(map(is_bound, subject.targets.engines.values())):
-            raise FreshDatabaseError(
-                "The app's engine has several connections, of which each would have an"
-                " empty database in memory. Give it a 'StaticPool', or let the server's"
-                " URL name a folder."
-            )
-
-        subject.access(self._restore)
-
-    def _restore(self, access: Access) -> None:
-        for connection in access.connections.values():
-            self._host.server.fill(connection, self._name)
+        return self.subject_with()
 
     def close(self) -> None:
         """Close the app's connections, and drop it."""
@@ -139,8 +120,44 @@ class FreshDatabase:
         self._drop()
 
     def _drop(self) -> None:
-        if not self._in_memory:
-            self._host.drop_later(self._name)
+        self._host.drop_later(self._name)
+
+
+class DatabaseInMemory(FreshDatabase):
+    """One that is filled when its app is made, and gone with the app's connection.
+
+    :param template: What it is filled with, if it is not empty.
+    """
+
+    def __init__(self, host: Host, factory: Factory, template: str | None) -> None:
+        super().__init__(host, factory, "")
+        self._template = template
+
+    @property
+    def _url(self) -> sa.URL:
+        return self._host.server.url
+
+    @functools.cached_property
+    def subject(self) -> Subject:
+        subject = self.subject_with()
+
+        if not all(map(is_bound, subject.targets.engines.values())):
+            raise FreshDatabaseError(
+                "The app's engine has several connections, of which each would have an"
+                " empty database in memory. Give it a 'StaticPool', or let the server's"
+                " URL name a folder."
+            )
+
+        if self._template is not None:
+            subject.access(functools.partial(self._fill, self._template))
+
+        return subject
+
+    def _fill(self, template: str, access: Access) -> None:
+        for connection in access.connections.values():
+            self._host.server.fill(connection, template)
+
+    def _drop(self) -> None: ...
 
 
 class FreshDatabases:
@@ -168,17 +185,19 @@ class FreshDatabases:
         :raises FreshDatabaseError: If that cannot be done.
         :raises MigrationError: If a revision fails.
         """
-        in_memory = in_memory and self._host.in_memory
-
         with self._lock:
             stock = self._stocks.get(repr(target)) or self._stock(target)
 
-            # In memory, it is filled when its app is made.
-            name = stock.template if in_memory else stock.take()
+            if in_memory and self._host.in_memory:
+                return DatabaseInMemory(self._host, self._factory, stock.template)
 
-        return FreshDatabase(self._host, self._factory, name, in_memory=in_memory)
+            return FreshDatabase(self._host, self._factory, stock.take())
 
     def _stock(self, target: StepTarget) -> Stock:
-        template = self._host.find_template(self._factory, target, self._keep)
+        template = None
+
+        if target != "base":
+            template = self._host.find_template(self._factory, target, self._keep)
+
         stock = self._stocks[repr(target)] = self._host.stock(template)
         return stock

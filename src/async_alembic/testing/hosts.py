@@ -89,39 +89,39 @@ class Host:
         call(lambda: server.create(built))
 
         try:
-            if target != "base":
-                subject.run(migrate.upgrade, target)
-
+            subject.run(migrate.upgrade, target)
             subject.dispose()
             call(lambda: server.publish(built, name))
         except BaseException:
             call(lambda: server.drop(built))
             raise
 
-    def stock(self, template: str) -> Stock:
-        """Make copies of a template."""
+    def stock(self, template: str | None) -> Stock:
+        """Make copies of a template; empty databases if there is none."""
         stock = Stock(self, template)
         self._stocks.append(stock)
         return stock
 
-    def copy(self, template: str) -> str:
+    def copy(self, template: str | None) -> str:
         """Make a copy at once.
 
         :return: Its name.
         """
-        name = self.server.new_name()
-        self._worker.call(lambda: self.server.copy(template, name))
-        return name
+        return self._worker.call(lambda: self._copy(template))
 
-    def copy_later(self, template: str) -> Future[str]:
+    def copy_later(self, template: str | None) -> Future[str]:
         """Make a copy when what is waited for is done."""
+        return self._worker.submit(lambda: self._copy(template))
+
+    def _copy(self, template: str | None) -> str:
         name = self.server.new_name()
 
-        def copy() -> str:
+        if template is None:
+            self.server.create(name)
+        else:
             self.server.copy(template, name)
-            return name
 
-        return self._worker.submit(copy)
+        return name
 
     def drop_later(self, name: str) -> None:
         """Drop a copy when what is waited for is done."""
@@ -157,10 +157,10 @@ class Stock:
     """Copies of a template, some of which are made before they are needed.
 
     :param host: The server.
-    :param template: The name of the template.
+    :param template: The name of the template, if they are not empty.
     """
 
-    def __init__(self, host: Host, template: str) -> None:
+    def __init__(self, host: Host, template: str | None) -> None:
         self._host = host
         self.template = template
         self._ahead: deque[Future[str]] = deque()

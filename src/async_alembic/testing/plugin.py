@@ -8,7 +8,6 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import functools
-import importlib.util
 import os
 import typing as t
 from pathlib import Path
@@ -66,9 +65,9 @@ def alembic_server_url(
 
     Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``.
     """
-    is_async = importlib.util.find_spec("aiosqlite") is not None
-    driver = "sqlite+aiosqlite" if is_async else "sqlite"
-    return f"{driver}:///{_folder(request.config, tmp_path_factory)}{os.sep}"
+    from .servers import default_url
+
+    return default_url(_folder(request.config, tmp_path_factory))
 
 
 def _folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

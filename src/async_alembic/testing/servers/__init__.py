@@ -6,7 +6,10 @@ Nothing here knows an app, a history, pytest or more than one thread.
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import typing as t
+from pathlib import Path
 
 from ...errors import FreshDatabaseError
 from .base import Server as Server
@@ -16,6 +19,16 @@ from .sqlite import SQLiteServer
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+def default_url(folder: Path) -> str:
+    """Where databases are made if nobody said where: a folder for files.
+
+    :param folder: The folder.
+    """
+    is_async = importlib.util.find_spec("aiosqlite") is not None
+    return f"sqlite{'+aiosqlite' if is_async else ''}:///{folder}{os.sep}"
+
 
 _servers: dict[str, type[Server]] = {
     "mariadb": MySQLServer,
