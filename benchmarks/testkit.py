@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from tests.apps import create_table
 from tests.apps import write_revision
 from tests.servers import MariaDBServer
 from tests.servers import PostgresServer
@@ -163,11 +164,11 @@ def write_project(folder: Path) -> None:
 
     for number in range(REVISIONS):
         column, table = divmod(number, TABLES)
-        body = (
-            f"op.create_table('t{table}', sa.Column('id', sa.Integer, primary_key=True))"
-            if column == 0
-            else f"op.add_column('t{table}', sa.Column('c{column - 1}', sa.String(50)))"
-        )
+        body = f"op.add_column('t{table}', sa.Column('c{column - 1}', sa.String(50)))"
+
+        if column == 0:
+            body = create_table(f"t{table}")
+
         revision = f"r{number:04}"
         write_revision(folder / "migrations", revision, parent, body)
         parent = revision
