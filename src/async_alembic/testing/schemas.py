@@ -9,6 +9,7 @@ import warnings
 import sqlalchemy as sa
 from sqlalchemy.exc import SAWarning
 
+from .servers.objects import definitions_of_tables
 from .servers.objects import other_objects
 from .servers.objects import schemas_of
 
@@ -16,28 +17,64 @@ from .servers.objects import schemas_of
 Schema: t.TypeAlias = dict[str, str]
 
 
-def read_schema(connection: sa.Connection, but: c.Collection[str] = ()) -> Schema:
-    """Read what is in a database, but its rows.
+class SchemaReader:
+    """Reads what is in a database, but its rows, again and again.
+
+    A table is looked at again only if its definition has changed, where the server can
+    show that as one text: a history can have a thousand steps.
 
     The order of columns is left out, as a column that is dropped and added again is the
     last one.
 
-    :param connection: A connection to it.
     :param but: The names of tables to leave out.
     """
-    found: Schema = other_objects(connection)
 
-    with warnings.catch_warnings():
-        # Such as that an index has an expression.
-        warnings.simplefilter("ignore", SAWarning)
+    def __init__(self, but: c.Collection[str] = ()) -> None:
+        self._but = but
+        self._known: dict[tuple[str, str], Schema] = {}
+
+    def read(self, connection: sa.Connection) -> Schema:
+        """:param connection: A connection to the database."""
+        found: Schema = other_objects(connection)
+        definitions = definitions_of_tables(connection)
+
+        with warnings.catch_warnings():
+            # Such as that an index has an expression.
+            warnings.simplefilter("ignore", SAWarning)
+
+            if definitions is None:
+                tables = self._reflect(connection, None)
+            else:
+                tables = self._look_up(connection, definitions)
+
+        for name, objects in tables.items():
+            if name not in self._but:
+                found |= objects
+
+        return found
+
+    def _look_up(
+        self, connection: sa.Connection, definitions: dict[str, str]
+    ) -> dict[str, Schema]:
+        new = [item for item in definitions.items() if item not in self._known]
+
+        if new:
+            names = [name.rpartition(".")[2] for name, _ in new]
+            reflected = self._reflect(connection, names)
+            self._known |= {item: reflected[item[0]] for item in new}
+
+        return {item[0]: self._known[item] for item in definitions.items()}
+
+    def _reflect(
+        self, connection: sa.Connection, names: list[str] | None
+    ) -> dict[str, Schema]:
         inspector = sa.inspect(connection)
+        tables: dict[str, Schema] = {}
 
         for schema in schemas_of(connection):
-            for key, objects in _read_tables(inspector, schema).items():
-                if key not in but:
-                    found |= objects
+            tables |= _read_tables(inspector, schema, names)
 
-    return found
+        return tables
 
 
 def differences(before: Schema, after: Schema) -> list[str]:
@@ -54,7 +91,9 @@ def differences(before: Schema, after: Schema) -> list[str]:
     return lines
 
 
-def _read_tables(inspector: sa.Inspector, schema: str | None) -> dict[str, Schema]:
+def _read_tables(
+    inspector: sa.Inspector, schema: str | None, names: list[str] | None
+) -> dict[str, Schema]:
     tables: dict[str, Schema] = {}
     readers: list[tuple[c.Callable[..., t.Any], t.Any]] = [
         (inspector.get_multi_columns, _columns),
@@ -66,7 +105,7 @@ def _read_tables(inspector: sa.Inspector, schema: str | None) -> dict[str, Schem
     ]
 
     for read, describe in readers:
-        for (_, table), items in read(schema=schema).items():
+        for (_, table), items in read(schema=schema, filter_names=names).items():
             name = table if schema is None else f"{schema}.{table}"
             objects = tables.setdefault(name, {f"table {name}": ""})
             # A check, or a key of SQLite, may have no name.

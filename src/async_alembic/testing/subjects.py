@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc as c
 import contextvars
+import dataclasses
 import functools
 import inspect
 import typing as t
@@ -79,8 +80,14 @@ class Subject:
 
     @property
     def project(self) -> Project:
-        """The files of its migrations."""
-        return self.shell._project(self.app)
+        """The files of its migrations, and settings to run them."""
+        project = self.shell._project(self.app)
+        settings = project.settings
+        # Nobody else migrates the database.
+        config = {**settings.app_config, "ALEMBIC_LOCK": False}
+        return dataclasses.replace(
+            project, settings=dataclasses.replace(settings, app_config=config)
+        )
 
     @functools.cached_property
     def targets(self) -> Targets:

@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationStep
 from ...commands import migrate
 from ...errors import first_line
 from ..schemas import differences
-from ..schemas import read_schema
 from ..schemas import Schema
+from ..schemas import SchemaReader
 from .failures import CheckFailedError
 
 if t.TYPE_CHECKING:
@@ -48,15 +48,16 @@ def can_go_up_down_and_up(env: Environment) -> None:
     :param env: An empty database.
     :raises CheckFailedError: If it differs from what it was before, or was then.
     """
-    below = schema_of(env)
+    reader = _reader(env)
+    below = _read(env, reader)
 
     for script in _history(env):
         _step(env, script, "upgrade")
-        above = schema_of(env)
+        above = _read(env, reader)
         _step(env, script, "downgrade")
-        _compare(script, "leaves something else", below, schema_of(env))
+        _compare(script, "leaves something else", below, _read(env, reader))
         _step(env, script, "upgrade")
-        _compare(script, "makes something else", above, schema_of(env))
+        _compare(script, "makes something else", above, _read(env, reader))
         below = above
 
 
@@ -109,11 +110,18 @@ def _history(env: Environment) -> list[Script]:
 
 def schema_of(env: Environment) -> Schema:
     """What the default database has, but the version table."""
+    return _read(env, _reader(env))
+
+
+def _reader(env: Environment) -> SchemaReader:
+    return SchemaReader({env.context.version_table})
+
+
+def _read(env: Environment, reader: SchemaReader) -> Schema:
     connection = env.access.connections[env.default]
-    context = env.context
 
     try:
-        return read_schema(connection, {context.version_table})
+        return reader.read(connection)
     finally:
         connection.rollback()
 

@@ -57,6 +57,26 @@ _queries: dict[str, list[str]] = {
 _queries["mariadb"] = _queries["mysql"]
 
 
+#: All rows of the catalog that a table is made of.
+_rows_of_tables = f"""
+SELECT CASE WHEN n.nspname = current_schema() THEN c.relname
+    ELSE n.nspname || '.' || c.relname END,
+  concat_ws(' ', c.xmin,
+    (SELECT string_agg(a::text, ' ' ORDER BY attnum)
+      FROM pg_attribute a WHERE a.attrelid = c.oid),
+    (SELECT string_agg(d::text, ' ' ORDER BY adnum)
+      FROM pg_attrdef d WHERE d.adrelid = c.oid),
+    (SELECT string_agg(k::text || k.confrelid::regclass, ' ' ORDER BY k.oid)
+      FROM pg_constraint k WHERE k.conrelid = c.oid),
+    (SELECT string_agg(i::text || i.indexrelid::regclass, ' ' ORDER BY indexrelid)
+      FROM pg_index i WHERE i.indrelid = c.oid),
+    (SELECT string_agg(m::text, ' ' ORDER BY objsubid)
+      FROM pg_description m WHERE m.objoid = c.oid))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND {_OURS}
+"""
+
+
 def other_objects(connection: sa.Connection) -> dict[str, str]:
     """What each object is made of, by its kind and name."""
     connection = connection.execution_options(no_parameters=True)
@@ -65,6 +85,36 @@ def other_objects(connection: sa.Connection) -> dict[str, str]:
         for query in _queries.get(connection.dialect.name, [])
         for name, definition in connection.exec_driver_sql(query)
     }
+
+
+def definitions_of_tables(connection: sa.Connection) -> dict[str, str] | None:
+    """A text for each table that changes with it; ``None`` if there is no such text."""
+    match connection.dialect.name:
+        case "postgresql":
+            rows = connection.exec_driver_sql(_rows_of_tables)
+            return {name: text for name, text in rows}
+        case "sqlite":
+            rows = connection.exec_driver_sql(
+                "SELECT tbl_name, group_concat(coalesce(sql, name), ';') FROM"
+                " (SELECT * FROM sqlite_master ORDER BY name)"
+                " WHERE type IN ('table', 'index') AND tbl_name NOT LIKE 'sqlite\\_%'"
+                " ESCAPE '\\' GROUP BY tbl_name"
+            )
+            return {name: text for name, text in rows}
+        case "mysql" | "mariadb":
+            names = connection.exec_driver_sql(
+                "SELECT table_name FROM information_schema.tables"
+                " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+            ).scalars()
+            quote = connection.dialect.identifier_preparer.quote_identifier
+            connection = connection.execution_options(no_parameters=True)
+            shown = {
+                name: connection.exec_driver_sql(f"SHOW CREATE TABLE {quote(name)}")
+                for name in names.all()
+            }
+            return {name: result.one()[1] for name, result in shown.items()}
+        case _:
+            return None
 
 
 def schemas_of(connection: sa.Connection) -> list[str | None]:
