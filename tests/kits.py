@@ -95,6 +95,7 @@ class Kit:
         self.made = 0
         self._lock = threading.Lock()
         self._sessions: list[Session] = []
+        self._engines: list[Any] = []
 
     @property
     def migrations(self) -> Path:
@@ -112,10 +113,13 @@ class Kit:
     def engine(self, url: str) -> Any:
         make: Any = create_async_engine if self.backend.is_async else sa.create_engine
 
-        if self.backend.in_memory and sa.make_url(url).database is None:
-            return make(url, poolclass=StaticPool)
+        options = {}
 
-        return make(url)
+        if self.backend.in_memory and sa.make_url(url).database is None:
+            options["poolclass"] = StaticPool
+
+        self._engines.append(make(url, **options))
+        return self._engines[-1]
 
     def session(self, run: str | None = None, *, keep: bool = False) -> Session:
         session = Session(run or uuid4().hex, keep=keep)
@@ -135,6 +139,11 @@ class Kit:
             session.close()
 
         self._sessions.clear()
+
+        for engine in self._engines:
+            # Those of databases that a test has not closed.
+            if isinstance(engine, sa.Engine):
+                engine.dispose()
 
     def names(self) -> set[str]:
         """What there is of the kit, past it."""

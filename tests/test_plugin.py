@@ -426,7 +426,7 @@ def test_leaks_are_shown(runs: Runs) -> None:
 
         def test_none(no_leaks, fresh_database):
             kept[-1].__exit__(None, None, None)
-            kept[0].close()
+            kept[0].invalidate()
 
             with fresh_database.engine.connect() as connection:
                 connection.detach()

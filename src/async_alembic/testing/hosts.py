@@ -89,8 +89,11 @@ class Host:
         call(lambda: server.create(built))
 
         try:
-            subject.run(migrate.upgrade, target)
-            subject.dispose()
+            try:
+                subject.run(migrate.upgrade, target)
+            finally:
+                subject.dispose()
+
             call(lambda: server.publish(built, name))
         except BaseException:
             call(lambda: server.drop(built))
