@@ -216,6 +216,25 @@ def test_the_function_may_return_the_extension(kit: Kit) -> None:
     second.close()
 
 
+@on([by_id("sqlite-sqlite3"), by_id("sqlite-memory-sqlite3")])
+def test_engines_may_be_those_of_an_extension(kit: Kit) -> None:
+    from flask_sqlalchemy import SQLAlchemy
+
+    def make(url: str) -> Any:
+        app = make_app("flask", kit.root, SQLALCHEMY_DATABASE_URI=url)
+        SQLAlchemy(app, metadata=sa.MetaData())
+        Alembic(app)
+        return app
+
+    databases = kit.databases(factory=make)
+
+    for _ in range(2):
+        database = databases.make()
+        assert query(database, NOTES) == [("first",)]
+        query(database, "DELETE FROM note")
+        database.close()
+
+
 @on(MEMORY_BACKENDS)
 def test_an_app_that_would_lose_a_database_in_memory_is_refused(kit: Kit) -> None:
     def make(url: str) -> Any:

@@ -59,7 +59,7 @@ def failure(check: Callable[..., None], *args: Any) -> tuple[str, list[str]]:
     return sentence, [line.strip() for line in lines]
 
 
-@on(ONE_OF_EACH_KIND + [by_id("sqlite-memory-sqlite3"), by_id("postgresql-psycopg")])
+@on([*ONE_OF_EACH_KIND, by_id("sqlite-memory-sqlite3")])
 def test_nothing_is_wrong_with_a_sound_history(
     kit: Kit, history: History, tmp_path: Path
 ) -> None:
@@ -154,6 +154,59 @@ def test_a_revision_that_fails_is_found(kit: Kit, history: History) -> None:
     sentence, lines = failure(history.goes_up_from_base)
     assert "c3" in sentence and "none" in sentence
     assert "cannot be applied" in failure(history.goes_up_down_and_up)[0]
+
+
+@on([by_id("postgresql-psycopg2"), by_id("mariadb-pymysql"), by_id("sqlite-sqlite3")])
+def test_looking_at_a_schema_changes_nothing_for_revisions(
+    kit: Kit, history: History
+) -> None:
+    body = "assert op.get_bind().scalar(sa.text(\"SELECT '50 %'\")) == '50 %'"
+    write_revision(kit.migrations, "c3", "b2", body, body)
+    history.goes_up_down_and_up()
+
+
+@on_each_server
+def test_whatever_a_table_has_is_compared(kit: Kit, history: History) -> None:
+    columns = (
+        "sa.Column('id', sa.Integer, primary_key=True)",
+        "sa.Column('other', sa.Integer, sa.ForeignKey('note.id', ondelete='CASCADE',"
+        " name='fk_other'))",
+        "sa.Column('size', sa.Integer, server_default='3', nullable=False)",
+        "sa.UniqueConstraint('size', name='uq_size')",
+        "sa.CheckConstraint('size > 2', name='ck_size')",
+        "sa.Index('ix_both', 'size', 'other')",
+    )
+    write_revision(kit.migrations, "c3", "b2", create_table("more", *columns))
+    _, lines = failure(history.goes_up_down_and_up)
+
+    for line in (
+        "+ table more",
+        "+ column more.size INTEGER",
+        "+ foreign key more.fk_other (other) to note (id) ondelete CASCADE",
+        "+ check constraint more.ck_size",
+        "+ index more.ix_both (size, other)",
+        "+ primary key more.",
+    ):
+        assert any(found.startswith(line) for found in lines), (line, lines)
+
+    unique = "+ unique constraint more.uq_size (size)"
+    # Where it is nothing but an index.
+    assert {unique, "+ index more.uq_size unique (size)"} & {*lines}
+    assert any("default" in found and "3" in found for found in lines)
+
+
+@on_aiosqlite
+def test_a_script_that_fails_is_found(kit: Kit, history: History) -> None:
+    write_revision(
+        kit.migrations,
+        "c3",
+        "b2",
+        "if context.is_offline_mode():\n    op.execute('SELECT * FROM none')",
+        top="from alembic import context",
+    )
+    sentence, lines = failure(history.is_the_same_offline)
+    assert sentence.startswith("The SQL script of the history fails, where the")
+    assert "none" in lines[0]
 
 
 @on_aiosqlite

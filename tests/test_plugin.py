@@ -25,7 +25,7 @@ from .kits import write_history
 
 aiosqlite = by_id("sqlite-aiosqlite")
 asyncpg = by_id("postgresql-asyncpg")
-on_async = on([aiosqlite, asyncpg, by_id("mariadb-asyncmy")])
+asyncmy = by_id("mariadb-asyncmy")
 on_sync = on([by_id("sqlite-sqlite3"), by_id("postgresql-psycopg2")])
 on_aiosqlite = on([aiosqlite])
 
@@ -206,36 +206,42 @@ def runs(
     assert not [name for name in names if name.startswith(PREFIX)]
 
 
-@on_async
-@pytest.mark.parametrize(
-    ("ini", "mark"),
-    [
-        (["asyncio_mode = auto"], ""),
-        (["asyncio_mode = strict"], None),
-        (
-            [
-                "asyncio_mode = auto",
-                "asyncio_default_test_loop_scope = session",
-                "asyncio_default_fixture_loop_scope = session",
-            ],
-            "",
-        ),
-        (["anyio_mode = auto"], "pytestmark = pytest.mark.anyio"),
-    ],
-    ids=["auto", "strict", "session's loop", "anyio"],
-)
-def test_async_tests_have_databases(
-    runs: Runs, ini: list[str], mark: str | None
-) -> None:
-    text = AWAITED.format(
-        mark="pytestmark = pytest.mark.asyncio" if mark is None else mark
-    )
+AUTO = ["asyncio_mode = auto"]
+STRICT = ["asyncio_mode = strict"]
+SESSION = [
+    "asyncio_mode = auto",
+    "asyncio_default_test_loop_scope = session",
+    "asyncio_default_fixture_loop_scope = session",
+]
+ANYIO = ["anyio_mode = auto"]
 
-    if mark is None:
+
+@pytest.mark.parametrize(
+    ("backend", "ini"),
+    [
+        pytest.param(aiosqlite, AUTO, id="auto"),
+        pytest.param(aiosqlite, STRICT, id="strict"),
+        pytest.param(aiosqlite, SESSION, id="session's loop"),
+        pytest.param(aiosqlite, ANYIO, id="anyio"),
+        pytest.param(asyncpg, AUTO, id="auto, PostgreSQL"),
+        pytest.param(asyncpg, SESSION, id="session's loop, PostgreSQL"),
+        pytest.param(asyncpg, ANYIO, id="anyio, PostgreSQL"),
+        pytest.param(asyncmy, AUTO, id="auto, MariaDB"),
+    ],
+    indirect=["backend"],
+)
+def test_async_tests_have_databases(runs: Runs, ini: list[str]) -> None:
+    marks = {
+        STRICT[0]: "pytestmark = pytest.mark.asyncio",
+        ANYIO[0]: "pytestmark = pytest.mark.anyio",
+    }
+    text = AWAITED.format(mark=marks.get(ini[0], ""))
+
+    if ini is STRICT:
         text = text.replace("@pytest.fixture\n", "@pytest_asyncio.fixture\n")
         text = f"import pytest_asyncio\n{text}"
 
-    if "anyio_mode = auto" in ini:
+    if ini is ANYIO:
         runs.plugins[-1] = "anyio.pytest_plugin"
         runs.pytester.makeini("[pytest]\nfilterwarnings = error\n")
         text += textwrap.dedent(
@@ -260,7 +266,7 @@ def test_sync_tests_have_databases(runs: Runs) -> None:
     runs.run().assert_outcomes(passed=3)
 
 
-@on_async
+@on([aiosqlite, asyncpg])
 def test_sync_tests_have_databases_of_async_engines(runs: Runs) -> None:
     """Flask runs each async view in a loop of its own."""
     runs.write(app_of("Flask", is_async=True), CONFTEST.format(url=runs.url))
@@ -271,39 +277,33 @@ def test_sync_tests_have_databases_of_async_engines(runs: Runs) -> None:
     runs.run().assert_outcomes(passed=2)
 
 
-@on([aiosqlite, asyncpg])
+@on_sync
 def test_workers_of_xdist_share_what_is_migrated(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    marks = mark(runs)
+    runs.write(app_of("Flask", is_async=False), CONFTEST.format(url=runs.url))
+    runs.pytester.makepyfile(BLOCKING.replace("range(2)", "range(7)"))
+    plugins = ["xdist.plugin", "async_alembic.testing.plugin"]
+    monkeypatch.setenv("PYTEST_PLUGINS", ",".join(plugins))
+    args = ["-n", "2", "-p", "no:cacheprovider", "-W", "error"]
+    runs.pytester.runpytest_subprocess(*args).assert_outcomes(passed=8)
+    assert marks.read_text() == "x"
+
+
+def mark(runs: Runs) -> Path:
+    """Let the last revision write to a file each time that it is applied."""
     marks = runs.pytester.path / "marks"
     file = runs.pytester.path / "migrations/b2.py"
-    file.write_text(
-        file.read_text().replace(
-            "def upgrade():\n",
-            f"def upgrade():\n    with open({str(marks)!r}, 'a') as f: f.write('x')\n",
-        )
-    )
-    runs.ini("asyncio_mode = auto")
-    text = AWAITED.format(mark="").partition("async def test_several")[0]
-    runs.pytester.makepyfile(text.replace("range(2)", "range(4)"))
-    plugins = ["xdist.plugin", "pytest_asyncio.plugin", "async_alembic.testing.plugin"]
-    monkeypatch.setenv("PYTEST_PLUGINS", ",".join(plugins))
-    result = runs.pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=8)
-    assert marks.read_text() == "x"
+    write = f"def upgrade():\n    with open({str(marks)!r}, 'a') as f: f.write('x')\n"
+    file.write_text(file.read_text().replace("def upgrade():\n", write))
+    return marks
 
 
 @on_aiosqlite
 def test_templates_are_reused_by_the_next_run(runs: Runs) -> None:
     """By default, files are kept in pytest's cache then."""
-    marks = runs.pytester.path / "marks"
-    file = runs.pytester.path / "migrations/b2.py"
-    file.write_text(
-        file.read_text().replace(
-            "def upgrade():\n",
-            f"def upgrade():\n    with open({str(marks)!r}, 'a') as f: f.write('x')\n",
-        )
-    )
+    marks = mark(runs)
     runs.write(APP_ASYNC, CONFTEST.partition("@pytest.fixture(scope")[0] + FIXTURE)
     runs.ini()
     runs.plugins.remove("no:cacheprovider")
@@ -313,6 +313,7 @@ def test_templates_are_reused_by_the_next_run(runs: Runs) -> None:
         runs.run("--alembic-reuse").assert_outcomes(passed=1)
         assert len(marks.read_text()) == count
 
+    file = runs.pytester.path / "migrations/b2.py"
     file.write_text(f"{file.read_text()}\n# Edited.\n")
     runs.run("--alembic-reuse").assert_outcomes(passed=1)
     assert len(marks.read_text()) == 2
@@ -443,6 +444,34 @@ def test_leaks_are_shown(runs: Runs) -> None:
             "*'alembic.op' was installed by a migration that has not ended",
         ]
     )
+
+
+@on_aiosqlite
+def test_one_line_switches_ready_made_tests_on(runs: Runs) -> None:
+    runs.ini()
+    runs.pytester.makepyfile("from async_alembic.testing.migration_tests import *")
+    runs.run().assert_outcomes(passed=7, skipped=3)
+
+    conftest = (
+        "from async_alembic.testing import RevisionData\n"
+        "@pytest.fixture(scope='session')\n"
+        "def alembic_data():\n"
+        "    return {'b2': RevisionData(after={'note': [{'id': 9}]})}\n"
+    )
+    runs.write(APP_ASYNC, CONFTEST.format(url=runs.url) + conftest)
+    runs.ini("alembic_release = a1")
+    result = runs.run()
+    result.assert_outcomes(passed=8, failed=1, skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*_ test_data_survives _*",
+            "Revision b2 (*has not kept the data: table 'note' lacks rows.*",
+            "    - {'id': 9}",
+        ]
+    )
+    # Neither a traceback nor what it was raised from.
+    result.stdout.no_fnmatch_line("*During handling*")
+    result.stdout.no_fnmatch_line("*CheckFailedError*")
 
 
 def sync(url: str) -> str:

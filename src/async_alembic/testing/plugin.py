@@ -138,18 +138,12 @@ def showing_failures() -> c.Iterator[None]:
     from .checks import CheckFailedError
     from .checks import Impossible
 
-    found: Exception | None = None
-
     try:
         yield
-    except (CheckFailedError, Impossible) as e:
-        found = e
-
-    # Not while that is handled, as both would be shown.
-    if isinstance(found, CheckFailedError):
-        pytest.fail(str(found), pytrace=False)
-    elif found is not None:
-        pytest.skip(str(found))
+    except CheckFailedError as e:
+        raise pytest.fail.Exception(str(e), pytrace=False) from None
+    except Impossible as e:
+        raise pytest.skip.Exception(str(e)) from None
 
 
 @pytest.fixture

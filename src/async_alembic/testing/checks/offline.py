@@ -10,6 +10,7 @@ from alembic.util import CommandError
 
 from ... import isolation
 from ...errors import first_line
+from ..servers.objects import execute_as_is
 from .failures import CheckFailedError
 from .failures import Impossible
 
@@ -96,11 +97,10 @@ def execute_sql(env: Environment, statements: c.Iterable[str]) -> None:
 
     def execute(env: Environment) -> None:
         connection = env.access.connections[env.default]
-        connection = connection.execution_options(no_parameters=True)
 
         for statement in statements:
             try:
-                connection.exec_driver_sql(statement)
+                execute_as_is(connection, statement)
             except Exception as e:
                 raise CheckFailedError(
                     "The SQL script of the history fails, where the revisions do not.",

@@ -77,13 +77,19 @@ WHERE c.relkind IN ('r', 'p', 'f') AND {_OURS}
 """
 
 
+def execute_as_is(connection: sa.Connection, statement: str) -> t.Any:
+    """Execute a statement in which no percent sign is the driver's."""
+    # Not an option of the connection, which would keep it.
+    options = {"no_parameters": True}
+    return connection.exec_driver_sql(statement, execution_options=options)
+
+
 def other_objects(connection: sa.Connection) -> dict[str, str]:
     """What each object is made of, by its kind and name."""
-    connection = connection.execution_options(no_parameters=True)
     return {
         name: definition or ""
         for query in _queries.get(connection.dialect.name, [])
-        for name, definition in connection.exec_driver_sql(query)
+        for name, definition in execute_as_is(connection, query)
     }
 
 
@@ -107,9 +113,8 @@ def definitions_of_tables(connection: sa.Connection) -> dict[str, str] | None:
                 " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
             ).scalars()
             quote = connection.dialect.identifier_preparer.quote_identifier
-            connection = connection.execution_options(no_parameters=True)
             shown = {
-                name: connection.exec_driver_sql(f"SHOW CREATE TABLE {quote(name)}")
+                name: execute_as_is(connection, f"SHOW CREATE TABLE {quote(name)}")
                 for name in names.all()
             }
             return {name: result.one()[1] for name, result in shown.items()}
