@@ -221,7 +221,7 @@ def test_engines_may_be_those_of_an_extension(kit: Kit) -> None:
     from flask_sqlalchemy import SQLAlchemy
 
     def make(url: str) -> Any:
-        app = make_app("flask", kit.root, SQLALCHEMY_DATABASE_URI=url)
+        app: Any = make_app("flask", kit.root, SQLALCHEMY_DATABASE_URI=url)
         SQLAlchemy(app, metadata=sa.MetaData())
         Alembic(app)
         return app

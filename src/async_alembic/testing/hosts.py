@@ -10,6 +10,7 @@ from collections import deque
 from concurrent.futures import Future
 
 from ..commands import migrate
+from .servers import Server
 from .servers import server_of
 from .subjects import Factory
 from .subjects import Subject
@@ -38,7 +39,7 @@ class Host:
     """
 
     def __init__(self, url: sa.URL, run: str) -> None:
-        self.server = server_of(url, run)
+        self.server: Server = server_of(url, run)
         self._worker = Worker()
         self._stocks: list[Stock] = []
 

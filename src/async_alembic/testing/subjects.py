@@ -66,7 +66,7 @@ class Subject:
             made = factory(url.render_as_string(hide_password=False))
 
         self.url = url
-        self.shell = _shell_of(made)
+        self.shell: Shell = _shell_of(made)
         self._registry = self.shell._registry
         registered = [app for app in apps if self._registry.has(app)]
         # One instance may have the apps of earlier tests.

@@ -31,7 +31,7 @@ class SQLiteServer(Server):
 
     def __init__(self, url: sa.URL, run: str) -> None:
         super().__init__(url, run)
-        self.in_memory = url.database in {None, "", ":memory:"}
+        self.in_memory: bool = url.database in {None, "", ":memory:"}
 
     def open(self) -> None:
         self._folder = self._find_folder()
