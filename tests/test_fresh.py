@@ -29,6 +29,7 @@ from .backends import by_id
 from .backends import MEMORY_BACKENDS
 from .backends import on
 from .backends import on_all_backends
+from .direct import blocking_url
 from .kits import Kit
 from .kits import kit as kit
 from .kits import METADATA
@@ -354,6 +355,41 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert not [name for name in kit.names() if name.startswith(run)]
     assert query(running, NOTES) == [("first",)]
     assert others <= others_of(kit, make=False)
+
+
+@on_each_server
+@pytest.mark.leaves_connections
+def test_a_connection_that_is_left_open_holds_nobody_up(kit: Kit) -> None:
+    """Although it is in a transaction, for which the server would wait."""
+    databases = kit.databases()
+    database = databases.make()
+    engine = sa.create_engine(blocking_url(sa.make_url(database.url)))
+    connection = engine.connect()
+    connection.exec_driver_sql("UPDATE note SET done = 1")
+    database.close()
+
+    for _ in range(3):
+        databases.make().close()
+
+    kit.close()
+    assert kit.names() == set()
+    connection.invalidate()
+
+
+@on([by_id("postgresql-asyncpg")])
+def test_what_another_user_has_left_is_let_alone(kit: Kit) -> None:
+    assert kit.server is not None
+    name = f"{PREFIX}00000000_1"
+    kit.server.execute(f"CREATE DATABASE {name}")
+
+    try:
+        database = kit.databases().make()
+        assert query(database, NOTES) == [("first",)]
+        database.close()
+        kit.close()
+        assert kit.names() == {name}
+    finally:
+        kit.server.execute(f"DROP DATABASE {name}")
 
 
 def others_of(kit: Kit, *, make: bool = True) -> set[str]:

@@ -5,6 +5,8 @@ import itertools
 import typing as t
 from uuid import uuid4
 
+from sqlalchemy.exc import DBAPIError
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -57,7 +59,12 @@ class Server(abc.ABC):
 
         for name, run in runs.items():
             if run in over:
-                self.drop(name)
+                try:
+                    self.drop(name)
+                except DBAPIError:
+                    # It can be another user's.
+                    if run == self.run:
+                        raise
 
     def drop_kept(self, project: str, but: str | None) -> None:
         """Drop the templates of other versions of a history.

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import typing as t
+
+from sqlalchemy.exc import DBAPIError
 
 from ...errors import FreshDatabaseError
 from ..link import Link
@@ -86,6 +89,15 @@ class MySQLServer(Server):
         self._link.execute(f"CREATE DATABASE `{name}`")
 
     def drop(self, name: str) -> None:
+        # One that is in a transaction would be waited for.
+        for (session,) in self._link.execute(
+            "SELECT id FROM information_schema.processlist WHERE db = :name"
+            " AND id <> CONNECTION_ID()",
+            name=name,
+        ):
+            with contextlib.suppress(DBAPIError):
+                self._link.execute(f"KILL {session}")
+
         self._link.execute(f"DROP DATABASE IF EXISTS `{name}`")
 
     def has_template(self, name: str) -> bool:
