@@ -111,6 +111,9 @@ class Host:
 
         :return: Its name.
         """
+        if not self.server.is_slow:
+            return self._copy(template)
+
         return self._worker.call(lambda: self._copy(template))
 
     def copy_later(self, template: str | None) -> Future[str]:
@@ -129,7 +132,10 @@ class Host:
 
     def drop_later(self, name: str) -> None:
         """Drop a copy when what is waited for is done."""
-        self._worker.submit(lambda: self.server.drop(name))
+        if self.server.is_slow:
+            self._worker.submit(lambda: self.server.drop(name))
+        else:
+            self.server.drop(name)
 
     def close(self) -> None:
         """Drop what was made here; and if no other process of the run is left, its
@@ -181,7 +187,9 @@ class Stock:
             name = copy.result()
 
         # Not for those of whom there is one.
-        while len(self._ahead) < min(_AHEAD, self._taken):
+        wanted = min(_AHEAD, self._taken) if self._host.server.is_slow else 0
+
+        while len(self._ahead) < wanted:
             self._ahead.append(self._host.copy_later(self.template))
 
         self._taken += 1

@@ -28,6 +28,9 @@ class Server(abc.ABC):
 
     #: Whether each database is gone with its connection, and so is made by filling it.
     in_memory: bool = False
+    #: Whether copying and dropping takes longer than handing it to another thread. If
+    #: not, both may be called in any thread.
+    is_slow: bool = True
 
     def __init__(self, url: sa.URL, run: str) -> None:
         self.url = url

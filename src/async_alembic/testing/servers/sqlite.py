@@ -29,6 +29,8 @@ class SQLiteServer(Server):
     locks, which end with the process.
     """
 
+    is_slow: bool = False
+
     def __init__(self, url: sa.URL, run: str) -> None:
         super().__init__(url, run)
         self.in_memory: bool = url.database in {None, "", ":memory:"}
