@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -151,7 +152,8 @@ class Kit:
             names = self.server.database_names()
         else:
             url = sa.make_url(self.url)
-            folder = Path(url.database or f"/tmp/{PREFIX}memory")
+            in_memory = f"{tempfile.gettempdir()}/{PREFIX}memory"
+            folder = Path(url.database or in_memory)
             names = {path.name for path in folder.glob("*")}
 
         return {name for name in names if name.startswith(PREFIX)}

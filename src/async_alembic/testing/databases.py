@@ -38,7 +38,7 @@ class FreshDatabase:
         self._name = name
         self._subjects: list[Subject] = []
 
-    @property
+    @functools.cached_property
     def _url(self) -> sa.URL:
         return self._host.server.url_of(self._name)
 
@@ -133,7 +133,7 @@ class DatabaseInMemory(FreshDatabase):
         super().__init__(host, factory, "")
         self._template = template
 
-    @property
+    @functools.cached_property
     def _url(self) -> sa.URL:
         return self._host.server.url
 

@@ -99,21 +99,24 @@ class SQLiteServer(Server):
         return f"SQLite {sqlite3.sqlite_version}"
 
     def url_of(self, name: str) -> sa.URL:
-        return self.url.set(database=os.fspath(self._path(name)))
+        return self.url.set(database=self._path(name))
 
     def names(self) -> list[str]:
         return [path.stem for path in self._folder.glob(f"{PREFIX}*.db")]
 
     def create(self, name: str) -> None:
-        self._path(name).touch()
+        Path(self._path(name)).touch()
 
     def drop(self, name: str) -> None:
+        path = self._path(name)
+
         for suffix in _SUFFIXES:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{self._path(name)}{suffix}")
+            # Mostly there is only one of them, so that it pays to look.
+            if os.path.exists(f"{path}{suffix}"):
+                os.unlink(f"{path}{suffix}")
 
     def has_template(self, name: str) -> bool:
-        return self._path(name).exists()
+        return os.path.exists(self._path(name))
 
     def publish(self, built: str, template: str) -> None:
         # Unlike the file, a backup has what is still in the write-ahead log.
@@ -126,7 +129,7 @@ class SQLiteServer(Server):
             source.backup(target)
 
         self.drop(built)
-        self._path(whole).replace(self._path(template))
+        os.replace(self._path(whole), self._path(template))
 
     def copy(self, template: str, name: str) -> None:
         shutil.copyfile(self._path(template), self._path(name))
@@ -143,18 +146,18 @@ class SQLiteServer(Server):
         with contextlib.closing(_connect(path)) as source:
             source.backup(target)
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.db"
+    def _path(self, name: str) -> str:
+        return f"{self._folder}{os.sep}{name}.db"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: str | Path) -> sqlite3.Connection:
     # None: it begins no transaction by itself.
     return sqlite3.connect(
         path, isolation_level=None, timeout=0, check_same_thread=False
     )
 
 
-async def _fill_async(path: Path, target: t.Any) -> None:
+async def _fill_async(path: str, target: t.Any) -> None:
     import aiosqlite
 
     async with aiosqlite.connect(path) as source:
