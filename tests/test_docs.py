@@ -29,6 +29,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -36,6 +37,7 @@ import pytest
 from click.testing import CliRunner
 
 import async_alembic
+from async_alembic import testing
 
 from .engines import disposing_engines
 
@@ -245,10 +247,17 @@ def test_everything_on_a_page_works_as_it_says(
             reader.forget_modules()
 
 
-def test_every_public_name_is_in_the_reference() -> None:
-    pages = "".join(path.read_text() for path in (ROOT / "docs/reference").glob("*.md"))
-    documented = set(re.findall(r"^\.\. auto(?:class|exception):: (\w+)$", pages, re.M))
-    assert documented == set(async_alembic.__all__)
+@pytest.mark.parametrize("module", [async_alembic, testing], ids=lambda m: m.__name__)
+def test_every_public_name_is_in_the_reference(module: ModuleType) -> None:
+    folder = ROOT / "docs/reference"
+    pages = {folder / "testing.md"}
+
+    if module is async_alembic:
+        pages = set(folder.glob("*.md")) - pages
+
+    text = "".join(path.read_text() for path in pages)
+    names = re.findall(r"^\.\. auto(?:class|exception|function):: (\w+)$", text, re.M)
+    assert set(names) == set(module.__all__)
 
 
 def ids_of(file: Path) -> Iterator[str]:

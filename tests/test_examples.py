@@ -25,6 +25,7 @@ from .backends import DatabaseFactory
 from .backends import on
 from .conftest import server_of
 from .engines import disposing_engines
+from .kits import server_url
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 aiosqlite = by_id("sqlite-aiosqlite")
@@ -280,3 +281,21 @@ def test_an_example_is_found_by_the_program_that_its_docstring_names(
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "(head)" in done.stdout
+
+
+@on_sqlite_and_postgresql
+def test_the_tests_of_the_notes_app_pass(
+    backend: Backend, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = server_url(backend, request, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"],
+        cwd=EXAMPLES / "notes",
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    # There was no release.
+    assert "11 passed, 2 skipped" in done.stdout

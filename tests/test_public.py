@@ -103,6 +103,7 @@ def test_the_public_names_are_pinned() -> None:
         "DatabaseError",
         "DatabaseStatus",
         "ForeignKeyError",
+        "FreshDatabaseError",
         "LockHolder",
         "LockLostError",
         "LockTimeout",

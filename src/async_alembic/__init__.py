@@ -16,6 +16,7 @@ from .errors import ConfigurationError
 from .errors import DatabaseConnectionError
 from .errors import DatabaseError
 from .errors import ForeignKeyError
+from .errors import FreshDatabaseError
 from .errors import LockLostError
 from .errors import LockTimeout
 from .errors import LockUnavailableError
@@ -50,6 +51,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseStatus",
     "ForeignKeyError",
+    "FreshDatabaseError",
     "LockHolder",
     "LockLostError",
     "LockTimeout",

@@ -1,6 +1,6 @@
 """The app's ``ALEMBIC`` and ``ALEMBIC_CONTEXT`` settings, and Alembic's ``Config``
-made of them. Knows no engine and no framework; Alembic is imported when a ``Config``
-is built.
+made of them. Knows no engine and no framework; Alembic and SQLAlchemy are imported when
+a ``Config`` is built.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import collections.abc as c
 import os
 import typing as t
 
-import sqlalchemy as sa
-
 from .errors import ConfigurationError
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
 
 _LOCATIONS = "a list of folders and of (branch, folder) pairs"
@@ -272,6 +271,8 @@ def _texts(
     main: str, options: c.Mapping[str, t.Any], separator: str
 ) -> c.Iterator[tuple[tuple[str, str], str]]:
     """The section, the key and the text of each option."""
+    import sqlalchemy as sa
+
     for key, value in options.items():
         if key.startswith("sqlalchemy.") and not isinstance(value, (str, sa.URL)):
             # An argument for the engine, such as 'connect_args', which is no text.
@@ -300,6 +301,8 @@ def _set(config: Config, section: str, key: str, text: str) -> None:
 
 
 def _as_text(value: object, between: str) -> str:
+    import sqlalchemy as sa
+
     if isinstance(value, sa.URL):
         return value.render_as_string(hide_password=False)
 

@@ -51,6 +51,19 @@ class Invocation:
 
 
 invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+_registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
+
+
+@contextlib.contextmanager
+def registering() -> c.Iterator[list[App]]:
+    """Tell of the apps that are registered meanwhile, and keep them."""
+    apps: list[App] = []
+    token = _registered.set(apps)
+
+    try:
+        yield apps
+    finally:
+        _registered.reset(token)
 
 
 class Registry:
@@ -78,7 +91,15 @@ class Registry:
         set_defaults(app.config)
         self._had_an_app = True
         self._states[app] = state = AppState(self)
+
+        if (registered := _registered.get()) is not None:
+            registered.append(app)
+
         return state
+
+    def has(self, app: App) -> bool:
+        """Whether an app is registered."""
+        return app in self._states
 
     def app(self) -> App:
         """The app that is meant: the current one, or the only one.

@@ -25,7 +25,8 @@
     ├── LockTimeout                   another migrator did not end in time
     ├── LockLostError                 the lock was lost while migrating
     ├── LockUnavailableError          there are no locks where the database is
-    └── WaitTimeoutError              the databases were not current in time
+    ├── WaitTimeoutError              the databases were not current in time
+    └── FreshDatabaseError            a database cannot be made for a test
 
 Every message is one sentence or two: what is wrong, by its name, and the way out. The
 attributes carry the same as data. No message holds a password.
@@ -51,6 +52,7 @@ from .setup import ConfigurationError as ConfigurationError
 from .setup import DatabaseConnectionError as DatabaseConnectionError
 from .setup import ScriptLocationError as ScriptLocationError
 from .setup import TargetError as TargetError
+from .testing import FreshDatabaseError as FreshDatabaseError
 from .waiting import LockLostError as LockLostError
 from .waiting import LockTimeout as LockTimeout
 from .waiting import LockUnavailableError as LockUnavailableError

@@ -1,0 +1,40 @@
+"""Assertions about an app's database."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ..sync import SyncAlembic
+from .checks import models
+
+if t.TYPE_CHECKING:
+    from ..extension import Alembic
+
+
+@t.overload
+def assert_models_match(alembic: SyncAlembic) -> None: ...
+
+
+@t.overload
+def assert_models_match(alembic: Alembic) -> c.Coroutine[t.Any, t.Any, None]: ...
+
+
+def assert_models_match(
+    alembic: Alembic | SyncAlembic,
+) -> c.Coroutine[t.Any, t.Any, None] | None:
+    """Assert that the models are what the database has, so that no revision is missing.
+
+    :param alembic: The extension. With :class:`.Alembic`, this is to be awaited.
+    :raises AssertionError: If they differ. It shows the differences, and what the
+        revision would be.
+    """
+    if not isinstance(alembic, SyncAlembic):
+        return _assert_models_match(alembic)
+
+    models.match_migrations(alembic.produce_migrations())
+    return None
+
+
+async def _assert_models_match(alembic: Alembic) -> None:
+    models.match_migrations(await alembic.produce_migrations())

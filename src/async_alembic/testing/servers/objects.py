@@ -1,0 +1,134 @@
+"""What a database has beside tables, and that SQLAlchemy's inspector does not tell."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_OURS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+_NO_MEMBER = (
+    "NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = {oid} AND d.deptype = 'e')"
+)
+#: Statements that tell what each object is, and what it is made of.
+_queries: dict[str, list[str]] = {
+    "postgresql": [
+        f"SELECT 'schema ' || n.nspname, '' FROM pg_namespace n WHERE {_OURS}",
+        "SELECT 'extension ' || extname, '' FROM pg_extension",
+        f"SELECT 'view ' || c.oid::regclass, pg_get_viewdef(c.oid) FROM pg_class c"
+        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}"
+        f" AND c.relkind IN ('v', 'm') AND {_NO_MEMBER.format(oid='c.oid')}",
+        f"SELECT 'sequence ' || c.oid::regclass, concat_ws(' ', s.seqtypid::regtype,"
+        " s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle)"
+        " FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid"
+        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}"
+        f" AND {_NO_MEMBER.format(oid='c.oid')}",
+        f"SELECT 'type ' || y.oid::regtype, coalesce((SELECT string_agg(e.enumlabel,"
+        " ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = y.oid),"
+        " format_type(y.typbasetype, y.typtypmod)) FROM pg_type y"
+        f" JOIN pg_namespace n ON n.oid = y.typnamespace WHERE {_OURS}"
+        f" AND y.typtype IN ('d', 'e') AND {_NO_MEMBER.format(oid='y.oid')}",
+        f"SELECT 'function ' || p.oid::regprocedure, pg_get_functiondef(p.oid)"
+        f" FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_OURS}"
+        f" AND p.prokind IN ('f', 'p') AND {_NO_MEMBER.format(oid='p.oid')}",
+        "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass,"
+        " pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+        "SELECT 'policy ' || policyname || ' on ' || tablename,"
+        " concat_ws(' ', permissive, roles, cmd, qual, with_check) FROM pg_policies",
+    ],
+    "sqlite": [
+        "SELECT type || ' ' || name, sql FROM sqlite_master"
+        " WHERE type IN ('trigger', 'view')",
+    ],
+    "mysql": [
+        "SELECT CONCAT('view ', table_name),"
+        " REPLACE(view_definition, CONCAT('`', DATABASE(), '`.'), '')"
+        " FROM information_schema.views WHERE table_schema = DATABASE()",
+        "SELECT CONCAT('trigger ', trigger_name), CONCAT_WS(' ', action_timing,"
+        " event_manipulation, event_object_table, action_statement)"
+        " FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+        "SELECT CONCAT(LOWER(routine_type), ' ', routine_name), routine_definition"
+        " FROM information_schema.routines WHERE routine_schema = DATABASE()",
+        "SELECT CONCAT('event ', event_name), event_definition"
+        " FROM information_schema.events WHERE event_schema = DATABASE()",
+    ],
+}
+_queries["mariadb"] = _queries["mysql"]
+
+
+#: All rows of the catalog that a table is made of.
+_rows_of_tables = f"""
+SELECT CASE WHEN n.nspname = current_schema() THEN c.relname
+    ELSE n.nspname || '.' || c.relname END,
+  concat_ws(' ', c.xmin,
+    (SELECT string_agg(a::text, ' ' ORDER BY attnum)
+      FROM pg_attribute a WHERE a.attrelid = c.oid),
+    (SELECT string_agg(d::text, ' ' ORDER BY adnum)
+      FROM pg_attrdef d WHERE d.adrelid = c.oid),
+    (SELECT string_agg(k::text || k.confrelid::regclass, ' ' ORDER BY k.oid)
+      FROM pg_constraint k WHERE k.conrelid = c.oid),
+    (SELECT string_agg(i::text || i.indexrelid::regclass, ' ' ORDER BY indexrelid)
+      FROM pg_index i WHERE i.indrelid = c.oid),
+    (SELECT string_agg(m::text, ' ' ORDER BY objsubid)
+      FROM pg_description m WHERE m.objoid = c.oid))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND {_OURS}
+"""
+
+
+def execute_as_is(connection: sa.Connection, statement: str) -> t.Any:
+    """Execute a statement in which no percent sign is the driver's."""
+    # Not an option of the connection, which would keep it.
+    options = {"no_parameters": True}
+    return connection.exec_driver_sql(statement, execution_options=options)
+
+
+def other_objects(connection: sa.Connection) -> dict[str, str]:
+    """What each object is made of, by its kind and name."""
+    return {
+        name: definition or ""
+        for query in _queries.get(connection.dialect.name, [])
+        for name, definition in execute_as_is(connection, query)
+    }
+
+
+def definitions_of_tables(connection: sa.Connection) -> dict[str, str] | None:
+    """A text for each table that changes with it; ``None`` if there is no such text."""
+    match connection.dialect.name:
+        case "postgresql":
+            rows = connection.exec_driver_sql(_rows_of_tables)
+            return {name: text for name, text in rows}
+        case "sqlite":
+            rows = connection.exec_driver_sql(
+                "SELECT tbl_name, group_concat(coalesce(sql, name), ';') FROM"
+                " (SELECT * FROM sqlite_master ORDER BY name)"
+                " WHERE type IN ('table', 'index') AND tbl_name NOT LIKE 'sqlite\\_%'"
+                " ESCAPE '\\' GROUP BY tbl_name"
+            )
+            return {name: text for name, text in rows}
+        case "mysql" | "mariadb":
+            names = connection.exec_driver_sql(
+                "SELECT table_name FROM information_schema.tables"
+                " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+            ).scalars()
+            quote = connection.dialect.identifier_preparer.quote_identifier
+            shown = {
+                name: execute_as_is(connection, f"SHOW CREATE TABLE {quote(name)}")
+                for name in names.all()
+            }
+            return {name: result.one()[1] for name, result in shown.items()}
+        case _:
+            return None
+
+
+def schemas_of(connection: sa.Connection) -> list[str | None]:
+    """The schemas that belong to the database; ``None`` is the default one."""
+    if connection.dialect.name != "postgresql":
+        return [None]
+
+    rows = connection.exec_driver_sql(
+        f"SELECT n.nspname, n.nspname = current_schema() FROM pg_namespace n"
+        f" WHERE {_OURS} ORDER BY 1"
+    )
+    return [None if is_default else name for name, is_default in rows]

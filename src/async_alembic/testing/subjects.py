@@ -1,0 +1,198 @@
+"""An app that was made for a URL, and how its commands are run."""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc as c
+import contextvars
+import dataclasses
+import functools
+import inspect
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from .. import registry
+from ..calls import block_on_databases
+from ..config import add_urls
+from ..engines import are_async
+from ..engines import Engines
+from ..engines import is_bound
+from ..errors import FreshDatabaseError
+from ..runners import run_blocking
+from ..shell import Shell
+from ..sources import find_targets
+from ..sources import Targets
+
+if t.TYPE_CHECKING:
+    from flask.sansio.app import App
+
+    from ..access import Access
+    from ..calls import DatabaseCommand
+    from ..extension import Alembic
+    from ..project import Project
+    from ..sync import SyncAlembic
+
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
+#: Makes an app, or an extension that is registered on one, for the URL of a database.
+Factory: t.TypeAlias = c.Callable[[str], "App | Alembic | SyncAlembic"]
+
+
+class Subject:
+    """An app whose database is at a URL.
+
+    Its commands can be run in any thread and app context, and never on the event loop
+    of the caller.
+
+    :param factory: Makes it.
+    :param url: The URL of its database.
+    :param settings: To be added to ``ALEMBIC``.
+    :raises FreshDatabaseError: If what is made is no app with this extension, or its
+        database is another one.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        url: sa.URL,
+        settings: c.Mapping[str, object] | None = None,
+    ) -> None:
+        with registry.registering() as apps:
+            made = factory(url.render_as_string(hide_password=False))
+
+        self.url = url
+        self.shell: Shell = _shell_of(made)
+        self._registry = self.shell._registry
+        registered = [app for app in apps if self._registry.has(app)]
+        # One instance may have the apps of earlier tests.
+        self.app: App = registered[-1] if registered else self._registry.app()
+        self._state = self._registry.state(self.app)
+        # Not in place, as several apps may have the same dict.
+        self.app.config["ALEMBIC"] = {**self.app.config["ALEMBIC"], **(settings or {})}
+
+        for engine in self.targets.engines.values():
+            _keep_no_connection(engine)
+
+    @property
+    def project(self) -> Project:
+        """The files of its migrations, and settings to run them."""
+        project = self.shell._project(self.app)
+        settings = project.settings
+        # Nobody else migrates the database.
+        config = {**settings.app_config, "ALEMBIC_LOCK": False}
+        return dataclasses.replace(
+            project, settings=dataclasses.replace(settings, app_config=config)
+        )
+
+    @functools.cached_property
+    def targets(self) -> Targets:
+        """The database. If its engine is made later, another one is made."""
+        try:
+            targets = self._state.targets(self.app)
+        except Exception:
+            if not callable(self._registry.engines):
+                raise
+
+            return self._own_targets()
+
+        for name, engine in targets.engines.items():
+            if _place(engine.url) != _place(self.url):
+                raise FreshDatabaseError(
+                    f"The app was made for '{self.url}', but its database '{name}' is"
+                    f" '{engine.url}'. Give the engine the URL that the function is"
+                    " called with."
+                )
+
+        return targets
+
+    def _own_targets(self) -> Targets:
+        is_async = self.url.get_dialect().is_async
+        make: t.Any = create_async_engine if is_async else sa.create_engine
+        engine: sa.Engine | AsyncEngine = make(self.url)
+        add_urls(self._state.config(self.app), {"default": self.url})
+        return find_targets(
+            self.app, self._registry.metadatas, engine, None, self.shell._prefer_async
+        )
+
+    @property
+    def app_engines(self) -> Engines:
+        """The engines that the app has by now."""
+        return self._state.targets(self.app).engines
+
+    def run(
+        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a command, and return what it returned."""
+        return self._block(
+            lambda: block_on_databases(
+                lambda: self.project, self.targets, command, *args, **kwargs
+            )
+        )
+
+    def access(self, work: c.Callable[[Access], T]) -> T:
+        """Call a function with the open database."""
+        return self._block(lambda: run_blocking(self.targets.engines, work))
+
+    def dispose(self) -> None:
+        """Close the connections that the app's engine has."""
+        for engine in self.targets.engines.values():
+            if not isinstance(engine, AsyncEngine):
+                engine.dispose()
+            elif is_bound(engine):
+                _in_thread(functools.partial(asyncio.run, engine.dispose()))
+
+    async def adispose(self) -> None:
+        """Awaited form of :meth:`dispose`."""
+        for engine in self.targets.engines.values():
+            if isinstance(engine, AsyncEngine):
+                await engine.dispose()
+            else:
+                engine.dispose()
+
+    def _block(self, fn: c.Callable[[], T]) -> T:
+        # A sync engine can have one connection for each thread. An async one would need
+        # a loop, which must not take the place of one that the caller has.
+        return _in_thread(fn) if are_async(self.targets.engines) else fn()
+
+
+def _shell_of(made: object) -> Shell:
+    if inspect.iscoroutine(made):
+        made.close()
+
+    shell = getattr(made, "extensions", {}).get("alembic", made)
+
+    if not isinstance(shell, Shell):
+        raise FreshDatabaseError(
+            "The function that is called with a URL must return an app on which"
+            " 'Alembic' or 'SyncAlembic' is registered, or one of these, not"
+            f" {type(made).__name__}."
+        )
+
+    return shell
+
+
+def _place(url: sa.URL) -> tuple[object, ...]:
+    database = None if url.database in {"", ":memory:"} else url.database
+    return (url.get_backend_name(), url.host, url.port, database)
+
+
+def _keep_no_connection(engine: sa.Engine | AsyncEngine) -> None:
+    """Close each connection when it is given back: which event loop the next test has,
+    or how a test ends its loop, nobody can know.
+    """
+    if isinstance(engine, AsyncEngine) and not is_bound(engine):
+        event.listen(
+            engine.sync_engine.pool,
+            "checkin",
+            lambda connection, record: record.close(),
+        )
+
+
+def _in_thread(fn: c.Callable[[], T]) -> T:
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(contextvars.copy_context().run, fn).result()
