@@ -10,8 +10,8 @@ Run it with ``python -m benchmarks.testkit``, or with the number of tests of eac
 - what the test itself waits for, in the median;
 - ``metadata.create_all()`` and running the history again, for each test.
 
-What pytest takes for a test with as many fixtures that do nothing is left out of all. The floor is
-measured before and after the kit, as a machine is not always as fast.
+What pytest takes for a test with as many fixtures that do nothing is left out of all of
+them. The floor is measured before and after the kit, as a machine is not always as fast.
 """
 
 from __future__ import annotations
