@@ -11,7 +11,7 @@ Run it with ``python -m benchmarks.testkit``, or with the number of tests of eac
 - ``metadata.create_all()`` and running the history again, for each test.
 
 What pytest takes for a test with as many fixtures that do nothing is left out of all of
-them. The floor is measured before and after the kit, as a machine is not always as fast.
+them. The floor is measured before and after the kit, as no machine is always as fast.
 """
 
 from __future__ import annotations
