@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from .. import registry
 from ..calls import block_on_databases
 from ..config import add_urls
+from ..config import Settings
 from ..engines import are_async
 from ..engines import Engines
 from ..engines import is_bound
@@ -82,12 +83,10 @@ class Subject:
     def project(self) -> Project:
         """The files of its migrations, and settings to run them."""
         project = self.shell._project(self.app)
-        settings = project.settings
         # Nobody else migrates the database.
-        config = {**settings.app_config, "ALEMBIC_LOCK": False}
-        return dataclasses.replace(
-            project, settings=dataclasses.replace(settings, app_config=config)
-        )
+        config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
+        settings = Settings(project.settings.root_path, config)
+        return dataclasses.replace(project, settings=settings)
 
     @functools.cached_property
     def targets(self) -> Targets:
