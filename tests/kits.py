@@ -152,8 +152,7 @@ class Kit:
             names = self.server.database_names()
         else:
             url = sa.make_url(self.url)
-            in_memory = f"{tempfile.gettempdir()}/{PREFIX}memory"
-            folder = Path(url.database or in_memory)
+            folder = Path(url.database or tempfile.gettempdir())
             names = {path.name for path in folder.glob("*")}
 
         return {name for name in names if name.startswith(PREFIX)}
@@ -161,13 +160,17 @@ class Kit:
 
 @pytest.fixture
 def kit(
-    backend: Backend, request: pytest.FixtureRequest, tmp_path: Path
+    backend: Backend,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Kit]:
     """A project with a history of two revisions. The test fails if any database of its
     tests is left.
     """
     folder = tmp_path / "databases"
     folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     url = server_url(backend, request, folder)
     kit = Kit(tmp_path / "project", backend, url, server_of(backend, request))
     write_history(kit.migrations)

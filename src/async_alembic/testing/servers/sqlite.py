@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
 import sqlite3
@@ -8,7 +9,6 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ...dialects import digest
 from ...errors import FreshDatabaseError
 from .base import PREFIX
 from .base import Server
@@ -38,15 +38,15 @@ class SQLiteServer(Server):
     def open(self) -> None:
         self._folder = self._find_folder()
         self._is_alive = _connect(self._folder / f"{PREFIX}{self.run}.lock")
-        lock = f"{PREFIX}{digest(os.fspath(self._folder.resolve()))}.lock"
-        self._lock = _connect(Path(tempfile.gettempdir()) / lock)
+        self._open_lock()
         # Having read, it keeps others from writing until its transaction ends.
         self._is_alive.execute("BEGIN")
         self._is_alive.execute("SELECT * FROM sqlite_master").fetchall()
 
     def _find_folder(self) -> Path:
         if self.in_memory:
-            folder = Path(tempfile.gettempdir()) / f"{PREFIX}memory"
+            # Another user's could not be written.
+            folder = Path(tempfile.gettempdir()) / f"{PREFIX}{getpass.getuser()}"
             folder.mkdir(exist_ok=True)
             return folder
 
@@ -71,10 +71,39 @@ class SQLiteServer(Server):
 
     def close(self) -> None:
         self._is_alive.close()
+
+        if self.try_lock():
+            # Whoever has it open will open another one.
+            self._lock_path.unlink()
+
         self._lock.close()
 
+        if self.in_memory:
+            # Others may have something in it.
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
+
+    def _open_lock(self) -> None:
+        self._lock_path = self._folder / f"{PREFIX}templates.lock"
+        self._lock = _connect(self._lock_path)
+
+        # Until something is asked for, the file is not opened.
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._lock.execute("SELECT * FROM sqlite_master").fetchall()
+
+        self._lock_file = _inode(self._lock_path)
+
     def try_lock(self) -> bool:
-        return _try_to_lock(self._lock)
+        if not self._lock_is_there():
+            # It was removed by who had it last.
+            self._lock.close()
+            self._open_lock()
+
+        # Meanwhile, too.
+        return _try_to_lock(self._lock) and self._lock_is_there()
+
+    def _lock_is_there(self) -> bool:
+        return _inode(self._lock_path) == self._lock_file
 
     def unlock(self) -> None:
         self._lock.execute("ROLLBACK")
@@ -92,7 +121,9 @@ class SQLiteServer(Server):
         super().sweep()
 
         for path in self._folder.glob(f"{PREFIX}*.lock"):
-            if not self.is_alive(path.stem.removeprefix(PREFIX)):
+            run = path.stem.removeprefix(PREFIX)
+
+            if path != self._lock_path and not self.is_alive(run):
                 path.unlink()
 
     def version(self) -> str:
@@ -148,6 +179,13 @@ class SQLiteServer(Server):
 
     def _path(self, name: str) -> str:
         return f"{self._folder}{os.sep}{name}.db"
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _connect(path: str | Path) -> sqlite3.Connection:
