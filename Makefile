@@ -53,7 +53,6 @@ bench: $(STAMPS)/bench  ## Run the benchmarks, side by side with the peers
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.boot $(ARGS)
 	$(BIN)/python -m benchmarks.guarantees
-	$(BIN)/python -m benchmarks.testkit
 
 .PHONY: clean
 clean:  ## Remove everything that is made

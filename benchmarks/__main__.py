@@ -14,23 +14,19 @@ from . import importing
 from . import loop
 from . import many
 from . import migrating
+from . import testkit
 from .hot_spots import profile
-from .measuring import Table
 from .results import document
 from .results import main
 from .results import RESULTS
 from .results import scale_of
 
-BENCHMARKS = [importing, at_head, migrating, loop, many, cli]
-TO_COME = Table(
-    "a migrated database for one test, 500 revisions",
-    skipped="There is no test kit yet.",
-)
+BENCHMARKS = [importing, at_head, migrating, loop, many, cli, testkit]
 
 if __name__ == "__main__":
     scale = scale_of(sys.argv[1:])
     tables = main(*(module.benchmark for module in BENCHMARKS))
-    text = document([*tables, TO_COME], profile(scale.large))
+    text = document(tables, profile(scale.large))
 
     if sys.argv[1:] == ["--quick"]:
         print(f"\n{text}")
