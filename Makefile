@@ -6,11 +6,12 @@ STAMPS := $(VENV)/stamps
 # With --verifytypes it heeds no --pythonpath, only an activated environment.
 PYRIGHT := PATH="$(CURDIR)/$(BIN):$$PATH" pyright
 DRIVERS := aiomysql,aiosqlite,asyncmy,asyncpg,psycopg,psycopg2,pymysql
-# Without arguments, all tests run and must cover the code. The campaigns of faults reach
-# nothing that the others don't, and would take twice as long while that is measured.
+# Without arguments, all tests run and must cover the code. The campaigns of faults and the
+# round trips reach nothing that the others don't, and would take twice as long while that
+# is measured.
 ARGS ?=
-COVERING := -n logical --cov --cov-report=term-missing -k "not test_faults"
-CAMPAIGNS := -n logical tests/test_faults.py
+COVERING := -n logical --cov --cov-report=term-missing -k "not test_faults and not test_round_trips"
+CAMPAIGNS := -n logical tests/test_faults.py tests/test_round_trips.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -194,7 +194,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join), st.booleans())
 @example("".join(PIECES[:1] + PIECES[-3:]), False)
 def test_a_header_is_what_an_import_tells(text: str, windows: bool) -> None:
