@@ -258,8 +258,8 @@ def test_what_no_inspector_tells_is_compared(kit: Kit, history: History) -> None
 
 @on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy"), by_id("sqlite-sqlite3")])
 def test_views_and_triggers_are_compared(kit: Kit, history: History) -> None:
-    body = "SET NEW.text = 'x'" if kit.backend.database == "mariadb" else "SELECT 1"
-    body = f"{body}" if kit.backend.database == "mariadb" else f"BEGIN {body}; END"
+    is_mariadb = kit.backend.database == "mariadb"
+    body = "SET NEW.text = 'x'" if is_mariadb else "BEGIN SELECT 1; END"
     write_revision(
         kit.migrations,
         "c3",
@@ -284,28 +284,31 @@ def test_models_that_differ_are_found(kit: Kit, history: History) -> None:
     assert any("drop_column" in line for line in lines)
 
 
+def alembics_of(databases: list[FreshDatabase]) -> list[Alembic]:
+    """The extensions of databases, which hold the apps."""
+    alembics = [database.alembic for database in databases]
+    return [alembic for alembic in alembics if isinstance(alembic, Alembic)]
+
+
 @on_each_server
 def test_models_can_be_asserted_to_match(kit: Kit) -> None:
     databases = kit.databases()
-
-    made = [databases.make("heads"), databases.make("a1")]
-    alembics = [database.alembic for database in made]
-    assert isinstance(alembics[0], Alembic) and isinstance(alembics[1], Alembic)
-    assert_models_match(alembics[0].sync)
-    _, lines = failure(assert_models_match, alembics[1].sync)
+    made = [databases.make(target) for target in ("heads", "a1")]
+    at_head, before = alembics_of(made)
+    assert_models_match(at_head.sync)
+    _, lines = failure(assert_models_match, before.sync)
     assert lines[0] == "add column note.done"
 
 
 @on_aiosqlite
 async def test_models_can_be_asserted_to_match_by_awaiting(kit: Kit) -> None:
     databases = kit.databases()
-    made = [databases.make("heads"), databases.make("a1")]
-    alembics = [database.alembic for database in made]
-    assert isinstance(alembics[0], Alembic) and isinstance(alembics[1], Alembic)
-    await assert_models_match(alembics[0])
+    made = [databases.make(target) for target in ("heads", "a1")]
+    at_head, before = alembics_of(made)
+    await assert_models_match(at_head)
 
     with pytest.raises(AssertionError, match="add column note.done"):
-        await assert_models_match(alembics[1])
+        await assert_models_match(before)
 
 
 @on_each_server
