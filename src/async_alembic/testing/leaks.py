@@ -47,6 +47,7 @@ def no_leaks() -> c.Iterator[None]:
 
 
 def _installed_op() -> object:
+    # There's no public way to tell whether one is installed.
     return vars(alembic.op).get("_proxy")
 
 
