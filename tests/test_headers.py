@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import gc
 import py_compile
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -212,6 +215,26 @@ def test_each_odd_piece_is_heeded(piece: str, first: bool) -> None:
     data = (piece + HEADER if first else HEADER + piece).encode()
     header = read(data)
     assert header is None or imported(data) in [None, header]
+
+
+def test_headers_are_read_in_many_threads_at_once() -> None:
+    """Python's parser may fail there, when it is left in the middle of a file."""
+    source = f"{HEADER}\nx = {[(1, {2: [3]})] * 50}\n".encode().replace(
+        b"'a1'", b"('a1',)"
+    )
+    threshold = gc.get_threshold()
+    gc.callbacks.append(switch := lambda *_: time.sleep(1e-4))
+    gc.set_threshold(300)
+
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            headers = set(threads.map(read, [source] * 1000))
+    finally:
+        gc.callbacks.remove(switch)
+        gc.set_threshold(*threshold)
+
+    # What Python failed at takes an import.
+    assert headers - {None} == {Header("b2", ("a1",), None, None, "")}
 
 
 def test_a_header_needs_no_import_of_the_file(

@@ -25,12 +25,11 @@ _HINTS = (
     *(f"{name}(" for name in _SETTERS),
 )
 _STRING = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
-_VALUE = rf"None|{_STRING}|[(\[](?:[ ]*{_STRING}[ ]*,)*[ ]*(?:{_STRING}[ ]*)?[)\]]"
 _END = r"[ \t]*(?:\#[^\n]*)?\n"
 _NO_NAME = r"(?!revision|down_revision|branch_labels|depends_on)"
 _ASSIGNMENT = "|".join(
     # No annotation has an equals sign, nor a string that could hide one.
-    rf"{name}[ \t]*(?::[^=\n#\"']*)?=[ \t]*(?P<{name}>{_VALUE}){_END}"
+    rf"{name}[ \t]*(?::[^=\n#\"']*)?=[ \t]*(?P<{name}>None|{_STRING}){_END}"
     for name in _NAMES
 )
 _IMPORT = (
@@ -38,7 +37,7 @@ _IMPORT = (
     rf"(?:\((?:{_NO_NAME}[\w\s,])*\))?{_END}"
 )
 #: The beginning of a file as it is nearly always written: a docstring, then imports
-#: and the assignments.
+#: and the assignments of one id each.
 _usual = re.compile(
     rf'(?:{_END})*(?:r?"{{3}}(?P<doc>[^"\\]*(?:"(?!"")[^"\\]*)*)"{{3}}{_END})?'
     rf"(?:{_END}|{_IMPORT}|{_ASSIGNMENT})*"
@@ -112,23 +111,21 @@ def _read_usual(source: bytes) -> Header | None:
 
     revision, down_revision, labels, dependencies = map(_value, values)
 
-    if not revision or not isinstance(revision, str):
+    if not revision:
         return None
 
     return Header(revision, down_revision, labels, dependencies, _docstring(doc))
 
 
-def _value(text: str | None) -> t.Any:
-    if text is None or text == "None":
-        return None
-
-    return text[1:-1] if text[0] in "\"'" else ast.literal_eval(text)
+def _value(text: str | None) -> str | None:
+    return None if text is None or text == "None" else text[1:-1]
 
 
 def _read_syntax(source: bytes, path: str) -> Header | None:
     try:
         tree = ast.parse(source, path)
-    except (SyntaxError, ValueError):
+    # In several threads: https://github.com/python/cpython/issues/106905
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return None
 
     values: dict[str, t.Any] = {}
