@@ -20,10 +20,8 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
-from alembic.script.revision import Revision
 from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
 
@@ -34,7 +32,16 @@ MOST_LINES = 400
 
 #: From the bottom to the top. A module may import what stands below it, nothing else.
 LAYERS = [
-    {"holders", "partial", "signals", "access", "headers", "listing", "compiled"},
+    {
+        "holders",
+        "partial",
+        "signals",
+        "access",
+        "headers",
+        "listing",
+        "compiled",
+        "once",
+    },
     {"errors"},
     {"status", "revisions", "config", "isolation", "translation", "proxies"},
     {"history", "writing", "dialects", "engines", "records"},
@@ -326,10 +333,8 @@ def _extension(module: str, name: str) -> object:
 PRIVATE: dict[str, Callable[[], object]] = {
     # Alembic
     "_downgrade_revs": lambda: ScriptDirectory._downgrade_revs,
-    "_from_path": lambda: Script._from_path,
     "_hook_name": _first_hook,
     "_invoke": lambda: write_hooks._invoke,
-    "_orig_branch_labels": lambda: Revision("a1", None)._orig_branch_labels,
     "_per_migration": lambda: _parameter(
         MigrationContext.begin_transaction, "_per_migration"
     ),

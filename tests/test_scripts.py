@@ -478,6 +478,27 @@ class TestBrokenHistories:
 
         assert caught.value.path in map(str, cycle)
 
+    @pytest.mark.parametrize(
+        ("parent", "dependency", "key"),
+        [("aaaa", None, "down_revision"), (None, "aaaa", "depends_on")],
+    )
+    def test_a_revision_that_follows_itself_is_named(
+        self,
+        alembic: Alembic,
+        place: Path,
+        caller: Caller,
+        parent: str | None,
+        dependency: str | None,
+        key: str,
+    ) -> None:
+        path = write_revision(place, "aaaa", parent, depends_on=dependency)
+        sentence = f"aaaa follows itself. Correct '{key}'"
+
+        with pytest.raises(RevisionFileError, match=sentence) as caught:
+            caller(alembic, "heads")
+
+        assert caught.value.path == str(path)
+
     def test_a_label_that_is_there_twice_names_both_files(
         self, alembic: Alembic, place: Path, caller: Caller
     ) -> None:
@@ -488,6 +509,33 @@ class TestBrokenHistories:
             caller(alembic, "heads")
 
         assert "aaaa" in str(caught.value) and "bbbb" in str(caught.value)
+
+    @pytest.mark.parametrize("revision", ["aaaa", "users"])
+    def test_a_label_that_is_a_revision_too_is_named(
+        self, alembic: Alembic, place: Path, caller: Caller, revision: str
+    ) -> None:
+        write_revision(place, revision)
+        path = write_revision(place, "users" if revision != "users" else "bbbb")
+        path.write_text(path.read_text() + "branch_labels = 'users'\n")
+
+        with pytest.raises(RevisionFileError, match="label users is also in") as caught:
+            caller(alembic, "heads")
+
+        assert caught.value.path == str(path)
+
+    @pytest.mark.parametrize("dependency", ["aaa", "aaaa@head", "gone"])
+    def test_a_dependency_on_anything_but_an_id_or_a_branch_is_named(
+        self, alembic: Alembic, place: Path, caller: Caller, dependency: str
+    ) -> None:
+        write_revision(place, "aaaa")
+        path = write_revision(place, "bbbb", depends_on=dependency)
+
+        with pytest.raises(
+            RevisionFileError, match=f"on {dependency}, which"
+        ) as caught:
+            caller(alembic, "heads")
+
+        assert caught.value.path == str(path)
 
     @pytest.mark.parametrize("method", ["upgrade", "status", "needs_upgrade", "log"])
     def test_no_command_goes_on_with_a_broken_history(
@@ -526,17 +574,21 @@ def histories(draw: st.DrawFn) -> list[Node]:
 
 
 def write_history(folder: Path, nodes: list[Node]) -> None:
-    def one_or_several(ids: tuple[int, ...]) -> str | tuple[str, ...] | None:
-        several = tuple(f"r{number}000" for number in ids)
-        return several if len(several) > 1 else several[0] if several else None
+    def one_or_several(ids: list[str]) -> str | tuple[str, ...] | None:
+        return tuple(ids) if len(ids) > 1 else ids[0] if ids else None
 
     for number, node in enumerate(nodes):
         write_revision(
             folder,
             f"r{number}000",
-            one_or_several(node.parents),
+            one_or_several([f"r{parent}000" for parent in node.parents]),
             labels=[f"label{number}"] if node.labelled else [],
-            depends_on=one_or_several(node.depends_on),
+            depends_on=one_or_several(
+                [
+                    f"label{other}" if nodes[other].labelled else f"r{other}000"
+                    for other in node.depends_on
+                ]
+            ),
         )
 
 
@@ -611,7 +663,7 @@ def test_any_history_is_walked_as_alembic_walks_it(
             _compare_files(alembic, reference)
             targets = [f"r{stop % len(nodes)}000" for stop in stops]
 
-            for target in [*targets, "+1", *(["heads"] if up_to_heads else [])]:
+            for target in [*targets, "+1", *["heads"] * (2 * up_to_heads)]:
                 _compare_migrations(alembic, reference, "upgrade", target)
                 _compare_status(alembic, reference)
 

@@ -62,7 +62,6 @@ class Environment:
         self, project: Project, access: Access, metadatas: c.Mapping[str, Metadata]
     ) -> None:
         self.project = project
-        self.scripts: Scripts = project.scripts
         self.access = access
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
@@ -103,6 +102,14 @@ class Environment:
             dialect_of(connection).defaults.compared_by(self.contexts[name].impl)
             self.ops[name] = Operations(self.contexts[name])
 
+    @functools.cached_property
+    def scripts(self) -> Scripts:
+        """The script directory with its revisions in their order, which is made where
+        it blocks nothing.
+        """
+        self.access.offload(lambda: self.project.scripts.revision_map)
+        return self.project.scripts
+
     @property
     def default(self) -> str:
         """The name of the database that is meant where none is named."""
@@ -135,7 +142,8 @@ class Environment:
         :param current: The ids of the revisions.
         :raises UnknownRevisionInDatabaseError: If it does not.
         """
-        unknown = [revision for revision in current if revision not in self._ids]
+        ids = self.project.scripts.ids()
+        unknown = [revision for revision in current if revision not in ids]
 
         if unknown:
             raise UnknownRevisionInDatabaseError(name, unknown)
@@ -366,10 +374,6 @@ class Environment:
 
         if transaction is not None:
             context._transaction = connection.begin()
-
-    @functools.cached_property
-    def _ids(self) -> set[str]:
-        return self.scripts.ids()
 
 
 def _connection(context: MigrationContext) -> sa.Connection:

@@ -1,9 +1,12 @@
-"""Whether revisions make a history: what they follow is there, and in no circle."""
+"""What the headers of all revision files say together: whether they make a history, and
+where it ends. Alembic's own map, which tells as much, takes longer than to read them.
+"""
 
 from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import graphlib
 import os
 import re
 import typing as t
@@ -14,91 +17,107 @@ from alembic.util import to_tuple
 from .errors import RevisionFileError
 
 if t.TYPE_CHECKING:
-    from alembic.script import Script
+    from .headers import Header
 
 
-def check_references(scripts: c.Collection[Script]) -> None:
-    """Check that what the revisions follow and depend on is there.
+class History:
+    """Revisions of which each follows others.
 
-    :param scripts: All of the revisions.
-    :raises RevisionFileError: If it is not.
+    :param headers: The header of each file, by its path.
+    :raises RevisionFileError: If an id or a label is there twice, if what a revision
+        follows is not there, or if some follow each other in a circle.
     """
-    ids = {script.revision for script in scripts}
-    labels = {label for script in scripts for label in script.branch_labels}
 
-    owners = {script.revision: script for script in scripts}
+    def __init__(self, headers: c.Mapping[str, Header]) -> None:
+        self._headers = headers
+        #: The file of each revision.
+        self.paths: dict[str, str] = {}
+        #: The revision that gives a branch its label, by the label.
+        self.labels: dict[str, str] = {}
 
-    for script in scripts:
-        for label in own_labels(script):
-            if owners.setdefault(label, script) is not script:
+        for path, header in headers.items():
+            self._add(path, header.revision)
+
+        for path, header in headers.items():
+            for label in to_tuple(header.branch_labels, default=()):
+                self._add_label(path, header.revision, label)
+
+        predecessors = {
+            header.revision: self._predecessors(path, header)
+            for path, header in headers.items()
+        }
+        self._check_order(predecessors)
+        #: The ids of the revisions that no other one follows or depends on.
+        self.last: c.Set[str] = self.paths.keys() - set().union(*predecessors.values())
+
+    def _add(self, path: str, revision: str) -> None:
+        if (other := self.paths.setdefault(revision, path)) != path:
+            raise RevisionFileError(
+                path,
+                line_of(path, "revision"),
+                f"revision {revision} is also in {other}. Give one of them another id.",
+            )
+
+    def _add_label(self, path: str, revision: str, label: str) -> None:
+        owner = label if label in self.paths else self.labels.get(label)
+
+        if owner is not None:
+            raise RevisionFileError(
+                path,
+                line_of(path, "branch_labels"),
+                f"its label {label} is also in {self.paths[owner]}. Give one of them"
+                " another.",
+            )
+
+        self.labels[label] = revision
+
+    def _predecessors(self, path: str, header: Header) -> list[str]:
+        """The ids of the revisions that one follows or depends on."""
+        parents = to_tuple(header.down_revision, default=())
+        dependencies = to_tuple(header.depends_on, default=())
+
+        for parent in parents:
+            if parent not in self.paths:
                 raise RevisionFileError(
-                    script.path,
-                    line_of(script.path, "branch_labels"),
-                    f"its label {label} is also in {owners[label].path}. Give one of"
-                    " them another.",
-                )
-
-        for parent in to_tuple(script.down_revision, default=()):
-            if parent not in ids:
-                raise RevisionFileError(
-                    script.path,
-                    line_of(script.path, "down_revision"),
+                    path,
+                    line_of(path, "down_revision"),
                     f"its parent {parent} is in no revision file. Restore that file, or"
                     " correct 'down_revision'.",
                 )
 
-        for dependency in to_tuple(script.dependencies, default=()):
-            if dependency not in labels and not any(
-                # Alembic takes partial ids here as well.
-                revision.startswith(dependency)
-                for revision in ids
-            ):
+        for dependency in dependencies:
+            if dependency not in self.paths and dependency not in self.labels:
                 raise RevisionFileError(
-                    script.path,
-                    line_of(script.path, "depends_on"),
+                    path,
+                    line_of(path, "depends_on"),
                     f"it depends on {dependency}, which is no revision and no branch."
                     " Correct 'depends_on'.",
                 )
 
+        return [*parents, *(self.labels.get(name, name) for name in dependencies)]
 
-def own_labels(script: Script) -> tuple[str, ...]:
-    """The branch labels that the file of a revision has."""
-    # There's no public way: Alembic adds a label to all revisions of the branch.
-    return script._orig_branch_labels
+    def _check_order(self, predecessors: c.Mapping[str, c.Collection[str]]) -> None:
+        try:
+            graphlib.TopologicalSorter(predecessors).prepare()
+        except graphlib.CycleError as e:
+            circle: set[str] = {*e.args[1]}
+        else:
+            return
 
+        path = self.paths[min(circle)]
+        header = self._headers[path]
+        parents = to_tuple(header.down_revision, default=())
+        key = "depends_on" if circle.isdisjoint(parents) else "down_revision"
 
-def cycle_error(scripts: c.Collection[Script]) -> RevisionFileError:
-    """The error for revisions that follow each other in a circle.
+        if len(circle) == 1:
+            what = f"revision {header.revision} follows itself. Correct '{key}'."
+        else:
+            what = (
+                f"the revisions {', '.join(sorted(circle))} follow each other in a"
+                " circle. Correct 'down_revision' or 'depends_on' in one of them."
+            )
 
-    :param scripts: What Alembic could not put in order: the circle, and all that is
-        before or behind it.
-    """
-    cycle = {script.revision: script for script in scripts}
-
-    while True:
-        parents = {
-            revision: {
-                *to_tuple(script.down_revision, default=()),
-                *to_tuple(script.dependencies, default=()),
-            }
-            & cycle.keys()
-            for revision, script in cycle.items()
-        }
-        followed = set().union(*parents.values())
-        rest = {r: s for r, s in cycle.items() if parents[r] and r in followed}
-
-        if not rest or len(rest) == len(cycle):
-            break
-
-        cycle = rest
-
-    script = next(iter(cycle.values()))
-    return RevisionFileError(
-        script.path,
-        line_of(script.path, "down_revision"),
-        f"the revisions {', '.join(sorted(cycle))} follow each other in a circle."
-        " Correct 'down_revision' or 'depends_on' in one of them.",
-    )
+        raise RevisionFileError(path, line_of(path, key), what)
 
 
 def line_of(path: str | os.PathLike[str], name: str) -> int | None:

@@ -12,8 +12,7 @@ import traceback
 import typing as t
 
 from alembic.script import Script
-from alembic.script.revision import DependencyLoopDetected
-from alembic.script.revision import LoopDetected
+from alembic.script.revision import Revision
 from alembic.util import load_python_file
 from alembic.util import to_tuple
 
@@ -34,18 +33,32 @@ if t.TYPE_CHECKING:
 _assigns_revision = re.compile(
     r"^revision\s*[:=]|\bdown_revision\b[^=\n]*=(?!=)", re.MULTILINE
 )
+#: A file without ``revision``, whose name is its id, as Alembic takes it still.
+_legacy = re.compile(r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py")
 #: One module at a time, as others may want the same one.
 _importing = threading.RLock()
 
 
-class RevisionFile(Script):
-    """A revision whose header was read. Its module is imported when it is used.
+class Reading(t.NamedTuple):
+    """What was read of a revision file.
 
-    :param path: The file.
     :param header: Its header.
+    :param module: Its module, if it took an import to read the header.
     """
 
-    def __init__(self, path: str, header: Header) -> None:
+    header: Header
+    module: ModuleType | None
+
+
+class RevisionFile(Script):
+    """A revision whose file was read. Its module is imported when it is used.
+
+    :param path: The file.
+    :param reading: What was read of it.
+    """
+
+    def __init__(self, path: str, reading: Reading) -> None:
+        header, module = reading
         # Script's own takes all of this from the module.
         super(Script, self).__init__(
             header.revision,
@@ -55,7 +68,7 @@ class RevisionFile(Script):
         )
         self.path = path
         self.header = header
-        self._module: ModuleType | None = None
+        self._module = module
 
     @property
     def module(self) -> ModuleType:  # type: ignore[override]
@@ -77,8 +90,7 @@ class RevisionFile(Script):
 
     def _import(self) -> ModuleType:
         try:
-            _forget_bytecode(self.path)
-            module = load_python_file(*os.path.split(self.path))
+            module = _import(self.path)
             header = header_of(module)
         except (Exception, SystemExit) as e:
             raise _file_error(self.path, e) from e
@@ -93,27 +105,19 @@ class RevisionFile(Script):
         return module
 
 
-def read_revision(
-    scripts: ScriptDirectory, path: str, header: Header | None = None
-) -> Script | None:
+def read_revision(scripts: ScriptDirectory, path: str) -> Reading | None:
     """Read a file, if it is a revision.
 
     :param scripts: The script directory that it is in.
     :param path: The file.
-    :param header: Its header, if that is known from before.
-    :raises RevisionFileError: If the revision follows itself, or if it takes an import
-        to read the file, and that fails.
+    :raises RevisionFileError: If it takes an import to read the file, and that fails,
+        or if its id cannot be one.
     """
     try:
-        script = _read(scripts, path, header)
-    except LoopDetected as e:
-        dependency = isinstance(e, DependencyLoopDetected)
-        key = "depends_on" if dependency else "down_revision"
-        raise RevisionFileError(
-            path,
-            line_of(path, key),
-            f"revision {e.revisions[0]} follows itself. Correct '{key}'.",
-        ) from e
+        reading = _read(scripts, path)
+
+        if reading is not None:
+            Revision.verify_rev_id(reading.header.revision)
     except (Exception, SystemExit) as e:
         if not os.path.exists(path):
             # Removed since the folder was listed.
@@ -121,30 +125,39 @@ def read_revision(
 
         raise _file_error(path, e) from e
 
-    if script is not None and not script.revision:
+    if reading is not None and not reading.header.revision:
         raise RevisionFileError(
             path, line_of(path, "revision"), "its 'revision' is empty. Give it one."
         )
 
-    return script
+    return reading
 
 
-def _read(scripts: ScriptDirectory, path: str, header: Header | None) -> Script | None:
-    if header is None and path.endswith(".py"):
+def _read(scripts: ScriptDirectory, path: str) -> Reading | None:
+    if path.endswith(".py"):
         with open(path, "rb", buffering=0) as file:
             source = file.read()
 
-        header = read_header(source, path)
+        if (header := read_header(source, path)) is not None:
+            return Reading(header, None)
 
-        if header is None and _is_other_file(scripts, path, source):
+        if _is_other_file(scripts, path, source):
             return None
+    elif os.path.exists(path[:-1]):
+        # Bytecode beside its source.
+        return None
 
-    if header is not None:
-        return RevisionFile(path, header)
+    module = _import(path)
 
+    if not hasattr(module, "revision") and (named := _legacy.fullmatch(path)):
+        module.revision = named["revision"]  # type: ignore[attr-defined]
+
+    return Reading(header_of(module), module)
+
+
+def _import(path: str) -> ModuleType:
     _forget_bytecode(path)
-    # There's no public way to make a Script of a file.
-    return Script._from_path(scripts, path)
+    return load_python_file(*os.path.split(path))
 
 
 def _is_other_file(scripts: ScriptDirectory, path: str, source: bytes) -> bool:

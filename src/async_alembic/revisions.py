@@ -71,13 +71,13 @@ def to_steps(
 
     ids = to_ids(target)
 
-    if len(ids) == 1 and not exists(ids[0]):
-        try:
-            count = int(ids[0])
-        except ValueError:
-            return ids
+    try:
+        [count] = map(int, ids)
+    except ValueError:
+        return ids
 
-        explicit = ids[0].strip()[0] in "+-"
-        return [f"{count if explicit else count * sign:+d}"]
+    if exists(ids[0]):
+        return ids
 
-    return ids
+    explicit = ids[0].strip()[0] in "+-"
+    return [f"{count if explicit else count * sign:+d}"]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from alembic.script import Script
 from alembic.script import ScriptDirectory
-from alembic.script.revision import CycleDetected
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
 from alembic.util import asbool
@@ -20,14 +19,12 @@ from alembic.util import to_tuple
 from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from . import errors
-from .history import check_references
-from .history import cycle_error
-from .history import line_of
-from .history import own_labels
+from .history import History
 from .listing import Listing
+from .once import Once
 from .reading import read_revision
+from .reading import Reading
 from .reading import RevisionFile
-from .translation import translated_errors
 from .writing import check_id
 from .writing import check_label
 from .writing import escape_message
@@ -38,7 +35,6 @@ if t.TYPE_CHECKING:
     from alembic.config import PostWriteHookConfig
 
     from .config import Settings
-    from .headers import Header
     from .listing import Stamp
 
 
@@ -71,6 +67,7 @@ class Scripts(ScriptDirectory):
             encoding = config.get_main_option("output_encoding", "utf-8")
             codecs.lookup(encoding)
 
+        self._ordered = Once(self._order)
         super().__init__(
             main,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
@@ -83,14 +80,25 @@ class Scripts(ScriptDirectory):
             messaging_opts=config.messaging_opts,
         )
         self.post_write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
-        self.revision_map: RevisionMap = RevisionMap(self._read_revisions)
         self._listing = Listing(
             tuple(map(os.path.abspath, locations)), self.sourceless, recursive
         )
         # Listed before any file is read, so that no change is missed.
         self._files = self._listing.take()
-        self._headers = before._unchanged_headers(self._files) if before else {}
-        self._scripts: dict[str, Script] = {}
+        self._readings = dict(self._read(before))
+        #: What the files say together, as of when this was made.
+        self.history = _history_of(self._readings)
+
+    @property
+    def revision_map(self) -> RevisionMap:
+        """The revisions in their order. At head, where it takes too long to make this,
+        nobody asks for it.
+        """
+        return self._ordered.get()
+
+    @revision_map.setter
+    def revision_map(self, value: RevisionMap) -> None:
+        """Leave out the one that Alembic makes, which would import each file."""
 
     @property
     def directories(self) -> list[Path]:
@@ -119,30 +127,27 @@ class Scripts(ScriptDirectory):
         inside = [folder for folder in self.directories if folder.resolve() in parents]
         return max(map(str, inside), key=len)
 
-    def found(self, ids: c.Container[str]) -> list[Script]:
-        """The revisions with these ids, also if they make no history."""
-        return [script for script in self._scripts.values() if script.revision in ids]
-
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""
-        return any(label in script.branch_labels for script in self._all())
+        return label in self.history.labels
 
-    def ids(self) -> set[str]:
+    def ids(self) -> c.Set[str]:
         """The ids of all revisions."""
-        return {script.revision for script in self._all()}
+        return self.history.paths.keys()
 
     def unlabelled_heads(self) -> list[Script]:
         """The heads of what was begun without a branch name."""
+        labelled = {*self.history.labels.values()}
         heads = [
             head
             for head in self.get_revisions(self.get_heads())
-            if not all(map(own_labels, self._bases_of(head)))
+            if not labelled.issuperset(self._bases_of(head))
         ]
         return [head for head in heads if not head.branch_labels] or heads
 
-    def _bases_of(self, head: Script) -> list[Script]:
+    def _bases_of(self, head: Script) -> list[str]:
         walked = self.walk_revisions("base", head.revision)
-        return [script for script in walked if script.is_base]
+        return [script.revision for script in walked if script.is_base]
 
     def generate_revision(
         self, revid: str, message: str | None, *args: t.Any, **kwargs: t.Any
@@ -167,12 +172,7 @@ class Scripts(ScriptDirectory):
                     " label."
                 )
 
-        script = super().generate_revision(revid, message, *args, **kwargs)
-
-        if script is not None:
-            self._scripts[script.revision] = script
-
-        return script
+        return super().generate_revision(revid, message, *args, **kwargs)
 
     def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
         # Alembic calls this to write the file, and imports the file afterwards.
@@ -182,13 +182,19 @@ class Scripts(ScriptDirectory):
         try:
             super()._generate_template(src, dest, **kwargs)
             run_hooks(self.post_write_hooks, dest)
-            script = read_revision(self, os.fspath(dest))
+            reading = read_revision(self, os.fspath(dest))
+            labels = reading and reading.header.branch_labels
 
-            if kwargs["branch_labels"] and not (script and script.branch_labels):
+            if kwargs["branch_labels"] and not labels:
                 raise errors.ConfigurationError(
                     f"The template '{src}' writes no 'branch_labels'. Add them, as in"
                     " Alembic's own template."
                 )
+
+            if reading is not None:
+                readings = {**self._readings, os.fspath(dest): reading}
+                self.history = _history_of(readings)
+                self._readings = readings
         except BaseException as e:
             dest.unlink(missing_ok=True)
 
@@ -220,44 +226,33 @@ class Scripts(ScriptDirectory):
 
         return path
 
-    def _unchanged_headers(self, files: c.Mapping[str, Stamp]) -> dict[str, Header]:
-        """The headers of those files that are as they were."""
-        return {
-            path: header
-            for path, header in self._headers.items()
-            if files.get(path) == self._files[path]
-        }
+    def _read(self, before: Scripts | None) -> c.Iterator[tuple[str, Reading]]:
+        for path, stamp in self._files.items():
+            known = before._reading_of(path, stamp) if before else None
+            reading = known or read_revision(self, path)
 
-    def _all(self) -> c.Collection[Script]:
-        # They are read when something is first asked of them.
-        self.get_heads()
-        return self._scripts.values()
+            if reading is not None:
+                yield path, reading
 
-    def _read_revisions(self) -> c.Iterator[Script]:
-        scripts: dict[str, Script] = {}
+    def _reading_of(self, path: str, stamp: Stamp) -> Reading | None:
+        """What was read of a file, if it was as it is now."""
+        reading = self._readings.get(path)
+        # What is imported may say something else the next time.
+        is_known = reading is not None and reading.module is None
+        return reading if is_known and self._files.get(path) == stamp else None
 
-        for path in self._files:
-            script = read_revision(self, path, self._headers.get(path))
+    def _order(self) -> RevisionMap:
+        readings = self._readings.items()
+        revision_map = RevisionMap(
+            lambda: (RevisionFile(path, reading) for path, reading in readings)
+        )
+        # It makes itself when something is asked of it.
+        _ = revision_map.heads
+        return revision_map
 
-            if script is None:
-                continue
 
-            if script.revision in scripts:
-                raise errors.RevisionFileError(
-                    path,
-                    line_of(path, "revision"),
-                    f"revision {script.revision} is also in"
-                    f" {scripts[script.revision].path}. Give one of them another id.",
-                )
-
-            scripts[script.revision] = script
-
-            if isinstance(script, RevisionFile):
-                self._headers[path] = script.header
-
-        check_references(scripts.values())
-        self._scripts = scripts
-        yield from scripts.values()
+def _history_of(readings: c.Mapping[str, Reading]) -> History:
+    return History({path: reading.header for path, reading in readings.items()})
 
 
 def load(config: Config, settings: Settings, before: Scripts | None = None) -> Scripts:
@@ -273,15 +268,7 @@ def load(config: Config, settings: Settings, before: Scripts | None = None) -> S
         if path not in sys.path:
             sys.path.insert(0, path)
 
-    scripts = Scripts(config, settings, before)
-
-    with translated_errors():
-        try:
-            scripts.get_heads()
-        except CycleDetected as e:
-            raise cycle_error(scripts.found(e.revisions)) from e
-
-    return scripts
+    return Scripts(config, settings, before)
 
 
 @contextlib.contextmanager

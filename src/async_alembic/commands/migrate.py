@@ -69,12 +69,15 @@ def upgrade(
     *,
     retry: bool = False,
 ) -> list[Script]:
-    ids = to_steps(target, env.scripts.has, 1)
+    ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+        if ids == ["heads"] and env.project.scripts.history.last == {*heads}:
+            return ()
+
         # Despite its signature, several ids may be given, but not relative ones.
         destination = ids[0] if len(ids) == 1 else ids
-        return env.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
+        return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
     return _migrate(env, "upgrade", ids, plan, report, retry)
 
@@ -106,7 +109,7 @@ def downgrade(
             # Alembic warns, and takes any one of them back.
             raise MultipleHeadsError(heads)
 
-        return env.scripts._downgrade_revs(ids[0], heads)
+        return env.project.scripts._downgrade_revs(ids[0], heads)
 
     return _migrate(env, "downgrade", ids, plan, report, retry)
 
@@ -116,7 +119,7 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
     ids = to_ids(target)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        return env.scripts._stamp_revs(ids, heads)  # type: ignore[return-value]
+        return env.project.scripts._stamp_revs(ids, heads)  # type: ignore[return-value]
 
     for context in env.contexts.values():
         context.purge = purge

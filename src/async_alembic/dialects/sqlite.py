@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from ..errors import ConfigurationError
 from ..holders import LockHolder
+from .aiosqlite_cursors import few_turns
 from .base import Batch
 from .base import Block
 from .base import Dialect
@@ -89,7 +90,7 @@ class SQLite(Dialect):
                 end_transaction(connection)
                 pragma(connection, "foreign_keys=OFF")
 
-            with migration.listening():
+            with migration.listening(), few_turns(connection):
                 migration.begin()
                 yield migration
         finally:

@@ -131,7 +131,7 @@ def _step(env: Environment, script: Script, direction: str) -> None:
 
     try:
         migrate.run_migrations(
-            env, lambda heads, context: [make(env.scripts.revision_map, script)]
+            env, lambda heads, context: [make(env.project.scripts.revision_map, script)]
         )
     except Exception as e:
         how = "applied" if direction == "upgrade" else "taken back"

@@ -1,0 +1,103 @@
+"""Cursors on aiosqlite that take fewer turns of its thread.
+
+SQLAlchemy's adapter hands each of four steps to the thread and waits: a cursor is made,
+executed, read and closed. To switch threads takes longer than most statements of a
+migration do.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import copy
+import typing as t
+
+if t.TYPE_CHECKING:
+    import collections.abc as c
+
+    import sqlalchemy as sa
+
+
+@contextlib.contextmanager
+def few_turns(connection: sa.Connection) -> c.Iterator[None]:
+    """Let a connection execute statements with such cursors.
+
+    :param connection: A connection; one of another driver is left as it is.
+    """
+    native = connection.dialect
+
+    if native.driver != "aiosqlite":
+        yield
+        return
+
+    class Context(native.execution_ctx_cls):  # type: ignore[misc, name-defined]
+        def create_default_cursor(self) -> Cursor:
+            return Cursor(self.root_connection.connection.dbapi_connection)
+
+    dialect: t.Any = copy.copy(native)
+    dialect.execution_ctx_cls = Context
+    connection.dialect = dialect
+
+    try:
+        yield
+    finally:
+        connection.dialect = native
+
+
+class Cursor:
+    """A cursor as :pep:`249` has it. A statement without rows takes one turn.
+
+    :param adapted: SQLAlchemy's adapter of the driver's connection.
+    """
+
+    arraysize = 1
+
+    def __init__(self, adapted: t.Any) -> None:
+        self._adapted = adapted
+        self._executed: t.Any = None
+        self._rows: collections.deque[t.Any] = collections.deque()
+
+    @property
+    def description(self) -> t.Any:
+        return self._executed.description
+
+    @property
+    def rowcount(self) -> int:
+        return int(self._executed.rowcount)
+
+    @property
+    def lastrowid(self) -> int | None:
+        return t.cast("int | None", self._executed.lastrowid)
+
+    def execute(self, statement: str, parameters: t.Any = ()) -> None:
+        self._await(lambda driver: driver.execute(statement, parameters))
+
+    def executemany(self, statement: str, parameters: t.Any) -> None:
+        self._await(lambda driver: driver.executemany(statement, parameters))
+
+    def fetchone(self) -> t.Any:
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[t.Any]:
+        count = min(size or self.arraysize, len(self._rows))
+        return [self._rows.popleft() for _ in range(count)]
+
+    def fetchall(self) -> list[t.Any]:
+        return self.fetchmany(len(self._rows))
+
+    def close(self) -> None:
+        self._rows.clear()
+
+    def _await(self, execute: c.Callable[[t.Any], c.Awaitable[t.Any]]) -> None:
+        async def run(driver: t.Any) -> None:
+            self._executed = await execute(driver)
+
+            if self._executed.description:
+                self._rows.extend(await self._executed.fetchall())
+
+        try:
+            self._adapted.run_async(run)
+        except Exception as e:
+            # There's no public way to raise it as the DBAPI's error that it is.
+            self._adapted._handle_exception(e)
+            raise
