@@ -327,7 +327,7 @@ class Environment:
         keys = {}
 
         for name in names:
-            connection = self._idle_connection(name)
+            connection = _connection(self.contexts[name])
             key = dialect_of(connection).lock_key(
                 connection,
                 self._version_schema(name),

@@ -143,6 +143,7 @@ class HeldLock:
 
             try:
                 with self._taken_by_migrating_session(digest(key), turn):
+                    self._checked = time.monotonic()
                     yield
             finally:
                 self._release(lock)

@@ -303,15 +303,17 @@ def _find_pending(env: Environment, plan: Steps) -> list[str]:
     for name, context in env.contexts.items():
         try:
             if _plan(env, plan, env.current(name), context):
+                # What the lock needs to know is read in the same transaction.
                 names.append(name)
+                continue
         except SQLAlchemyError as e:
             if not env.is_blocked(name, e):
                 raise
 
             # By another migrator, it seems; it is looked at when that one is done.
             names.append(name)
-        finally:
-            env.stop_reading(name)
+
+        env.stop_reading(name)
 
     return names
 
