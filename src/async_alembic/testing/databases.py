@@ -1,7 +1,8 @@
-"""A database for one test."""
+"""The databases for one test."""
 
 from __future__ import annotations
 
+import collections.abc as c
 import functools
 import threading
 import typing as t
@@ -12,7 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ..config import default_name
 from ..engines import is_bound
 from ..errors import FreshDatabaseError
+from .copies import Copy
+from .copies import CopyInMemory
+from .places import default_of
+from .places import find
 from .subjects import Subject
+from .templates import find_templates
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -23,32 +29,36 @@ if t.TYPE_CHECKING:
     from ..sync import SyncAlembic
     from .hosts import Host
     from .hosts import Stock
+    from .places import Name
     from .subjects import Factory
 
 
 class FreshDatabase:
-    """A migrated database that nobody else has.
+    """A migrated database that nobody else has; or several, if the app has several.
 
     Its app is made when it is first asked for.
     """
 
-    def __init__(self, host: Host, factory: Factory, name: str) -> None:
-        self._host = host
+    def __init__(self, copies: c.Mapping[Name, Copy], factory: Factory) -> None:
+        self._copies = copies
         self._factory = factory
-        self._name = name
         self._subjects: list[Subject] = []
 
-    @functools.cached_property
-    def _url(self) -> sa.URL:
-        return self._host.server.url_of(self._name)
-
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} '{self._url}'>"
+        return f"<{type(self).__name__} '{default_of(self._copies).url}'>"
 
     @property
     def url(self) -> str:
-        """Its URL, with the password."""
-        return self._url.render_as_string(hide_password=False)
+        """Its URL, with the password. Of several databases, that of the default one."""
+        return default_of(self._copies).url.render_as_string(hide_password=False)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of each database by its name, with the passwords."""
+        return {
+            name or "default": copy.url.render_as_string(hide_password=False)
+            for name, copy in self._copies.items()
+        }
 
     @property
     def app(self) -> App:
@@ -62,7 +72,7 @@ class FreshDatabase:
 
     @property
     def engine(self) -> sa.Engine:
-        """The engine of the app, if it blocks.
+        """The engine of the app, if it blocks. Of several, the default one.
 
         :raises FreshDatabaseError: If it is an ``AsyncEngine``.
         """
@@ -77,8 +87,9 @@ class FreshDatabase:
 
     @property
     def async_engine(self) -> AsyncEngine:
-        """The engine of the app, if it is an ``AsyncEngine``. It keeps no connection
-        that is given back, so that it works in any event loop.
+        """The engine of the app, if it is an ``AsyncEngine``. Of several, the default
+        one. It keeps no connection that is given back, so that it works in any event
+        loop.
 
         :raises FreshDatabaseError: If it blocks.
         """
@@ -96,14 +107,37 @@ class FreshDatabase:
         return engines[default_name(engines)]
 
     def subject_with(self, **settings: object) -> Subject:
-        """One more app with this database, and with settings of ``ALEMBIC``."""
-        self._subjects.append(Subject(self._factory, self._url, settings))
+        """One more app with these databases, and with settings of ``ALEMBIC``."""
+        urls = {name: copy.url for name, copy in self._copies.items()}
+        self._subjects.append(Subject(self._factory, urls, settings))
         return self._subjects[-1]
 
     @functools.cached_property
     def subject(self) -> Subject:
         """How commands are run, whoever calls."""
-        return self.subject_with()
+        subject = self.subject_with()
+        in_memory = {
+            name: copy
+            for name in subject.targets.engines
+            if isinstance(copy := find(self._copies, name), CopyInMemory)
+        }
+
+        for name in in_memory:
+            if not is_bound(subject.targets.engines[name]):
+                raise FreshDatabaseError(
+                    "The app's engine has several connections, of which each would have"
+                    " an empty database in memory. Give it a 'StaticPool', or let the"
+                    " server's URL name a folder."
+                )
+
+        def fill(access: Access) -> None:
+            for name, copy in in_memory.items():
+                copy.fill(access.connections[name])
+
+        if in_memory:
+            subject.access(fill)
+
+        return subject
 
     def close(self) -> None:
         """Close the app's connections, and drop it."""
@@ -120,65 +154,31 @@ class FreshDatabase:
         self._drop()
 
     def _drop(self) -> None:
-        self._host.drop_later(self._name)
-
-
-class DatabaseInMemory(FreshDatabase):
-    """One that is filled when its app is made, and gone with the app's connection.
-
-    :param template: What it is filled with, if it is not empty.
-    """
-
-    def __init__(self, host: Host, factory: Factory, template: str | None) -> None:
-        super().__init__(host, factory, "")
-        self._template = template
-
-    @functools.cached_property
-    def _url(self) -> sa.URL:
-        return self._host.server.url
-
-    @functools.cached_property
-    def subject(self) -> Subject:
-        subject = self.subject_with()
-
-        if not all(map(is_bound, subject.targets.engines.values())):
-            raise FreshDatabaseError(
-                "The app's engine has several connections, of which each would have an"
-                " empty database in memory. Give it a 'StaticPool', or let the server's"
-                " URL name a folder."
-            )
-
-        if self._template is not None:
-            subject.access(functools.partial(self._fill, self._template))
-
-        return subject
-
-    def _fill(self, template: str, access: Access) -> None:
-        for connection in access.connections.values():
-            self._host.server.fill(connection, template)
-
-    def _drop(self) -> None: ...
+        for copy in self._copies.values():
+            copy.drop()
 
 
 class FreshDatabases:
     """Makes migrated databases: each is a copy of a template.
 
-    :param host: The server.
+    :param hosts: The server of each database of the app.
     :param factory: Makes the app of a database.
     :param keep: Whether templates outlive the run.
     """
 
-    def __init__(self, host: Host, factory: Factory, *, keep: bool) -> None:
-        self._host = host
+    def __init__(
+        self, hosts: c.Mapping[Name, Host], factory: Factory, *, keep: bool
+    ) -> None:
+        self._hosts = hosts
         self._factory = factory
         self._keep = keep
-        self._stocks: dict[str, Stock] = {}
+        self._stocks: dict[str, dict[Name, Stock]] = {}
         self._lock = threading.Lock()
 
     def make(
         self, target: StepTarget = "heads", *, in_memory: bool = True
     ) -> FreshDatabase:
-        """Make a database.
+        """Make a database, or one of each name.
 
         :param target: The revision that it is at; ``"base"`` for an empty one.
         :param in_memory: Whether it may be gone with its connection.
@@ -186,18 +186,22 @@ class FreshDatabases:
         :raises MigrationError: If a revision fails.
         """
         with self._lock:
-            stock = self._stocks.get(repr(target)) or self._stock(target)
+            stocks = self._stocks.get(repr(target)) or self._stock(target)
+            copies = {
+                name: stock.copy(in_memory=in_memory) for name, stock in stocks.items()
+            }
+            return FreshDatabase(copies, self._factory)
 
-            if in_memory and self._host.in_memory:
-                return DatabaseInMemory(self._host, self._factory, stock.template)
-
-            return FreshDatabase(self._host, self._factory, stock.take())
-
-    def _stock(self, target: StepTarget) -> Stock:
-        template = None
+    def _stock(self, target: StepTarget) -> dict[Name, Stock]:
+        templates: dict[Name, str] = {}
 
         if target != "base":
-            template = self._host.find_template(self._factory, target, self._keep)
+            templates = find_templates(
+                self._hosts, self._factory, target, keep=self._keep
+            )
 
-        stock = self._stocks[repr(target)] = self._host.stock(template)
-        return stock
+        stocks = {
+            name: host.stock(templates.get(name)) for name, host in self._hosts.items()
+        }
+        self._stocks[repr(target)] = stocks
+        return stocks

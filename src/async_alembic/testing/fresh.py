@@ -14,9 +14,8 @@ from .databases import FreshDatabase
 from .sessions import Session
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from ..revisions import StepTarget
+    from .places import Urls
     from .subjects import Factory
 
 _lock = threading.Lock()
@@ -29,9 +28,10 @@ class fresh_database:
     The history is run once in each process; what is made is dropped at its end.
 
     :param server_url: Where databases are made: the URL of a server, or of SQLite: that
-        of a folder, or of a database in memory.
-    :param upgrade: Called with the URL of a database, returns the app or the extension
-        that migrates it.
+        of a folder, or of a database in memory. If the app has several databases, a
+        dict that has one for each.
+    :param upgrade: Called with the URL of a database, or with a dict of several,
+        returns the app or the extension that migrates it.
     :param target: The revision that the database is at.
     :raises FreshDatabaseError: If no database can be made.
     :raises MigrationError: If a revision fails.
@@ -39,7 +39,7 @@ class fresh_database:
 
     def __init__(
         self,
-        server_url: str | sa.URL,
+        server_url: Urls,
         upgrade: Factory,
         *,
         target: StepTarget = "heads",

@@ -95,7 +95,7 @@ class History:
             subject,
             "What the SQL script of the history makes differs from what the revisions"
             " make.",
-            statements,
+            [statement for listed in statements.values() for statement in listed],
         )
 
     @_explained

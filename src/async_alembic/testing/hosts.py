@@ -9,20 +9,16 @@ import typing as t
 from collections import deque
 from concurrent.futures import Future
 
-from ..commands import migrate
+from .copies import Copy
+from .copies import CopyInMemory
 from .servers import Server
 from .servers import server_of
-from .subjects import Factory
-from .subjects import Subject
-from .templates import key_of
-from .templates import project_of
 from .worker import Worker
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from ..revisions import StepTarget
-
+T = t.TypeVar("T")
 #: In seconds: how often to ask for a template that another process makes.
 _PAUSE = 0.05
 #: How many copies are made before they are needed.
@@ -49,7 +45,7 @@ class Host:
             self._worker.close()
             raise
 
-        with self._locked():
+        with self.locked():
             self._worker.call(self.server.sweep)
 
     @property
@@ -57,48 +53,9 @@ class Host:
         """See :class:`.Server`."""
         return self.server.in_memory
 
-    def find_template(self, factory: Factory, target: StepTarget, keep: bool) -> str:
-        """Get the name of a template, which is made if it is not there.
-
-        :param factory: Makes what migrates it.
-        :param target: How far to migrate it.
-        :param keep: Whether it outlives the run, or was left by an earlier one.
-        """
-        call, server = self._worker.call, self.server
-        built = server.new_name()
-        subject = Subject(factory, server.url_of(built))
-        version = call(server.version)
-        project = project_of(subject.project, target)
-        key = key_of(subject.project, target, version)
-        name = server.template_name(project, key, keep=keep)
-
-        with self._locked():
-            # After a run that does not keep them, all are made anew.
-            call(lambda: server.drop_kept(project, name if keep else None))
-
-            if not call(lambda: server.has_template(name)):
-                # What is left of one that was not finished.
-                call(lambda: server.drop(name))
-                self._build(subject, built, name, target)
-
-        return name
-
-    def _build(
-        self, subject: Subject, built: str, name: str, target: StepTarget
-    ) -> None:
-        call, server = self._worker.call, self.server
-        call(lambda: server.create(built))
-
-        try:
-            try:
-                subject.run(migrate.upgrade, target)
-            finally:
-                subject.dispose()
-
-            call(lambda: server.publish(built, name))
-        except BaseException:
-            call(lambda: server.drop(built))
-            raise
+    def call(self, fn: c.Callable[[Server], T]) -> T:
+        """Call a function with the server, before all that waits."""
+        return self._worker.call(lambda: fn(self.server))
 
     def stock(self, template: str | None) -> Stock:
         """Make copies of a template; empty databases if there is none."""
@@ -114,7 +71,7 @@ class Host:
         if not self.server.is_slow:
             return self._copy(template)
 
-        return self._worker.call(lambda: self._copy(template))
+        return self.call(lambda _: self._copy(template))
 
     def copy_later(self, template: str | None) -> Future[str]:
         """Make a copy when what is waited for is done."""
@@ -145,7 +102,7 @@ class Host:
             for stock in self._stocks:
                 stock.clear()
 
-            with self._locked():
+            with self.locked():
                 self._worker.call(self.server.leave)
                 self._worker.call(self.server.sweep)
         finally:
@@ -153,7 +110,8 @@ class Host:
             self._worker.close()
 
     @contextlib.contextmanager
-    def _locked(self) -> c.Iterator[None]:
+    def locked(self) -> c.Iterator[None]:
+        """Keep others from making templates."""
         while not self._worker.call(self.server.try_lock):
             time.sleep(_PAUSE)
 
@@ -172,17 +130,26 @@ class Stock:
 
     def __init__(self, host: Host, template: str | None) -> None:
         self._host = host
-        self.template = template
+        self._template = template
         self._ahead: deque[Future[str]] = deque()
         self._taken = 0
 
-    def take(self) -> str:
-        """Get the name of a copy that nobody else has."""
+    def copy(self, *, in_memory: bool) -> Copy:
+        """Get one that nobody else has.
+
+        :param in_memory: Whether it may be gone with its connection.
+        """
+        if in_memory and self._host.in_memory:
+            return CopyInMemory(self._host, self._template)
+
+        return Copy(self._host, self._take())
+
+    def _take(self) -> str:
         copy = self._ahead.popleft() if self._ahead else None
 
         if copy is None or copy.cancel():
             # What waits may be behind the copies for others.
-            name = self._host.copy(self.template)
+            name = self._host.copy(self._template)
         else:
             name = copy.result()
 
@@ -190,7 +157,7 @@ class Stock:
         wanted = min(_AHEAD, self._taken) if self._host.server.is_slow else 0
 
         while len(self._ahead) < wanted:
-            self._ahead.append(self._host.copy_later(self.template))
+            self._ahead.append(self._host.copy_later(self._template))
 
         self._taken += 1
         return name

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from .checks.walks import RevisionData
     from .databases import FreshDatabase
     from .histories import History
+    from .places import Urls
     from .sessions import Session
     from .subjects import Factory
 
@@ -49,7 +50,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def alembic_app() -> Factory:
-    """Override this: a function that returns the app, or the extension, for a URL."""
+    """Override this: a function that returns the app, or the extension, for a URL; or
+    for a dict of them, if the server's URL is one.
+    """
     pytest.fail(
         "Override the fixture 'alembic_app', in conftest.py, with one that returns a"
         " function from the URL of a database to your app.",
@@ -63,7 +66,8 @@ def alembic_server_url(
 ) -> str:
     """Where databases are made. By default, they are SQLite's files.
 
-    Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``.
+    Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``;
+    or, for an app that has several databases, with a dict that has one for each.
     """
     from .servers import default_url
 
@@ -83,7 +87,7 @@ def _folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_fresh_database(
-    request: pytest.FixtureRequest, alembic_app: Factory, alembic_server_url: str
+    request: pytest.FixtureRequest, alembic_app: Factory, alembic_server_url: Urls
 ) -> c.Iterator[Make]:
     """Make migrated databases: ``make_fresh_database(target="heads")``."""
     databases = _session_of(request.config).databases(alembic_app, alembic_server_url)

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from ..dialects import digest
 from .databases import FreshDatabases
 from .hosts import Host
+from .places import by_name
 
 if t.TYPE_CHECKING:
+    from .places import Urls
     from .subjects import Factory
 
 
@@ -26,22 +28,21 @@ class Session:
         self._run = digest(run)[:8]
         self._keep = keep
         self._hosts: dict[sa.URL, Host] = {}
-        self._databases: dict[tuple[sa.URL, Factory], FreshDatabases] = {}
+        self._databases: dict[t.Any, FreshDatabases] = {}
         self._stack = contextlib.ExitStack()
 
-    def databases(self, factory: Factory, server_url: str | sa.URL) -> FreshDatabases:
-        """Those of an app on a server.
+    def databases(self, factory: Factory, server_urls: Urls) -> FreshDatabases:
+        """Those of an app on its servers.
 
         :param factory: Makes the app of a database.
-        :param server_url: The URL of the server.
+        :param server_urls: The URL of the server, or of that of each database.
         """
-        url = sa.make_url(server_url)
-        key = url, factory
+        urls = by_name(server_urls)
+        key = frozenset(urls.items()), factory
 
         if key not in self._databases:
-            self._databases[key] = FreshDatabases(
-                self._host(url), factory, keep=self._keep
-            )
+            hosts = {name: self._host(url) for name, url in urls.items()}
+            self._databases[key] = FreshDatabases(hosts, factory, keep=self._keep)
 
         return self._databases[key]
 

@@ -28,6 +28,9 @@ from ..runners import run_blocking
 from ..shell import Shell
 from ..sources import find_targets
 from ..sources import Targets
+from .places import as_given
+from .places import find
+from .places import Name
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -40,33 +43,34 @@ if t.TYPE_CHECKING:
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
-#: Makes an app, or an extension that is registered on one, for the URL of a database.
-Factory: t.TypeAlias = c.Callable[[str], "App | Alembic | SyncAlembic"]
+#: Makes an app, or an extension that is registered on one, for the URL of its database,
+#: or for a dict with the URLs of several.
+Factory: t.TypeAlias = c.Callable[[t.Any], "App | Alembic | SyncAlembic"]
 
 
 class Subject:
-    """An app whose database is at a URL.
+    """An app whose databases are at certain URLs.
 
     Its commands can be run in any thread and app context, and never on the event loop
     of the caller.
 
     :param factory: Makes it.
-    :param url: The URL of its database.
+    :param urls: The URLs of its databases.
     :param settings: To be added to ``ALEMBIC``.
     :raises FreshDatabaseError: If what is made is no app with this extension, or its
-        database is another one.
+        databases are others.
     """
 
     def __init__(
         self,
         factory: Factory,
-        url: sa.URL,
+        urls: c.Mapping[Name, sa.URL],
         settings: c.Mapping[str, object] | None = None,
     ) -> None:
         with registry.registering() as apps:
-            made = factory(url.render_as_string(hide_password=False))
+            made = factory(as_given(urls))
 
-        self.url = url
+        self._urls = urls
         self.shell: Shell = _shell_of(made)
         self._registry = self.shell._registry
         registered = [app for app in apps if self._registry.has(app)]
@@ -90,7 +94,7 @@ class Subject:
 
     @functools.cached_property
     def targets(self) -> Targets:
-        """The database. If its engine is made later, another one is made."""
+        """The databases. If their engines are made later, others are made."""
         try:
             targets = self._state.targets(self.app)
         except Exception:
@@ -100,22 +104,42 @@ class Subject:
             return self._own_targets()
 
         for name, engine in targets.engines.items():
-            if _place(engine.url) != _place(self.url):
-                raise FreshDatabaseError(
-                    f"The app was made for '{self.url}', but its database '{name}' is"
-                    f" '{engine.url}'. Give the engine the URL that the function is"
-                    " called with."
-                )
+            self._check(name, engine.url)
+
+        if missing := self._urls.keys() - {None, *targets.engines}:
+            raise FreshDatabaseError(
+                f"There is a server for the database '{min(map(str, missing))}', and"
+                " the app has no such database. It has"
+                f" {', '.join(map(repr, targets.engines))}."
+            )
 
         return targets
 
+    def _check(self, name: str, url: sa.URL) -> None:
+        wanted = find(self._urls, name)
+
+        if wanted is None:
+            raise FreshDatabaseError(
+                f"There is no server for the app's database '{name}'. Let the server's"
+                " URL be a dict that has one for each database."
+            )
+
+        if _place(url) != _place(wanted):
+            raise FreshDatabaseError(
+                f"The app was made for '{wanted}', but its database '{name}' is"
+                f" '{url}'. Give the engine the URL that the function is called with;"
+                " if the app has several databases, let the server's URL be a dict"
+                " that has one for each."
+            )
+
     def _own_targets(self) -> Targets:
-        is_async = self.url.get_dialect().is_async
+        urls = {name or "default": url for name, url in self._urls.items()}
+        is_async = all(url.get_dialect().is_async for url in urls.values())
         make: t.Any = create_async_engine if is_async else sa.create_engine
-        engine: sa.Engine | AsyncEngine = make(self.url)
-        add_urls(self._state.config(self.app), {"default": self.url})
+        engines: t.Any = {name: make(url) for name, url in urls.items()}
+        add_urls(self._state.config(self.app), urls)
         return find_targets(
-            self.app, self._registry.metadatas, engine, None, self.shell._prefer_async
+            self.app, self._registry.metadatas, engines, None, self.shell._prefer_async
         )
 
     @property
@@ -134,11 +158,11 @@ class Subject:
         )
 
     def access(self, work: c.Callable[[Access], T]) -> T:
-        """Call a function with the open database."""
+        """Call a function with the open databases."""
         return self._block(lambda: run_blocking(self.targets.engines, work))
 
     def dispose(self) -> None:
-        """Close the connections that the app's engine has."""
+        """Close the connections that the app's engines have."""
         for engine in self.targets.engines.values():
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()

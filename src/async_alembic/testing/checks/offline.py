@@ -41,13 +41,17 @@ class _Buffer:
     def flush(self) -> None: ...
 
 
-def offline_sql(env: Environment) -> list[str]:
-    """Get the statements that take an empty database to its heads.
+def offline_sql(env: Environment) -> dict[str, list[str]]:
+    """Get the statements that take empty databases to their heads, by their names.
 
-    :param env: Tells which kind of database it is.
+    :param env: Tells which kinds of databases they are.
     :raises CheckFailedError: If a revision needs a database.
     :raises Impossible: If Alembic cannot do it for this kind of database.
     """
+    return {name: _offline_sql(env, name) for name in env.contexts}
+
+
+def _offline_sql(env: Environment, name: str) -> list[str]:
     buffer = _Buffer()
     running: list[RevisionStep] = []
 
@@ -61,7 +65,7 @@ def offline_sql(env: Environment) -> list[str]:
     )
     options = env.project.settings.context_options()
     offline.configure(
-        dialect_name=env.access.connections[env.default].dialect.name,
+        dialect_name=env.access.connections[name].dialect.name,
         # Else percent signs and colons would be doubled for a driver.
         dialect_opts={"paramstyle": "named"},
         output_buffer=t.cast("t.TextIO", buffer),
@@ -72,7 +76,9 @@ def offline_sql(env: Environment) -> list[str]:
     try:
         with isolation.isolated(offline, Operations(offline.get_context())):
             with offline.begin_transaction():
-                offline.run_migrations()
+                # What revisions of several databases are called with.
+                several = len(env.contexts) > 1
+                offline.run_migrations(**({"engine_name": name} if several else {}))
     except Exception as e:
         if isinstance(e, CommandError) and "batch mode" in str(e):
             raise Impossible(first_line(e)) from e
@@ -88,23 +94,25 @@ def offline_sql(env: Environment) -> list[str]:
     return buffer.statements
 
 
-def execute_sql(env: Environment, statements: c.Iterable[str]) -> None:
+def execute_sql(env: Environment, statements: c.Mapping[str, c.Iterable[str]]) -> None:
     """Execute statements as one migration.
 
+    :param env: The databases.
+    :param statements: The statements for each, by its name.
     :raises CheckFailedError: If one fails.
     """
     from ...commands import migrate
 
     def execute(env: Environment) -> None:
-        connection = env.access.connections[env.default]
-
-        for statement in statements:
-            try:
-                execute_as_is(connection, statement)
-            except Exception as e:
-                raise CheckFailedError(
-                    "The SQL script of the history fails, where the revisions do not.",
-                    [first_line(e)],
-                ) from e
+        for name, listed in statements.items():
+            for statement in listed:
+                try:
+                    execute_as_is(env.access.connections[name], statement)
+                except Exception as e:
+                    raise CheckFailedError(
+                        "The SQL script of the history fails, where the revisions do"
+                        " not.",
+                        [first_line(e)],
+                    ) from e
 
     migrate.run(env, execute)

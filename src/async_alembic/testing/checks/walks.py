@@ -36,10 +36,12 @@ class RevisionData:
         or a function that is called with a connection.
     :param after: Rows that must be there when it was applied, of which some columns may
         be left out, or a function that is called with a connection.
+    :param database: Which of several databases they are in; else the default one.
     """
 
     before: Rows | None = None
     after: Rows | None = None
+    database: str | None = None
 
 
 def can_go_up_down_and_up(env: Environment) -> None:
@@ -48,16 +50,16 @@ def can_go_up_down_and_up(env: Environment) -> None:
     :param env: An empty database.
     :raises CheckFailedError: If it differs from what it was before, or was then.
     """
-    reader = _reader(env)
-    below = _read(env, reader)
+    readers = _readers(env)
+    below = _read(env, readers)
 
     for script in _history(env):
         _step(env, script, "upgrade")
-        above = _read(env, reader)
+        above = _read(env, readers)
         _step(env, script, "downgrade")
-        _compare(script, "leaves something else", below, _read(env, reader))
+        _compare(script, "leaves something else", below, _read(env, readers))
         _step(env, script, "upgrade")
-        _compare(script, "makes something else", above, _read(env, reader))
+        _compare(script, "makes something else", above, _read(env, readers))
         below = above
 
 
@@ -97,9 +99,18 @@ def keeps_data(env: Environment, data: c.Mapping[str, RevisionData]) -> None:
 
     for script in history:
         found = data.get(script.revision, RevisionData())
-        _use(env, script, found.before, _insert)
+        name = found.database or env.default
+
+        if name not in env.contexts:
+            raise CheckFailedError(
+                f"There is no database '{name}' for the data of {script.revision}."
+                f" There are {', '.join(map(repr, env.contexts))}."
+            )
+
+        connection = env.access.connections[name]
+        _use(connection, script, found.before, _insert)
         _step(env, script, "upgrade")
-        _use(env, script, found.after, _expect)
+        _use(connection, script, found.after, _expect)
 
 
 def _history(env: Environment) -> list[Script]:
@@ -109,21 +120,32 @@ def _history(env: Environment) -> list[Script]:
 
 
 def schema_of(env: Environment) -> Schema:
-    """What the default database has, but the version table."""
-    return _read(env, _reader(env))
+    """What the databases have, but the version tables."""
+    return _read(env, _readers(env))
 
 
-def _reader(env: Environment) -> SchemaReader:
-    return SchemaReader({env.context.version_table})
+def _readers(env: Environment) -> dict[str, SchemaReader]:
+    return {
+        name: SchemaReader({context.version_table})
+        for name, context in env.contexts.items()
+    }
 
 
-def _read(env: Environment, reader: SchemaReader) -> Schema:
-    connection = env.access.connections[env.default]
+def _read(env: Environment, readers: c.Mapping[str, SchemaReader]) -> Schema:
+    found: Schema = {}
 
-    try:
-        return reader.read(connection)
-    finally:
-        connection.rollback()
+    for name, reader in readers.items():
+        connection = env.access.connections[name]
+        label = f"{name}: " if len(readers) > 1 else ""
+
+        try:
+            schema = reader.read(connection)
+        finally:
+            connection.rollback()
+
+        found |= {f"{label}{item}": text for item, text in schema.items()}
+
+    return found
 
 
 def _step(env: Environment, script: Script, direction: str) -> None:
@@ -152,13 +174,11 @@ def _compare(script: Script, what: str, expected: Schema, found: Schema) -> None
 
 
 def _use(
-    env: Environment,
+    connection: sa.Connection,
     script: Script,
     rows: Rows | None,
     use: c.Callable[[sa.Connection, Script, str, c.Sequence[t.Any]], None],
 ) -> None:
-    connection = env.access.connections[env.default]
-
     try:
         with connection.begin():
             if callable(rows):
