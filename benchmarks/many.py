@@ -17,6 +17,7 @@ from compileall import compile_dir
 from pathlib import Path
 from uuid import uuid4
 
+import anyio
 from quart import Quart
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -40,6 +41,8 @@ from .tools import shown
 AT_ONCE = "at once"
 IN_TURN = "one after another"
 REACH = 0.5
+#: How many are migrated at a time where an app has so many that it limits that.
+LIMIT = 10
 #: How much more one of the most may take than one of the fewest, and still be called
 #: as much.
 FLAT = 1.2
@@ -48,7 +51,7 @@ FLAT = 1.2
 def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
     few, several, many = scale.databases
     upgrade = f"{several} databases of {scale.small} revisions on asyncpg"
-    each = f"one of many databases {AT_ONCE}"
+    each = "one of many databases"
 
     if missing := lab.missing("PostgreSQL"):
         yield from (Table(title, skipped=missing) for title in (upgrade, each))
@@ -59,42 +62,53 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
     versions.mkdir()
     write_history(versions, scale.small)
     compile_dir(versions, quiet=2)
-    cases = [(count, True) for count in scale.databases] + [(several, False)]
+    cases = [(count, count) for count in scale.databases]
+    cases += [(several, 1), (many, LIMIT)]
     measures = {case: measure_of(server, versions.parent, *case) for case in cases}
     samples = alternate(measures, scale.few, warm_ups=0)
 
     yield compare(
         upgrade,
         {
-            AT_ONCE: [seconds for seconds, _ in samples[several, True]],
-            IN_TURN: [seconds for seconds, _ in samples[several, False]],
+            AT_ONCE: [seconds for seconds, _ in samples[several, several]],
+            IN_TURN: [seconds for seconds, _ in samples[several, 1]],
         },
         [Ratio(AT_ONCE, IN_TURN, REACH)],
     )
     yield compare(
         each,
         {
-            f"of {count}": [seconds / count for seconds, _ in samples[count, True]]
-            for count in scale.databases
+            name_of(*case): [seconds / case[0] for seconds, _ in sample]
+            for case, sample in samples.items()
         },
-        [Ratio(f"of {many}", f"of {few}", FLAT)],
+        [
+            Ratio(name_of(many, LIMIT), name_of(few, few), FLAT),
+            Ratio(name_of(many, many), name_of(few, few), FLAT),
+        ],
     )
     rows = [
-        [f"{count} {AT_ONCE if at_once else IN_TURN}", *spread(sizes, megabytes)]
-        for (count, at_once), sample in samples.items()
+        [name_of(*case), *spread(sizes, megabytes)]
+        for case, sample in samples.items()
         if (sizes := [size for _, size in sample])
     ]
     yield Table("the most memory of such a process", rows)
 
 
+def name_of(count: int, limit: int) -> str:
+    if limit == count:
+        return f"{count} {AT_ONCE}"
+
+    return f"{count} {IN_TURN if limit == 1 else f'by {limit}'}"
+
+
 def measure_of(
-    server: Server, folder: Path, count: int, at_once: bool
+    server: Server, folder: Path, count: int, limit: int
 ) -> Callable[[], tuple[float, float]]:
     code = code_to_call(upgrade_many)
 
     def measure() -> tuple[float, float]:
         with new_databases(server, 1 + count) as urls:
-            seconds, size = run_python(code, str(folder), urls, at_once)
+            seconds, size = run_python(code, str(folder), urls, limit)
 
         return seconds, size
 
@@ -114,9 +128,10 @@ def new_databases(server: Server, count: int) -> Iterator[list[str]]:
         server.drop_database(name)
 
 
-def upgrade_many(folder: str, urls: list[str], at_once: bool) -> tuple[float, float]:
+def upgrade_many(folder: str, urls: list[str], limit: int) -> tuple[float, float]:
     """Upgrade databases, the first of them before the others.
 
+    :param limit: How many at a time.
     :return: The seconds, and how large the process became, in bytes.
     """
     engines = [create_async_engine(url) for url in urls]
@@ -129,14 +144,14 @@ def upgrade_many(folder: str, urls: list[str], at_once: bool) -> tuple[float, fl
 
     async def upgrade() -> float:
         await first.upgrade()
-        started = time.perf_counter()
+        limiter = anyio.CapacityLimiter(limit)
 
-        if at_once:
-            await asyncio.gather(*(alembic.upgrade() for alembic in others))
-        else:
-            for alembic in others:
+        async def upgrade_other(alembic: Alembic) -> None:
+            async with limiter:
                 await alembic.upgrade()
 
+        started = time.perf_counter()
+        await asyncio.gather(*map(upgrade_other, others))
         seconds = time.perf_counter() - started
 
         for engine in engines:
