@@ -192,7 +192,7 @@ def test_each_test_has_all_of_them(shop: Shop) -> None:
         database.close()
 
 
-@on_pairs
+@pytest.mark.parametrize("shop", PAIRS[1:3], indirect=True, ids="-".join)
 def test_the_history_is_run_once(shop: Shop) -> None:
     marks = shop.root / "marks"
     mark = f"with open({str(marks)!r}, 'a') as f: f.write('x')"
@@ -273,7 +273,6 @@ def test_nothing_is_wrong_with_a_sound_history(shop: Shop) -> None:
     history.goes_up_from_release("a1")
 
 
-@on_pairs
 def test_what_is_wrong_in_either_is_found(shop: Shop) -> None:
     drop = "op.drop_table('note')"
     shop.write("b2", "a1", "pass", create_table("more"), ("pass", "pass"))
