@@ -133,6 +133,14 @@ def migrating(site: Site) -> Iterator[Any]:
             site.go_on.set()
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def sessions_with_locks(engine: AnyEngine) -> list[int]:
     rows = execute(engine.url, ADVISORY_LOCKS, engine.url.database)
     return [pid for (pid,) in rows]
@@ -251,7 +259,7 @@ def test_the_lock_needs_no_connection_of_the_pool(
 
 @on_postgresql
 def test_an_index_is_built_concurrently_while_others_wait(
-    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+    backend: Backend, engines: EngineFactory, tmp_path: Path
 ) -> None:
     """``CREATE INDEX CONCURRENTLY`` waits for every transaction that was begun before,
     and so forever for one that waits for the migration.
@@ -270,11 +278,15 @@ def test_an_index_is_built_concurrently_while_others_wait(
         site.history(LOG, HOLD, index)
         site.app.config["ALEMBIC_LOCK_TIMEOUT"] = 30
 
+    queries = [queries_of(site.engine) for site in waiting]
+
     with migrating(first), contextlib.ExitStack() as stack:
         for site in waiting:
             stack.enter_context(in_a_thread(site.alembic.sync.upgrade))
 
-        time.sleep(0.3)
+        # Until then they look where the database is, in a transaction that ends by
+        # itself.
+        wait_until(lambda: all("advisory_lock" in str(made) for made in queries))
         in_transactions = execute(
             first.engine.url,
             "SELECT count(*) FROM pg_stat_activity"
@@ -310,11 +322,7 @@ def end_the_lock(site: Site, backend: Backend) -> None:
     query = SERVER_SESSIONS[backend.database].format(key=key)
     [(pid,)] = execute(site.engine.url, query)
     execute(site.engine.url, END_SESSION[backend.database], pid)
-    deadline = time.monotonic() + 10
-
-    while execute(site.engine.url, query) not in ([], [(None,)]):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: execute(site.engine.url, query) in ([], [(None,)]))
 
 
 @on_servers
