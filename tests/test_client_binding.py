@@ -493,11 +493,13 @@ def test_parameters_are_written_as_by_pymysql(pair: Pair) -> None:
             .scalars()
             .all(),
             [tuple(row) for row in connection.execute(sa.text("SELECT * FROM a"))],
+            connection.scalars(some, {"x": {3, 1}, "s": frozenset(["it's"])}).all(),
         ]
 
     found = pair.run(work)
     assert found[0] == [1, 2]
     assert found[1][1] == (2, "%s", b"b")
+    assert found[2] == [1, 3]
 
 
 @on_each_mysql_driver

@@ -28,10 +28,8 @@ def bound_as_on_pymysql(connection: sa.Connection) -> c.Iterator[None]:
 
     def escape_all(value: object, *args: t.Any) -> str:
         match value:
-            case tuple() | list():
+            case tuple() | list() | set() | frozenset():
                 return f"({','.join(map(escape_all, value))})"
-            case set() | frozenset():
-                return ",".join(map(escape_all, value))
             case bytes() | bytearray():
                 return f"_binary X'{value.hex()}'"
 
