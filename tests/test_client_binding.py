@@ -206,6 +206,14 @@ STATEMENTS: dict[str, list[tuple[str, Any]]] = {
         ("INSERT INTO a (s) VALUES (:s) -- done", [{"s": "%"}, {"s": "';"}]),
         ("SELECT count(*), max(x), min(s) FROM a", {}),
     ],
+    "more than is sent at once": [
+        ("CREATE TABLE a (x int, s text)", {}),
+        (
+            "INSERT INTO a VALUES (:x, :s)",
+            [{"x": x, "s": f"{x}" * 40_000} for x in range(7)],
+        ),
+        ("SELECT x, length(s), left(s, 1) FROM a ORDER BY ctid", {}),
+    ],
     "rows without a type": [
         (
             "SELECT '{\"a\"\\: [1]}'::json, '[null]'::jsonb, NULL::json, 'r'::\"char\"",
@@ -474,6 +482,55 @@ def test_errors_are_of_the_same_classes(pair: Pair) -> None:
         return found
 
     assert len(pair.run(work)) > 10
+
+
+@on_each_driver
+def test_a_copy_to_or_from_the_client_is_refused(pair: Pair) -> None:
+    """psycopg2 refuses it too. Other drivers would wait for rows that never come, or
+    leave the connection amid it.
+    """
+
+    def work(env: Environment) -> list[Any]:
+        connection = env.op.get_bind()
+        env.op.execute("CREATE TABLE a (x int)")
+
+        for statement, parameters in [
+            ("COPY a FROM STDIN", {}),
+            ("INSERT INTO a VALUES (1); copy a (x) to stdout", {}),
+            ("INSERT INTO a VALUES (:x); COPY a TO STDOUT", {"x": b"1"}),
+        ]:
+            with pytest.raises(sa.exc.NotSupportedError, match="bulk_insert"):
+                connection.execute(sa.text(statement), parameters)
+
+        env.op.execute("INSERT INTO a VALUES (5); COMMENT ON TABLE a IS 'copy, stdin'")
+        return [*connection.scalars(sa.text("SELECT x FROM a"))]
+
+    assert pair.caller(pair.alembics[1], "run", work) == [5]
+
+
+@on_each_driver
+@pytest.mark.parametrize(
+    "use",
+    [
+        "cursor.copy_expert('COPY a FROM STDIN', io.StringIO('1'))",
+        "cursor.execute('SELECT x FROM nowhere')",
+    ],
+)
+def test_what_is_to_replace_a_cursor_of_psycopg2_is_told(use: str, pair: Pair) -> None:
+    cursor = "cursor = op.get_bind().connection.cursor()"
+    write_revision(pair.folder, "a1", None, f"{cursor}\n{use}", top="import io")
+
+    with pytest.raises(MigrationError, match="not one of psycopg2: write op.get_bind"):
+        pair.caller(pair.alembics[1], "upgrade")
+
+    # No cursor is to blame for these.
+    for other in "op.execute('SELECT x FROM nowhere')", "sa.copy_expert":
+        write_revision(pair.folder, "a1", None, other)
+
+        with pytest.raises(MigrationError, match="nowhere|copy_expert") as e:
+            pair.caller(pair.alembics[1], "upgrade")
+
+        assert "psycopg2" not in str(e.value)
 
 
 @on_each_mysql_driver
