@@ -29,6 +29,7 @@ from .backends import EngineFactory
 from .backends import MARIADB_BACKENDS
 from .backends import on
 from .backends import POSTGRESQL_BACKENDS
+from .direct import execute
 
 on_mariadb = on(MARIADB_BACKENDS)
 on_one_driver = on([by_id("mariadb-asyncmy")])
@@ -459,6 +460,65 @@ def test_what_is_said_to_be_applied_is_what_the_server_kept(
 
     if partial is not None:
         assert "INSERT INTO t VALUES (1)" in partial.applied
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+@awaited_only
+def test_what_was_broken_off_may_be_applied_as_well(shop: Shop) -> None:
+    """The server ends the session. Nobody says any more whether it was applied."""
+    engine = getattr(shop.engine, "sync_engine", shop.engine)
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def end(connection: Any, cursor: Any, statement: str, *args: Any) -> None:
+        if statement == "ALTER TABLE nowhere ADD name VARCHAR(20)":
+            pid = connection.connection.driver_connection.thread_id()
+            execute(shop.engine.url, "KILL %s", pid)
+
+    partial = shop.fail()
+    assert partial is not None
+    assert partial.interrupted
+    assert partial.failed == "ALTER TABLE nowhere ADD name VARCHAR(20)"
+    assert "was broken off and may be applied as well" in str(partial)
+    assert shop.refuse().partial == partial
+
+
+@on_one_driver
+@awaited_only
+def test_a_record_that_cannot_be_kept_is_logged(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log is the last place that says what is to be finished by hand."""
+    shop.call("upgrade", "a1")
+    write_revision(
+        shop.folder, "a2", "a1", "op.execute('DROP TABLE alembic_version'); 1 / 0"
+    )
+    partial = shop.fail()
+    assert partial is not None
+    assert partial.applied == ("DROP TABLE alembic_version",)
+    assert "No record can be kept" in caplog.text
+    assert str(partial) in caplog.text
+
+
+@on_one_driver
+@awaited_only
+def test_what_failed_when_the_database_had_it_leaves_no_record(shop: Shop) -> None:
+    """There is nothing to finish, and nothing to undo."""
+
+    def fail(*, ctx: Any, **kwargs: Any) -> None:
+        ctx.connection.exec_driver_sql("CREATE TABLE audit (x INT)")
+        raise ValueError
+
+    write_revision(shop.folder, "a2", "a1", "op.execute('DROP TABLE users')")
+    shop.call("upgrade", "a1")
+    alembic = shop.again()
+    shop.app.config["ALEMBIC_CONTEXT"]["on_version_apply"] = fail
+
+    with pytest.raises(MigrationError):
+        shop.caller(alembic, "upgrade")
+
+    assert shop.caller.versions(shop.engine) == ["a2"]
+    assert not shop.has_record
+    assert shop.call("upgrade") == []
 
 
 @on_one_driver
