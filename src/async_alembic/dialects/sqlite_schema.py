@@ -113,12 +113,6 @@ class Constraint:
         return self.tokens[place + 1].name or ""
 
     @property
-    def referred(self) -> tuple[str, ...]:
-        """The columns that a foreign key refers to; none for the primary key."""
-        place = [token.keyword for token in self.tokens].index("REFERENCES")
-        return next((_listed(group) for group in _groups(self.tokens[place:])), ())
-
-    @property
     def options(self) -> dict[str, t.Any]:
         """The arguments that SQLAlchemy has for the rest of a foreign key."""
         found = {key: rule.search(self.words) for key, rule in _actions.items()}
