@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from async_alembic import DatabaseError
 from async_alembic import ForeignKeyError
 
 from .apps import awaited_only
@@ -170,3 +171,31 @@ def test_such_a_key_that_was_there_before_is_no_obstacle(enforcing: Twin) -> Non
 
     with pytest.raises(ForeignKeyError, match="Row 1 of table 'child'"):
         enforcing.upgrade()
+
+
+@on_sqlite
+@blocking_only
+@pytest.mark.parametrize("more", [[], [MISMATCH]], ids=["all", "each"])
+def test_what_sqlite_cannot_check_is_told(more: list[str], enforcing: Twin) -> None:
+    """As where the app gives its connections a collation, and this one has it not."""
+    assert enforcing.engine.url.database is not None
+
+    with contextlib.closing(sqlite3.connect(enforcing.engine.url.database)) as other:
+        other.create_collation("german", lambda a, b: (a > b) - (a < b))
+        other.execute(PARENT)
+        other.execute("CREATE TABLE city (name TEXT COLLATE german PRIMARY KEY)")
+        other.execute("CREATE TABLE street (city TEXT REFERENCES city)")
+        other.execute("INSERT INTO city VALUES ('Berlin')")
+        other.execute("INSERT INTO street VALUES ('Berlin')")
+
+        for statement in more:
+            other.execute(statement)
+
+        other.commit()
+
+    enforcing.history(run("CREATE TABLE log (id INT)"))
+
+    with pytest.raises(DatabaseError, match="no such collation sequence: german"):
+        enforcing.upgrade()
+
+    assert "log" not in enforcing.caller.tables(enforcing.engine)

@@ -7,6 +7,7 @@ import typing as t
 from collections import Counter
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ForeignKeyError
 from .sqlite_driver import execute
@@ -73,8 +74,8 @@ def find_error(
 def _find_in(connection: sa.Connection, schema: str) -> list[Violation]:
     try:
         return _check(connection, schema, "foreign_key_check")
-    except connection.dialect.loaded_dbapi.Error as e:
-        if not _mismatch.search(str(e)):
+    except DBAPIError as e:
+        if not _mismatch.search(str(e.orig)):
             raise
 
     # One such key keeps SQLite from checking all others.
@@ -88,8 +89,8 @@ def _find_in(connection: sa.Connection, schema: str) -> list[Violation]:
 def _find_of(connection: sa.Connection, schema: str, table: str) -> list[Violation]:
     try:
         return _check(connection, schema, f"foreign_key_check({quote(table)})")
-    except connection.dialect.loaded_dbapi.Error as e:
-        if not (match := _mismatch.search(str(e))):
+    except DBAPIError as e:
+        if not (match := _mismatch.search(str(e.orig))):
             raise
 
         return [Violation(schema, match[1], None, match[2], None)]

@@ -7,6 +7,7 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..holders import LockHolder
@@ -247,8 +248,8 @@ class SQLiteMigration(Migration):
     def _try_to_begin(self) -> bool:
         try:
             execute(self._connection, "BEGIN IMMEDIATE")
-        except self._connection.dialect.loaded_dbapi.Error as e:
-            if _is_blocked(e):
+        except DBAPIError as e:
+            if e.orig is not None and _is_blocked(e.orig):
                 return False
 
             raise

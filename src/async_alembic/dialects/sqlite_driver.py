@@ -5,14 +5,24 @@ from __future__ import annotations
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 
 def execute(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
+    """Execute a statement, and fetch its rows.
+
+    :raises sqlalchemy.exc.DBAPIError: As SQLAlchemy would raise it.
+    """
+    dbapi: t.Any = connection.dialect.loaded_dbapi
     cursor = connection.connection.cursor()
 
     try:
         connection.dialect.do_execute(cursor, statement, ())
         return [tuple(row) for row in cursor.fetchall()]
+    except dbapi.Error as e:
+        raise DBAPIError.instance(
+            statement, None, e, dbapi.Error, dialect=connection.dialect
+        ) from e
     finally:
         cursor.close()
 
