@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from datetime import timedelta
@@ -40,6 +41,7 @@ from async_alembic import RevisionError
 from async_alembic import RevisionFileError
 from async_alembic import RevisionNotFoundError
 
+from .apps import awaited_only
 from .apps import Caller
 from .apps import Framework
 from .apps import make_app
@@ -50,6 +52,7 @@ from .backends import EngineFactory
 from .backends import on
 from .backends import on_all_backends
 from .projects import docstring
+from .projects import MEMORY
 from .projects import names
 from .projects import Project
 
@@ -1053,6 +1056,153 @@ class TestAutogenerate:
 
         for engine in made.values():
             assert caller.columns(engine, "users") == {"id"}
+
+    def test_a_constraint_that_a_directive_leaves_without_a_name_stays_so(
+        self, tmp_path: Path, engines: EngineFactory, caller: Caller
+    ) -> None:
+        """Only those get one that Alembic itself makes."""
+
+        def process(context: Any, revision: Any, directives: Any) -> None:
+            check = ops.CreateCheckConstraintOp(None, "users", "id > 0")
+            unique = ops.CreateUniqueConstraintOp(None, "users", ["id"])
+            directives[0].upgrade_ops.ops += [check, unique]
+
+        project = Project(
+            tmp_path, engines, context={"process_revision_directives": process}
+        )
+        (script,) = caller(project.alembic, "revision", "one")
+        body = function_bodies(script)["upgrade"]
+        assert "create_check_constraint(None, 'users'" in body
+        assert "create_unique_constraint(op.f('uq_users_id'), 'users'" in body
+
+    def test_tables_are_dropped_before_those_that_they_refer_to(
+        self, tmp_path: Path, engines: EngineFactory, caller: Caller
+    ) -> None:
+        """Their indexes go with them. Those of a circle are in no order."""
+        project = Project(tmp_path, engines)
+        key = "REFERENCES"
+        caller.execute(
+            project.engine,
+            "CREATE TABLE b (id INTEGER PRIMARY KEY)",
+            f"CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER {key} b (id))",
+            f"CREATE TABLE c (id INTEGER PRIMARY KEY, a INTEGER {key} a (id))",
+            "CREATE INDEX i ON c (a)",
+        )
+        (script,) = caller(project.alembic, "revision", "none")
+        body = function_bodies(script)["upgrade"]
+        dropped = re.findall(r"op\.(\w+)\('(\w+)'", body)
+        assert dropped == [("drop_table", name) for name in "cab"]
+        assert "create_index" in function_bodies(script)["downgrade"]
+        caller(project.alembic, "upgrade")
+        assert caller.tables(project.engine) == set()
+        caller(project.alembic, "downgrade")
+        assert caller.tables(project.engine) == {*"abc"}
+
+    def test_tables_that_refer_to_each_other_are_dropped_all_the_same(
+        self, tmp_path: Path, engines: EngineFactory, caller: Caller
+    ) -> None:
+        project = Project(tmp_path, engines)
+        caller.execute(
+            project.engine,
+            "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER REFERENCES b (id))",
+            "CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a (id))",
+        )
+
+        with warnings.catch_warnings():
+            # SQLAlchemy tells of the circle.
+            warnings.filterwarnings("ignore", "Cannot correctly sort tables")
+            caller(project.alembic, "revision", "none")
+
+        caller(project.alembic, "upgrade")
+        assert caller.tables(project.engine) == set()
+
+    @awaited_only
+    @pytest.mark.parametrize(
+        ("type_", "model", "found", "differs"),
+        [
+            (sa.String(9), "it's", "'it''s'", False),
+            (sa.String(9), "it's", "'its'", True),
+            (sa.String(9), "a\\b", r"'a\\b'", True),
+            (sa.String(9), "a", "CURRENT_TIMESTAMP", True),
+            (sa.String(9), None, "'a'", True),
+            (sa.Integer(), "7", "7", False),
+            (sa.Integer(), "7", "8", True),
+            (sa.DateTime(), sa.func.current_timestamp(), "CURRENT_TIMESTAMP", False),
+        ],
+        ids=str,
+    )
+    def test_a_default_has_changed_if_its_value_has_on_sqlite(
+        self,
+        type_: sa.types.TypeEngine[Any],
+        model: Any,
+        found: str,
+        differs: bool,
+        tmp_path: Path,
+        engines: EngineFactory,
+        caller: Caller,
+    ) -> None:
+        project = project_with_default(MEMORY, type_, model, tmp_path, engines)
+        caller.execute(project.engine, table_with_default(project, type_, found))
+        assert caller(project.alembic, "needs_revision") is differs
+
+    @awaited_only
+    @on([by_id("mariadb-asyncmy")])
+    @pytest.mark.parametrize(
+        ("type_", "model", "found", "differs"),
+        [
+            (sa.String(9), "it's", "'it''s'", False),
+            (sa.String(9), "a\\b", r"'a\\b'", False),
+            (sa.String(9), "a", "'b'", True),
+            (sa.Numeric(5, 2), "1.5", "1.5", False),
+            (sa.Numeric(5, 2), "1.5", "1.6", True),
+            (sa.DateTime(), sa.func.now(), "CURRENT_TIMESTAMP", False),
+            (sa.DateTime(), "2020-01-02", "CURRENT_TIMESTAMP", True),
+        ],
+        ids=str,
+    )
+    def test_a_default_has_changed_if_its_value_has_on_mariadb(
+        self,
+        type_: sa.types.TypeEngine[Any],
+        model: Any,
+        found: str,
+        differs: bool,
+        backend: Backend,
+        tmp_path: Path,
+        engines: EngineFactory,
+        caller: Caller,
+    ) -> None:
+        """It shows ``1.5`` as ``1.50``, and ``now()`` as ``current_timestamp()``."""
+        project = project_with_default(backend, type_, model, tmp_path, engines)
+        caller.execute(project.engine, table_with_default(project, type_, found))
+        assert caller(project.alembic, "needs_revision") is differs
+
+
+def project_with_default(
+    backend: Backend,
+    type_: sa.types.TypeEngine[Any],
+    default: Any,
+    root: Path,
+    engines: EngineFactory,
+) -> Project:
+    """An app whose models have a column with a default."""
+    return Project(
+        root,
+        engines,
+        backend=backend,
+        metadatas=table("users", sa.Column("x", type_, server_default=default)),
+        context={"compare_server_default": True},
+    )
+
+
+def table_with_default(
+    project: Project, type_: sa.types.TypeEngine[Any], default: str
+) -> str:
+    """The statement that makes the table with another one."""
+    compiled = type_.compile(project.engine.dialect)
+    return (
+        "CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY,"
+        f" x {compiled} DEFAULT {default})"
+    )
 
 
 class Money(sa.types.UserDefinedType[Any]):
