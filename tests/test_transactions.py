@@ -416,6 +416,27 @@ def test_a_failure_in_an_autocommit_block_leaves_a_sound_pool(twin: Twin) -> Non
     assert twin.dump() == before
 
 
+@on_postgresql
+def test_an_autocommit_block_that_cannot_be_entered_leaves_a_sound_pool(
+    twin: Twin,
+) -> None:
+    """It begins with a commit, which a deferred constraint can refuse."""
+    twin.history(
+        "op.execute('CREATE TABLE log (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)')"
+    )
+    twin.upgrade()
+    insert = INSERT.format(1)
+    block = "with op.get_context().autocommit_block():\n    pass"
+    twin.revision("a2", "a1", f"{insert}\n{insert}\n{block}")
+
+    with pytest.raises(MigrationError, match="duplicate key"):
+        twin.upgrade()
+
+    assert twin.look(twin.engine, None) == Outcome(None, ["a1"], {"log": []})
+    level = twin.caller.query(twin.engine, "SHOW transaction_isolation")
+    assert level == [("read committed",)]
+
+
 @pytest.mark.parametrize("error", [AssertionError, AttributeError, KeyError])
 def test_a_function_that_picks_steps_may_fail_in_its_own_way(
     engines: EngineFactory, caller: Caller, tmp_path: Path, error: type[Exception]
