@@ -92,6 +92,15 @@ FEATURES = {
         "UPDATE shop SET best = 2",
         probes=("UPDATE shop SET best = 99", "DELETE FROM item"),
     ),
+    "a_key_that_is_never_deferred": feature(
+        with_column(
+            "name TEXT",
+            "best INTEGER REFERENCES item ON DELETE SET NULL NOT DEFERRABLE"
+            " INITIALLY DEFERRED",
+        ),
+        "UPDATE shop SET best = 2",
+        probes=("UPDATE shop SET best = 99", "UPDATE shop SET best = NULL"),
+    ),
     "its_trigger": feature(
         SHOP,
         "CREATE TRIGGER t AFTER UPDATE OF name ON shop WHEN new.name <> 'x'"
@@ -563,6 +572,25 @@ def test_a_type_that_is_replaced_takes_its_own_check_with_it(
     assert 'name VARCHAR(5) COLLATE "NOCASE"' in changed.sql("shop")
 
 
+def test_a_new_column_brings_the_check_of_its_type(shop: MakeShop) -> None:
+    changed = shop(with_column("name TEXT", "CHECK (id > 0)"))
+    type_ = "sa.Boolean(create_constraint=True, name='b')"
+    changed.change(batch(f"add_column(sa.Column('open', {type_}))", recreate="always"))
+    assert "CONSTRAINT b CHECK (open IN (0, 1))" in changed.sql("shop")
+    assert "CHECK (id > 0)" in changed.sql("shop")
+
+
+def test_ids_are_no_longer_counted_if_the_batch_says_so(shop: MakeShop) -> None:
+    changed = shop(
+        "CREATE TABLE shop (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)"
+    )
+    changed.change(batch("alter_column('name', nullable=False)"))
+    assert "AUTOINCREMENT" in changed.sql("shop")
+    changed.change(batch("alter_column('id', autoincrement=False)"))
+    assert "AUTOINCREMENT" not in changed.sql("shop")
+    assert "PRIMARY KEY" in changed.sql("shop")
+
+
 def test_what_the_batch_drops_is_dropped(shop: MakeShop) -> None:
     changed = shop(
         "CREATE TABLE shop (id INTEGER PRIMARY KEY, name TEXT,\n"
@@ -597,8 +625,10 @@ def test_a_revision_may_make_by_hand_what_alembic_would_have_lost(
     )
     trigger = "CREATE TRIGGER t AFTER INSERT ON shop BEGIN SELECT 2; END"
     index = "CREATE INDEX IF NOT EXISTS i ON shop (upper(name))"
-    changed.change(f"{ADD}\n{run(trigger, index)}")
+    other = "CREATE INDEX j ON shop (id)"
+    changed.change(f"{ADD}\n{run(other, trigger, index)}")
     assert changed.sql("t") == trigger
+    assert changed.sql("j") == other
     assert changed.sql("i") == "CREATE INDEX i ON shop (upper(name))"
 
     # What was made by hand is not in the way of nothing.

@@ -212,6 +212,16 @@ class TestWhatCanBeSeen:
         history.call("downgrade", "base")
         assert history.rows(VERSIONS) == []
 
+    def test_that_branches_go_on_beside_each_other(self, history: History) -> None:
+        for branch in "ab":
+            for number in 1, 2, 3:
+                parent = f"{branch}{number - 1}" if number > 1 else None
+                write_revision(history.folder, f"{branch}{number}", parent, "pass")
+
+        history.call("upgrade", ["a1", "b1"])
+        history.call("upgrade")
+        assert sorted(history.rows(VERSIONS)) == ["a3", "b3"]
+
 
 async def test_a_revision_of_one_statement_costs_one_round_trip_on_asyncpg(
     tmp_path: Path, engine_for: EngineFactory, caller: Caller

@@ -39,6 +39,10 @@ from .servers import PostgresServer
                 "d",
             ],
         ),
+        (
+            "CREATE FUNCTION f() RETURNS int RETURN CASE WHEN a THEN b END; c",
+            ["CREATE FUNCTION f() RETURNS int RETURN CASE WHEN a THEN b END", "c"],
+        ),
         ("BEGIN; a; END; b", ["BEGIN", "a", "END", "b"]),
         ("SELECT CASE WHEN a THEN b END; c", ["SELECT CASE WHEN a THEN b END", "c"]),
         ("a; SELECT 'b; c", ["a", "SELECT 'b; c"]),
