@@ -1414,6 +1414,24 @@ class TestPlace:
         )
         assert script.down_revision == expected
 
+    @pytest.mark.parametrize(("steps", "parent"), [(-1, "a1"), (-2, None), (-3, None)])
+    def test_a_parent_may_be_some_steps_below_the_head(
+        self, project: Project, caller: Caller, steps: int, parent: str | None
+    ) -> None:
+        write_revision(project.folder, "a1")
+        write_revision(project.folder, "a2", "a1")
+
+        def revision() -> Any:
+            return caller(
+                project.alembic, "revision", "one", True, parent=steps, splice=True
+            )
+
+        if parent is None:
+            with pytest.raises(RevisionError, match="fewer revisions"):
+                revision()
+        else:
+            assert revision()[0].down_revision == parent
+
     def test_a_script_is_a_parent_too(self, history: Project, caller: Caller) -> None:
         parents = caller(history.alembic, "heads")
         (script,) = caller(history.alembic, "revision", "one", True, parent=parents)

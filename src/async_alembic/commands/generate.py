@@ -9,11 +9,13 @@ import typing as t
 from pathlib import Path
 
 from alembic import autogenerate
+from alembic.script import Script
 from alembic.util import asbool
 
 from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
+from ..errors import RevisionError
 from ..revisions import to_ids
 from ..translation import translated_errors
 from .compare import pausing
@@ -23,7 +25,6 @@ from .ordering import put_in_order
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
-    from alembic.script import Script
 
     from ..config import Settings
     from ..environment import Environment
@@ -172,13 +173,22 @@ def _revision_context(
 ) -> autogenerate.RevisionContext:
     _check_template(project)
     parents, labels = _place(project, new)
+    found = project.scripts.get_revisions(parents)
+
+    if not all(isinstance(parent, Script) for parent in found):
+        # Alembic counts steps down from the heads, and stumbles over the last one.
+        raise RevisionError(
+            "There are fewer revisions than that below the heads. Name the revision to"
+            " follow, or 'base'."
+        )
+
     command_args = {
         "message": new.message,
         "sql": False,
         "head": parents,
         "splice": new.splice,
         "branch_label": labels or None,
-        "version_path": _folder(project, new, parents),
+        "version_path": _folder(project, new, found),
         "rev_id": new.rev_id or unused_id(project),
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
     }
@@ -237,7 +247,7 @@ def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
     return parents or ["base"], [new.branch, *labels]
 
 
-def _folder(project: Project, new: NewRevision, parents: list[str]) -> str:
+def _folder(project: Project, new: NewRevision, parents: tuple[Script, ...]) -> str:
     """Where a new revision goes: where it was told, or where its branch is."""
     scripts, settings = project.scripts, project.settings
 
@@ -247,9 +257,8 @@ def _folder(project: Project, new: NewRevision, parents: list[str]) -> str:
     if new.branch in settings.branch_directories:
         return settings.branch_directories[new.branch]
 
-    for parent in scripts.get_revisions(parents):
-        if parent is not None:
-            return scripts.location_of(parent)
+    if parents:
+        return scripts.location_of(parents[0])
 
     versions = os.path.join(scripts.dir, "versions")
     folders = {scripts.location_of(script) for script in scripts.walk_revisions()}
