@@ -8,10 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.ddl.sqlite import SQLiteImpl
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
@@ -19,7 +22,9 @@ from async_alembic import ConfigurationError
 from async_alembic import MigrationError
 
 from .apps import Caller
+from .apps import ids
 from .apps import make_app
+from .apps import write_revision
 from .backends import Backend
 from .backends import by_id
 from .backends import EngineFactory
@@ -125,6 +130,43 @@ def test_settings_do_not_cost_a_database_in_memory(
 
     assert caller.query(engine, "PRAGMA cache_size") == before
     assert caller.tables(engine) == {"mine"}
+
+
+class Other(SQLiteDialect_pysqlite):
+    """A database that this package has never heard of."""
+
+    name = "other"
+    supports_statement_cache = True
+
+
+class OtherImpl(SQLiteImpl):
+    """What tells Alembic of it."""
+
+    __dialect__ = "other"
+
+
+def test_any_other_database_is_migrated_as_alembic_does(
+    caller: Caller, tmp_path: Path
+) -> None:
+    sa.dialects.registry.register("other", __name__, "Other")
+    engine = sa.create_engine(f"other:///{tmp_path}/other.db")
+    app = make_app("flask", tmp_path, ALEMBIC_RETRIES=3)
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    write_revision(tmp_path / "migrations", "a1", None, LOG)
+    write_revision(tmp_path / "migrations", "a2", "a1", "op.execute('SELECT nonsense')")
+    app.config["ALEMBIC_SESSION"] = {"cache_size": 1}
+
+    with pytest.raises(ConfigurationError, match="cannot be used with this database"):
+        caller(alembic, "upgrade")
+
+    app.config["ALEMBIC_SESSION"] = {}
+    assert ids(caller(alembic, "upgrade", "a1")) == ["a1"]
+
+    with pytest.raises(MigrationError, match="no such column: nonsense"):
+        caller(alembic, "upgrade")
+
+    assert caller.versions(engine) == ["a1"]
+    engine.dispose()
 
 
 #: How long a revision waits for the lock of a table.
