@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -1002,6 +1003,28 @@ def test_a_second_signal_ends_what_keeps_the_loop_from_hearing_of_the_first(
     assert errors.endswith("Interrupted. No more is changed.\n")
     assert process.returncode == 128 + signal.SIGINT
     assert execute(sa.make_url(f"sqlite:///{tmp_path}/shop.db"), TABLES) == []
+
+
+@on_one_app
+def test_a_signal_ends_what_needs_no_database(db: Project) -> None:
+    def rev_id() -> str:
+        signal.raise_signal(signal.SIGTERM)
+        return "d4"
+
+    db.alembic.rev_id = rev_id  # type: ignore[method-assign]
+    files = {*db.migrations.iterdir()}
+    output = db("revision", "more", "--empty", fails=128 + signal.SIGTERM)
+    assert output == "Interrupted. No more is changed.\n"
+    assert {*db.migrations.iterdir()} == files
+
+
+@on_one_app
+def test_a_command_can_be_run_in_another_thread(db: Project) -> None:
+    """Only the main thread may set handlers of signals."""
+    with ThreadPoolExecutor(1) as executor:
+        assert (
+            executor.submit(db, "heads").result() == "b2 -> c3 (head), Revision c3.\n"
+        )
 
 
 TABLES = "SELECT name FROM sqlite_master"

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
+from async_alembic import DatabaseError
 from async_alembic import locking
 from async_alembic import LockLostError
 from async_alembic import LockTimeout
@@ -388,6 +389,30 @@ def test_a_lock_is_taken_over_from_a_migrator_that_has_died(
         first.go_on.set()
 
     assert caller.tables(second.engine) == {"log"}
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+def test_who_waits_is_told_that_the_server_has_ended_its_session(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    first, second = two_sites(backend, engines, tmp_path)
+    first.history(LOG, HOLD)
+    second.history(LOG, "pass")
+    tries = queries_of(second.engine)
+
+    def end_it() -> None:
+        wait_until(lambda: any("GET_LOCK" in query for query in tries))
+        # It was opened last.
+        [(pid,)] = execute(
+            first.engine.url,
+            "SELECT max(id) FROM information_schema.processlist"
+            " WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        )
+        execute(first.engine.url, "KILL %s", pid)
+
+    with migrating(first), in_a_thread(end_it):
+        with pytest.raises(DatabaseError, match="Lost connection|gone away|closed"):
+            caller(second.alembic, "upgrade")
 
 
 SCRIPT = """
