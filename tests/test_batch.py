@@ -664,6 +664,18 @@ def test_moving_and_copying_by_hand_stays_as_it_is(shop: MakeShop) -> None:
     assert len(changed.query("SELECT * FROM item")) == 4
 
 
+def test_a_virtual_table_is_not_made_a_plain_one(shop: MakeShop) -> None:
+    """There is nothing of it that could be made anew, so the batch fails."""
+    virtual = "CREATE VIRTUAL TABLE shop USING fts5(id, name)"
+    changed = shop(virtual, "INSERT INTO shop VALUES (1, 'a')")
+
+    with pytest.raises(sa.exc.CompileError):
+        changed.change(RENAME)
+
+    assert changed.sql("shop") == virtual
+    assert changed.query("SELECT name FROM shop") == [("a",)]
+
+
 def test_who_gives_the_whole_table_has_said_what_is_in_it(shop: MakeShop) -> None:
     changed = shop(
         with_column("name TEXT CHECK (name <> 'q') COLLATE NOCASE"),

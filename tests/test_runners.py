@@ -392,6 +392,42 @@ async def test_a_cancelled_upgrade_is_rolled_back_and_the_pool_is_sound(
     assert ids(await site.alembic.upgrade()) == ["a1", "a2"]
 
 
+@on([by_id("postgresql-asyncpg"), by_id("mariadb-asyncmy")])
+async def test_what_a_revision_does_at_its_end_is_waited_for(
+    backend: Backend, engine_for: EngineFactory, tmp_path: Path
+) -> None:
+    """As where it gives something back that it has had from elsewhere."""
+    running = threading.Event()
+    given_back: list[bool] = []
+    site = Site(engine_for(backend, **one_connection(backend)), tmp_path)
+    site.pass_in(running=running, given_back=given_back)
+    site.revision(
+        "a2",
+        "a1",
+        f"""
+        import asyncio
+        opts = op.get_context().opts
+        opts["running"].set()
+
+        try:
+            op.execute({SLEEP[backend.database].format(60)!r})
+        finally:
+            op.run_async(lambda connection: asyncio.sleep(0.3))
+            opts["given_back"].append(True)
+        """,
+    )
+    upgrade = asyncio.create_task(site.alembic.upgrade())
+    await asyncio.to_thread(running.wait)
+    await asyncio.sleep(0.05)
+    upgrade.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await upgrade
+
+    assert given_back == [True]
+    assert site.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
 @on_each_kind
 async def test_a_cancelled_upgrade_has_ended_when_its_caller_goes_on(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path

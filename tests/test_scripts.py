@@ -302,6 +302,15 @@ class TestFiles:
 
         assert names(caller(project.alembic, "upgrade")) == ["aaaa", "bbbb"]
 
+    def test_compiled_files_are_not_read_where_their_source_is(
+        self, tmp_path: Path, folder: Path, caller: Caller, engines: EngineFactory
+    ) -> None:
+        project = Project(tmp_path, engines, sourceless=True)
+        path = write_revision(folder, "aaaa")
+        py_compile.compile(str(path), doraise=True)
+        (script,) = caller(project.alembic, "heads")
+        assert script.path == str(path)
+
     def test_compiled_files_are_not_read_otherwise(
         self, alembic: Alembic, folder: Path, caller: Caller
     ) -> None:

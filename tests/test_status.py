@@ -61,6 +61,19 @@ def set_versions(caller: Caller, engine: AnyEngine, *versions: str) -> None:
         caller.execute(engine, f"INSERT INTO alembic_version VALUES ('{version}')")
 
 
+@on([by_id("sqlite-memory-sqlite3"), by_id("sqlite-memory-aiosqlite")])
+def test_waiting_ends_where_a_database_refuses(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """It would refuse for ever."""
+    project = Project(tmp_path, engines, backend=backend)
+    write_line(project.folder, "a1")
+    caller.execute(project.engine, "CREATE TABLE alembic_version (other INTEGER)")
+
+    with pytest.raises(DatabaseError, match="version_num"):
+        caller(project.alembic, "wait_until_current", 60)
+
+
 def standing(status: DatabaseStatus) -> tuple[str, list[str], list[str], list[str]]:
     return (
         status.state,

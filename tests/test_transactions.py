@@ -437,6 +437,20 @@ def test_an_autocommit_block_that_cannot_be_entered_leaves_a_sound_pool(
     assert level == [("read committed",)]
 
 
+@on_postgresql
+def test_ctrl_c_is_what_comes_out_of_an_autocommit_block(twin: Twin) -> None:
+    """Whose end fails, if the connection has been lost."""
+    lose = "op.get_bind().invalidate()\n    raise KeyboardInterrupt"
+    block = "with op.get_context().autocommit_block():\n    {}"
+    twin.history(LOG, block.format(lose))
+
+    with pytest.raises(KeyboardInterrupt):
+        twin.upgrade()
+
+    twin.revision("a2", "a1", block.format(INSERT.format(1)))
+    assert twin.upgrade()[-1] == "a2"
+
+
 @pytest.mark.parametrize("error", [AssertionError, AttributeError, KeyError])
 def test_a_function_that_picks_steps_may_fail_in_its_own_way(
     engines: EngineFactory, caller: Caller, tmp_path: Path, error: type[Exception]
