@@ -1060,19 +1060,26 @@ class TestAutogenerate:
     def test_a_constraint_that_a_directive_leaves_without_a_name_stays_so(
         self, tmp_path: Path, engines: EngineFactory, caller: Caller
     ) -> None:
-        """Only those get one that Alembic itself makes."""
+        """Only those get one that Alembic itself would add or drop."""
 
         def process(context: Any, revision: Any, directives: Any) -> None:
-            check = ops.CreateCheckConstraintOp(None, "users", "id > 0")
-            unique = ops.CreateUniqueConstraintOp(None, "users", ["id"])
-            directives[0].upgrade_ops.ops += [check, unique]
+            check = sa.CheckConstraint("id > 0")
+            sa.Table("users", sa.MetaData(), sa.Column("id"), check)
+            drop = ops.DropConstraintOp.from_constraint(check)
+            create = ops.CreateUniqueConstraintOp(None, "users", ["id"])
+            directives[0].upgrade_ops.ops += [drop, create]
 
         project = Project(
             tmp_path, engines, context={"process_revision_directives": process}
         )
-        (script,) = caller(project.alembic, "revision", "one")
+
+        with warnings.catch_warnings():
+            # Newer versions of Alembic tell that no database could run it.
+            warnings.filterwarnings("ignore", "Autogenerate rendered")
+            (script,) = caller(project.alembic, "revision", "one")
+
         body = function_bodies(script)["upgrade"]
-        assert "create_check_constraint(None, 'users'" in body
+        assert "drop_constraint(None, 'users'" in body
         assert "create_unique_constraint(op.f('uq_users_id'), 'users'" in body
 
     def test_tables_are_dropped_before_those_that_they_refer_to(
