@@ -33,14 +33,14 @@ _ASSIGNMENT = "|".join(
     for name in _NAMES
 )
 _IMPORT = (
-    rf"(?:from|import)[ ](?:{_NO_NAME}[\w., ])+"
-    rf"(?:\((?:{_NO_NAME}[\w\s,])*\))?{_END}"
+    rf"(?:from|import)[ ](?:[., ]++|{_NO_NAME}\w++)++"
+    rf"(?:\((?:[\s,]++|{_NO_NAME}\w++)*+\))?{_END}"
 )
 #: The beginning of a file as it is nearly always written: a docstring, then imports
 #: and the assignments of one id each.
 _usual = re.compile(
-    rf'(?:{_END})*(?:r?"{{3}}(?P<doc>[^"\\]*(?:"(?!"")[^"\\]*)*)"{{3}}{_END})?'
-    rf"(?:{_END}|{_IMPORT}|{_ASSIGNMENT})*"
+    rf'(?:{_END})*(?:r?"{{3}}(?P<doc>[^"\\]*+(?:"(?!"")[^"\\]*+)*+)"{{3}}{_END})?'
+    rf"(?:{_END}|{_IMPORT}|{_ASSIGNMENT})*+"
 )
 #: What a line can begin with that names an encoding, or is before one that does.
 _BEFORE_CODING = (b"#", b"\n", b" ", b"\t")

@@ -43,10 +43,13 @@ class Listing:
 
         for folder in map(os.path.realpath, self.folders):
             for entry in self._walk(folder):
-                linked = entry.is_symlink()
-                path = os.path.realpath(entry.path) if linked else entry.path
+                path, name = entry.path, entry.name
 
-                if path in found or not pattern.match(os.path.basename(path)):
+                if entry.is_symlink():
+                    path = os.path.realpath(path)
+                    name = os.path.basename(path)
+
+                if path in found or not pattern.match(name):
                     continue
 
                 # It may be gone by now, or be a link to nowhere.
@@ -58,10 +61,11 @@ class Listing:
 
     def _walk(self, folder: str) -> c.Iterator[os.DirEntry[str]]:
         entries = _entries(folder)
-        names = {entry.name.partition(".")[0] for entry in entries}
         yield from filter(os.DirEntry.is_file, entries)
 
         if self.sourceless:
+            names = {entry.name.partition(".")[0] for entry in entries}
+
             for entry in _entries(os.path.join(folder, CACHE)):
                 if entry.is_file() and entry.name.partition(".")[0] not in names:
                     yield entry

@@ -35,6 +35,8 @@ _assigns_revision = re.compile(
 )
 #: A file without ``revision``, whose name is its id, as Alembic takes it still.
 _legacy = re.compile(r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py")
+#: How many bytes of a file to read at once: more than nearly all have.
+_CHUNK = 2**16
 #: One module at a time, as others may want the same one.
 _importing = threading.RLock()
 
@@ -135,8 +137,7 @@ def read_revision(scripts: ScriptDirectory, path: str) -> Reading | None:
 
 def _read(scripts: ScriptDirectory, path: str) -> Reading | None:
     if path.endswith(".py"):
-        with open(path, "rb", buffering=0) as file:
-            source = file.read()
+        source = _content(path)
 
         if (header := read_header(source, path)) is not None:
             return Reading(header, None)
@@ -153,6 +154,21 @@ def _read(scripts: ScriptDirectory, path: str) -> Reading | None:
         module.revision = named["revision"]  # type: ignore[attr-defined]
 
     return Reading(header_of(module), module)
+
+
+def _content(path: str) -> bytes:
+    """The content of a file. ``open()`` would ask the system for twice as much."""
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    try:
+        parts = [os.read(file, _CHUNK)]
+
+        while len(parts[-1]) == _CHUNK:
+            parts.append(os.read(file, _CHUNK))
+    finally:
+        os.close(file)
+
+    return b"".join(parts)
 
 
 def _import(path: str) -> ModuleType:
