@@ -482,6 +482,34 @@ def test_what_was_broken_off_may_be_applied_as_well(shop: Shop) -> None:
     assert shop.refuse().partial == partial
 
 
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+@awaited_only
+def test_what_only_that_would_have_committed_is_not_said_to_be_applied(
+    shop: Shop,
+) -> None:
+    """The server has rolled it back, if the statement did not reach it any more."""
+    shop.execute("CREATE TABLE t (x INT)")
+    insert, alter = "INSERT INTO t VALUES (1)", "ALTER TABLE t ADD y INT"
+    write_revision(shop.folder, "a1", None, "pass")
+    write_revision(
+        shop.folder, "a2", "a1", f"op.execute({insert!r})\nop.execute({alter!r})"
+    )
+    engine = getattr(shop.engine, "sync_engine", shop.engine)
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def end(connection: Any, cursor: Any, statement: str, *args: Any) -> None:
+        if statement == alter:
+            pid = connection.connection.driver_connection.thread_id()
+            execute(shop.engine.url, "KILL %s", pid)
+
+    partial = shop.fail()
+    assert shop.query("SELECT * FROM t") == []
+    assert partial is not None
+    assert (partial.applied, partial.uncertain) == ((), (insert,))
+    assert f"applied as well, together with [{insert}]." in str(partial)
+    assert shop.refuse().partial == partial
+
+
 @on_one_driver
 @awaited_only
 def test_a_record_that_cannot_be_kept_is_logged(
@@ -513,9 +541,11 @@ def test_what_failed_when_the_database_had_it_leaves_no_record(shop: Shop) -> No
     alembic = shop.again()
     shop.app.config["ALEMBIC_CONTEXT"]["on_version_apply"] = fail
 
-    with pytest.raises(MigrationError):
+    with pytest.raises(MigrationError) as caught:
         shop.caller(alembic, "upgrade")
 
+    assert caught.value.partial is None
+    assert "half applied" not in str(caught.value)
     assert shop.caller.versions(shop.engine) == ["a2"]
     assert not shop.has_record
     assert shop.call("upgrade") == []

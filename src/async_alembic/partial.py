@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 
 
@@ -18,6 +19,8 @@ class PartialRevision:
     :param failed: The statement that failed; ``None`` if it was no statement.
     :param interrupted: Whether that one was broken off, so that it is not known whether
         it was applied.
+    :param uncertain: The statements before it that it commits, and that are applied only
+        if it is.
     """
 
     database: str
@@ -27,10 +30,11 @@ class PartialRevision:
     applied: tuple[str, ...]
     failed: str | None
     interrupted: bool = False
+    uncertain: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         half = "applied" if self.direction == "upgrade" else "taken back"
-        applied = ", ".join(map(_shortened, self.applied)) or "none for certain"
+        applied = _listed(self.applied) or "none for certain"
         failed = ""
 
         if self.failed:
@@ -39,12 +43,19 @@ class PartialRevision:
             if self.interrupted:
                 failed += ", which was broken off and may be applied as well"
 
+            if self.uncertain:
+                failed += f", together with {_listed(self.uncertain)}"
+
         return (
             f"Revision {self.revision} is half {half}, as database '{self.database}'"
             f" commits at every DDL statement. Applied: {applied}{failed}. Finish it by"
             f" hand and run 'db stamp {self.target}', or undo it by hand and run"
             f" 'db {self.direction} --retry'."
         )
+
+
+def _listed(statements: c.Iterable[str]) -> str:
+    return ", ".join(map(_shortened, statements))
 
 
 def _shortened(statement: str) -> str:

@@ -54,7 +54,9 @@ class PartialRecord:
         if found.pop("heads") != sorted(heads):
             return None
 
-        found["applied"] = tuple(found["applied"])
+        for name in "applied", "uncertain":
+            found[name] = tuple(found[name])
+
         return PartialRevision(database, **found)
 
     def is_there(self) -> bool:
@@ -62,15 +64,19 @@ class PartialRecord:
         inspector = sa.inspect(self._connection)
         return inspector.has_table(self._table.name, self._table.schema)
 
-    def write(self, partial: PartialRevision) -> None:
-        """Keep what is left of a revision, and commit that. Not if the database has the
-        revision, as its commit has come through.
+    def write(self, partial: PartialRevision) -> bool:
+        """Keep what is left of a revision, and commit that.
+
+        :return: Whether the revision is half applied. It is not if the database has it,
+            as its commit has come through.
         """
         heads = sorted(
             self._connection.scalars(sa.select(self._versions.c.version_num))
         )
 
-        if (partial.revision in heads) != (partial.direction == "upgrade"):
+        is_half = (partial.revision in heads) != (partial.direction == "upgrade")
+
+        if is_half:
             details = dataclasses.asdict(partial) | {"heads": heads}
             del details["database"]
             self._table.create(self._connection, checkfirst=True)
@@ -82,6 +88,7 @@ class PartialRecord:
             )
 
         self._connection.commit()
+        return is_half
 
     def clear(self) -> None:
         """Forget the revision."""

@@ -259,8 +259,8 @@ class _Run(Watch):
             self._env, self.name, self._direction, self._running, error
         )
 
-        if partial is not None:
-            keep_partial(self._env, partial)
+        if partial is None or not keep_partial(self._env, partial):
+            return None
 
         return partial
 

@@ -89,11 +89,15 @@ def find_partial(
         left_over.applied,
         left_over.failed,
         left_over.interrupted,
+        left_over.uncertain,
     )
 
 
-def keep_partial(env: Environment, partial: PartialRevision) -> None:
-    """Keep what is left of a revision, for whoever migrates next."""
+def keep_partial(env: Environment, partial: PartialRevision) -> bool:
+    """Keep what is left of a revision, for whoever migrates next.
+
+    :return: Whether it is half applied, as far as can be told.
+    """
     connection = env.access.connections[partial.database]
 
     try:
@@ -102,6 +106,7 @@ def keep_partial(env: Environment, partial: PartialRevision) -> None:
 
         # What was broken off may not execute anything any more.
         with env.access.connect(partial.database) as other:
-            env.partial_record(partial.database, other).write(partial)
+            return env.partial_record(partial.database, other).write(partial)
     except Exception as e:
         log.warning("No record can be kept, as %s. %s", first_line(e), partial)
+        return True

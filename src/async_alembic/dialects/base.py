@@ -124,11 +124,14 @@ class LeftOver:
     :param applied: The statements that were applied.
     :param failed: The statement that failed; ``None`` if it was no statement.
     :param interrupted: Whether it is not known if that one was applied.
+    :param uncertain: The statements before it that are applied if that one is, which
+        commits them.
     """
 
     applied: tuple[str, ...]
     failed: str | None
     interrupted: bool
+    uncertain: tuple[str, ...]
 
 
 class Migration:

@@ -96,14 +96,15 @@ class MySQLMigration(Migration):
         commits = failed is not None and _commits.match(failed) is not None
         interrupted = commits and not (usable and isinstance(error, DBAPIError))
 
-        if commits and not _is_syntax_error(error):
+        if commits and not interrupted and not _is_syntax_error(error):
             # It has begun with a commit.
             committed = len(done)
 
         if not committed and not interrupted:
             return None
 
-        return LeftOver(done[:committed], failed, interrupted)
+        uncertain = done[committed:] if interrupted else ()
+        return LeftOver(done[:committed], failed, interrupted, uncertain)
 
     def _before_statement(
         self,
