@@ -19,8 +19,8 @@ class PartialRevision:
     :param failed: The statement that failed; ``None`` if it was no statement.
     :param interrupted: Whether that one was broken off, so that it is not known whether
         it was applied.
-    :param uncertain: The statements before it that it commits, and that are applied only
-        if it is.
+    :param uncertain: The statements before it that it commits, and that are applied
+        only if it is.
     """
 
     database: str
