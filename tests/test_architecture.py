@@ -45,7 +45,7 @@ LAYERS = [
     {"errors"},
     {"status", "revisions", "config", "isolation", "translation", "proxies"},
     {"history", "writing", "dialects", "engines", "records"},
-    {"overrides"},
+    {"overrides", "version_updates"},
     {"reading", "locking"},
     {"scripts"},
     {"project"},

@@ -272,6 +272,49 @@ async def test_at_head_two_queries_are_enough(
 
 
 @on_each_database
+async def test_the_update_of_the_version_table_is_compiled_once(
+    backend: Backend, engine_for: EngineFactory, tmp_path: Path, caller: Caller
+) -> None:
+    """Although Alembic makes another one for each revision."""
+    engine = engine_for(backend)
+    history = History(tmp_path, engine, caller)
+    history.write(*["pass"] * 20)
+    sync_engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    statements: list[str] = []
+
+    @sa.event.listens_for(sync_engine, "before_cursor_execute")
+    def log(conn: Any, cursor: Any, statement: str, *args: Any) -> None:
+        statements.append(statement)
+
+    assert len(await history.alembic.upgrade()) == 20
+    updates = [s for s in statements if s.startswith("UPDATE alembic_version")]
+    assert len(updates) == 19
+    assert len(set(updates)) == 1
+    assert ids(await history.alembic.current()) == ["a20"]
+
+
+@on([by_id("sqlite-sqlite3")])
+def test_what_a_revision_writes_into_the_version_table_is_left_as_it_is(
+    history: History,
+) -> None:
+    """Even if it looks like what Alembic writes."""
+    history.write(
+        "op.execute('CREATE TABLE seen (v TEXT)')",
+        """
+        id = sa.Column("version_num", sa.Text)
+        versions = sa.Table("alembic_version", sa.MetaData(), id)
+        one, other = sa.literal_column("lower('X')"), sa.literal_column("'a1'")
+        op.execute(versions.update().values(version_num=one).where(id == other))
+        op.execute("INSERT INTO seen SELECT version_num FROM alembic_version")
+        op.execute(versions.update().values(version_num=other).where(id > other))
+        """,
+    )
+    history.call("upgrade")
+    assert history.rows("SELECT v FROM seen") == ["x"]
+    assert history.rows(VERSIONS) == ["a2"]
+
+
+@on_each_database
 async def test_the_statements_of_the_app_stay_compiled(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path, caller: Caller
 ) -> None:

@@ -22,6 +22,7 @@ from .errors import UnknownRevisionInDatabaseError
 from .locking import Locks
 from .overrides import overridden
 from .records import PartialRecord
+from .version_updates import compiled_once
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -214,6 +215,9 @@ class Environment:
 
             for name in names:
                 context = self.contexts[name]
+                stack.enter_context(
+                    compiled_once(_connection(context), context.version_table)
+                )
                 stack.enter_context(
                     overridden(
                         context,

@@ -1,0 +1,77 @@
+"""Alembic's update of the version table.
+
+It is another statement for each revision, as the ids are literals in it. To compile it
+takes longer than many a revision does.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import functools
+import re
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.sql import operators
+from sqlalchemy.sql import visitors
+
+_quoted = re.compile("'([^']*)'")
+
+
+@contextlib.contextmanager
+def compiled_once(connection: sa.Connection, version_table: str) -> c.Iterator[None]:
+    """Let a connection compile the update once, with the ids as parameters.
+
+    :param connection: The connection.
+    :param version_table: The name of the version table.
+    """
+    update_of = functools.cache(_update_of)
+
+    def replace(
+        connection: sa.Connection,
+        statement: t.Any,
+        multiparams: t.Any,
+        params: t.Any,
+        options: t.Any,
+    ) -> tuple[t.Any, t.Any, t.Any]:
+        table = statement.table if isinstance(statement, sa.Update) else None
+
+        if isinstance(table, sa.Table) and table.name == version_table:
+            if (ids := _ids_of(statement)) is not None:
+                return update_of(table), multiparams, ids
+
+        return statement, multiparams, params
+
+    event.listen(connection, "before_execute", replace, retval=True)
+
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_execute", replace)
+
+
+def _update_of(table: sa.Table) -> sa.Update:
+    """From one revision to the next."""
+    update = table.update().values(version_num=sa.bindparam("next_id"))
+    return update.where(table.c.version_num == sa.bindparam("last_id"))
+
+
+def _ids_of(statement: sa.Update) -> dict[str, str] | None:
+    """The ids in an update as Alembic makes it; ``None`` if it is another one."""
+    match [*visitors.iterate(statement)]:
+        case [
+            sa.Update(),
+            sa.Table(),
+            sa.BinaryExpression(operator=operators.eq),
+            sa.ColumnClause(is_literal=True, name=str(next_id)),
+            sa.Column(name="version_num"),
+            sa.ColumnClause(is_literal=True, name=str(last_id)),
+        ]:
+            if (to := _quoted.fullmatch(next_id)) and (
+                at := _quoted.fullmatch(last_id)
+            ):
+                return {"next_id": to[1], "last_id": at[1]}
+
+    return None
