@@ -73,8 +73,8 @@ class History:
 
     def _predecessors(self, path: str, header: Header) -> list[str]:
         """The ids of the revisions that one follows or depends on."""
-        parents = to_tuple(header.down_revision, default=())
-        dependencies = to_tuple(header.depends_on, default=())
+        parents: tuple[str, ...] = to_tuple(header.down_revision, default=())
+        dependencies: tuple[str, ...] = to_tuple(header.depends_on, default=())
 
         for parent in parents:
             if parent not in self.paths:

@@ -87,7 +87,7 @@ class Scripts(ScriptDirectory):
         self._files = self._listing.take()
         self._readings = dict(self._read(before))
         #: What the files say together, as of when this was made.
-        self.history = _history_of(self._readings)
+        self.history: History = _history_of(self._readings)
 
     @property
     def revision_map(self) -> RevisionMap:
