@@ -20,8 +20,13 @@ from .backends import EngineFactory
 from .servers import MariaDBServer
 from .servers import PostgresServer
 from .servers import Server
+from .tracing import let_threads_end
 from .twins import enforcing as enforcing
 from .twins import twin as twin
+
+
+def pytest_configure() -> None:
+    let_threads_end()
 
 
 def require(missing: str | None) -> None:
