@@ -69,6 +69,7 @@ def upgrade(
     *,
     retry: bool = False,
 ) -> list[Script]:
+    # Asked about numbers only, so that nothing is put in order for "heads".
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:

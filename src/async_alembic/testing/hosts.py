@@ -71,7 +71,7 @@ class Host:
         if not self.server.is_slow:
             return self._copy(template)
 
-        return self.call(lambda _: self._copy(template))
+        return self._worker.call(lambda: self._copy(template))
 
     def copy_later(self, template: str | None) -> Future[str]:
         """Make a copy when what is waited for is done."""

@@ -71,6 +71,8 @@ def find_templates(
     built = {name: host.server.new_name() for name, host in hosts.items()}
     urls = {name: host.server.url_of(built[name]) for name, host in hosts.items()}
     subject = Subject(factory, urls)
+    versions = [host.call(_version) for host in hosts.values()]
+    key = _key_of(subject.project, target, versions)
     templates: dict[Name, Template] = {}
 
     with contextlib.ExitStack() as stack:
@@ -80,8 +82,7 @@ def find_templates(
 
         for name, host in hosts.items():
             project = _project_of(subject.project, target, name)
-            key = _key_of(subject.project, target, name, host.call(_version))
-            template = host.server.template_name(project, key, keep=keep)
+            template = host.server.template_name(project, digest(key, name), keep=keep)
             templates[name] = Template(host, template, built[name])
             # After a run that does not keep them, all are made anew.
             kept = template if keep else None
@@ -136,14 +137,13 @@ def _project_of(project: Project, target: StepTarget, name: Name) -> str:
     return digest(location, str(target), name)[:8]
 
 
-def _key_of(project: Project, target: StepTarget, name: Name, version: str) -> str:
+def _key_of(project: Project, target: StepTarget, servers: c.Iterable[str]) -> str:
     """16 hexadecimal digits: others if a file changes that a revision can be made of, a
-    setting, the target, the server, or a version of what applies it.
+    setting, the target, a server, or a version of what applies it.
 
     :param project: The files.
     :param target: How far it is applied.
-    :param name: The name of the database that it is applied to.
-    :param version: The version of the server.
+    :param servers: The versions of the servers.
     """
     seen = hashlib.blake2b(digest_size=8)
     roots = {path.resolve() for path in project.scripts.directories}
@@ -156,7 +156,7 @@ def _key_of(project: Project, target: StepTarget, name: Name, version: str) -> s
     versions = map(importlib.metadata.version, ["async-alembic", "alembic"])
     settings = _plain_settings(project)
 
-    for text in (str(target), str(name), version, *settings, *versions):
+    for text in (str(target), *servers, *settings, *versions):
         seen.update(_framed(text.encode()))
 
     return seen.hexdigest()
