@@ -293,3 +293,12 @@ def engines(
 
     if leaking := runner.run(engines.dispose()):
         pytest.fail("Connections were not given back:\n" + "\n".join(leaking))
+
+
+def queries_of(engine: AnyEngine) -> list[str]:
+    """The statements that SQLAlchemy executes on an engine from now on."""
+    statements: list[str] = []
+    sync_engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    event = "before_cursor_execute"
+    sa.event.listen(sync_engine, event, lambda *args: statements.append(args[2]))
+    return statements

@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
@@ -40,6 +39,7 @@ from .apps import create_table
 from .apps import ids
 from .apps import make_app
 from .apps import one_connection
+from .apps import queries_of
 from .apps import write_revision
 from .backends import Backend
 from .backends import by_id
@@ -145,15 +145,6 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 def sessions_with_locks(engine: AnyEngine) -> list[int]:
     rows = execute(engine.url, ADVISORY_LOCKS, engine.url.database)
     return [pid for (pid,) in rows]
-
-
-def queries_of(engine: AnyEngine) -> list[str]:
-    """The statements that SQLAlchemy executes on an engine from now on."""
-    statements: list[str] = []
-    sync_engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-    event = "before_cursor_execute"
-    sa.event.listen(sync_engine, event, lambda *args: statements.append(args[2]))
-    return statements
 
 
 @on_shared_backends

@@ -17,6 +17,7 @@ from .apps import Caller
 from .apps import ids
 from .apps import make_app
 from .apps import one_connection
+from .apps import queries_of
 from .apps import write_revision
 from .backends import Backend
 from .backends import by_id
@@ -260,13 +261,7 @@ async def test_at_head_two_queries_are_enough(
     history = History(tmp_path, engine, caller)
     history.write("pass", "pass")
     await history.alembic.upgrade()
-    statements: list[str] = []
-    sync_engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-
-    @sa.event.listens_for(sync_engine, "before_cursor_execute")
-    def log(conn: Any, cursor: Any, statement: str, *args: Any) -> None:
-        statements.append(statement)
-
+    statements = queries_of(engine)
     assert await history.alembic.upgrade() == []
     assert len(statements) <= 2, statements
 
@@ -279,13 +274,7 @@ async def test_the_update_of_the_version_table_is_compiled_once(
     engine = engine_for(backend)
     history = History(tmp_path, engine, caller)
     history.write(*["pass"] * 20)
-    sync_engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-    statements: list[str] = []
-
-    @sa.event.listens_for(sync_engine, "before_cursor_execute")
-    def log(conn: Any, cursor: Any, statement: str, *args: Any) -> None:
-        statements.append(statement)
-
+    statements = queries_of(engine)
     assert len(await history.alembic.upgrade()) == 20
     updates = [s for s in statements if s.startswith("UPDATE alembic_version")]
     assert len(updates) == 19

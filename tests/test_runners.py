@@ -368,6 +368,17 @@ async def test_no_file_is_opened_on_the_loop(
         assert len(await alembic.revision("a difference")) == 1
 
 
+async def cancel_an_upgrade(site: Site, running: threading.Event) -> None:
+    """Cancel it a moment after a revision has said that it runs."""
+    upgrade = asyncio.create_task(site.alembic.upgrade())
+    await asyncio.to_thread(running.wait)
+    await asyncio.sleep(0.05)
+    upgrade.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await upgrade
+
+
 @on([b for b in ASYNC_BACKENDS if b.database == "postgresql"])
 async def test_a_cancelled_upgrade_is_rolled_back_and_the_pool_is_sound(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path
@@ -378,14 +389,7 @@ async def test_a_cancelled_upgrade_is_rolled_back_and_the_pool_is_sound(
     site.pass_in(running=running)
     sleep = "op.execute('SELECT pg_sleep(60)')"
     site.revision("a2", "a1", f"op.get_context().opts['running'].set()\n{sleep}")
-    upgrade = asyncio.create_task(site.alembic.upgrade())
-    await asyncio.to_thread(running.wait)
-    await asyncio.sleep(0.05)
-    upgrade.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await upgrade
-
+    await cancel_an_upgrade(site, running)
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     assert await tables_in(engine) == set()
     site.revision("a2", "a1", "pass")
@@ -416,14 +420,7 @@ async def test_what_a_revision_does_at_its_end_is_waited_for(
             opts["given_back"].append(True)
         """,
     )
-    upgrade = asyncio.create_task(site.alembic.upgrade())
-    await asyncio.to_thread(running.wait)
-    await asyncio.sleep(0.05)
-    upgrade.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await upgrade
-
+    await cancel_an_upgrade(site, running)
     assert given_back == [True]
     assert site.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
