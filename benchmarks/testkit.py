@@ -171,7 +171,7 @@ def postgresql_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
 def mariadb_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
     import pymysql
 
-    from async_alembic.testing.link import Link
+    from async_alembic.testing.servers.link import Link
 
     link = Link(url)
     record = read_record(link, url.database or "")

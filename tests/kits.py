@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from async_alembic import Alembic
-from async_alembic.testing.databases import FreshDatabase
-from async_alembic.testing.databases import FreshDatabases
+from async_alembic.testing.copying.databases import FreshDatabase
+from async_alembic.testing.copying.databases import FreshDatabases
+from async_alembic.testing.copying.sessions import Session
 from async_alembic.testing.servers.base import PREFIX
-from async_alembic.testing.sessions import Session
 
 from .apps import create_table
 from .apps import Framework

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 
 from async_alembic import Alembic
 from async_alembic import MigrationError
-from async_alembic.environment import Environment
+from async_alembic.migration.environment import Environment
 
 from .apps import AnyEngine
 from .apps import awaited_only

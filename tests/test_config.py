@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
-from async_alembic.config import build_config
-from async_alembic.config import set_defaults
-from async_alembic.config import Settings
+from async_alembic.apps.settings import build_config
+from async_alembic.apps.settings import set_defaults
+from async_alembic.apps.settings import Settings
 
 from .apps import Caller
 from .apps import make_app

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from async_alembic.testing.databases import FreshDatabase
+from async_alembic.testing.copying.databases import FreshDatabase
 from async_alembic.testing.servers.postgresql import PostgreSQLServer
 
 from .apps import write_revision

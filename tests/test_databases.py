@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from async_alembic import Alembic
-from async_alembic.environment import Environment
 from async_alembic.errors import MigrationError
 from async_alembic.errors import NotUpToDateError
 from async_alembic.errors import UnknownRevisionInDatabaseError
+from async_alembic.migration.environment import Environment
 
 from .apps import AnyEngine
 from .apps import blocking_only

@@ -23,9 +23,9 @@ from async_alembic.testing import FreshDatabase
 from async_alembic.testing import History
 from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
-from async_alembic.testing.databases import FreshDatabases
+from async_alembic.testing.copying.databases import FreshDatabases
+from async_alembic.testing.copying.sessions import Session
 from async_alembic.testing.servers.base import PREFIX
-from async_alembic.testing.sessions import Session
 
 from .apps import create_table
 from .apps import make_app

@@ -13,17 +13,17 @@ from types import ModuleType
 
 import pytest
 from alembic.script import ScriptDirectory
+from async_alembic.history.graph.headers import Header
+from async_alembic.history.graph.headers import header_of
+from async_alembic.history.graph.headers import read_header
+from async_alembic.history.graph.listing import Listing
+from async_alembic.history.graph.reading import read_revision
 from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from async_alembic import RevisionFileError
-from async_alembic.headers import Header
-from async_alembic.headers import header_of
-from async_alembic.headers import read_header
-from async_alembic.listing import Listing
-from async_alembic.reading import read_revision
 
 from .apps import Caller
 from .apps import write_revision

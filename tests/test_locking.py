@@ -25,12 +25,12 @@ from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
 from async_alembic import DatabaseError
-from async_alembic import locking
 from async_alembic import LockLostError
 from async_alembic import LockTimeout
 from async_alembic import LockUnavailableError
 from async_alembic.dialects import digest
-from async_alembic.locking import backoff
+from async_alembic.migration import locking
+from async_alembic.migration.locking import backoff
 
 from .apps import AnyEngine
 from .apps import awaited_only

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic.runtime.migration import RevisionStep
 
 from async_alembic import Alembic
-from async_alembic.environment import Environment
 from async_alembic.errors import WaitTimeoutError
+from async_alembic.migration.environment import Environment
 
 from .apps import Caller
 from .apps import Framework

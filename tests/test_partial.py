@@ -14,7 +14,7 @@ from async_alembic import Alembic
 from async_alembic import MigrationError
 from async_alembic import PartialRevision
 from async_alembic import PartialRevisionError
-from async_alembic.environment import Environment
+from async_alembic.migration.environment import Environment
 
 from .apps import AnyEngine
 from .apps import awaited_only

@@ -12,6 +12,11 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 from alembic.script import Script
+from async_alembic.history.graph.targets import names_current
+from async_alembic.history.graph.targets import replace_current
+from async_alembic.history.graph.targets import Target
+from async_alembic.history.graph.targets import to_ids
+from async_alembic.history.graph.targets import to_steps
 from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
@@ -22,11 +27,6 @@ from async_alembic import AsyncAlembicError
 from async_alembic import MultipleHeadsError
 from async_alembic import RevisionError
 from async_alembic import SyncAlembic
-from async_alembic.revisions import names_current
-from async_alembic.revisions import replace_current
-from async_alembic.revisions import Target
-from async_alembic.revisions import to_ids
-from async_alembic.revisions import to_steps
 
 from .apps import make_app
 from .apps import write_revision

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from async_alembic.dialects.postgresql.dialect.splitting import split
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
-
-from async_alembic.dialects.splitting import split
 
 from .servers import PostgresServer
 

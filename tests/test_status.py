@@ -19,7 +19,7 @@ from async_alembic import DatabaseError
 from async_alembic import DatabaseStatus
 from async_alembic import UnknownRevisionInDatabaseError
 from async_alembic import WaitTimeoutError
-from async_alembic.status import Waiting
+from async_alembic.commands.waiting import Waiting
 
 from .apps import AnyEngine
 from .apps import Caller

@@ -31,13 +31,13 @@ from .errors import ScriptLocationError
 from .errors import TargetError
 from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
-from .extension import Alembic
-from .sync import SyncAlembic
+from .extension.awaited import Alembic
+from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
-    from .holders import LockHolder
-    from .partial import PartialRevision
-    from .status import DatabaseStatus
+    from .results import DatabaseStatus
+    from .results import LockHolder
+    from .results import PartialRevision
 
 __all__ = [
     "Alembic",
@@ -73,9 +73,9 @@ __all__ = [
 
 #: What is imported when it is first used, as no app needs it to start.
 _modules = {
-    "DatabaseStatus": "status",
-    "LockHolder": "holders",
-    "PartialRevision": "partial",
+    "DatabaseStatus": "results",
+    "LockHolder": "results",
+    "PartialRevision": "results",
 }
 
 

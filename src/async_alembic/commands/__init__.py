@@ -1,8 +1,8 @@
 """The core: one plain function for each command.
 
-A command is handed a :class:`~async_alembic.environment.Project`, or an
-:class:`~async_alembic.environment.Environment` where it needs the databases, and
-returns data. It knows no event loop, engine or framework, and prints nothing.
+A command is handed a :class:`.Project`, or an :class:`.Environment` where it needs the
+databases, and returns data. It knows no event loop, engine or framework, and prints
+nothing.
 
 The modules are imported when a command is first called, as they import Alembic.
 """

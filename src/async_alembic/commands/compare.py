@@ -8,12 +8,12 @@ import typing as t
 
 from alembic import autogenerate
 
-from ..translation import translated_errors
+from ..errors.from_alembic import translated_errors
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
 
-    from ..environment import Environment
+    from ..migration.environment import Environment
 
 
 @translated_errors()

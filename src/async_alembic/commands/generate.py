@@ -16,8 +16,8 @@ from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..errors import RevisionError
-from ..revisions import to_ids
-from ..translation import translated_errors
+from ..errors.from_alembic import translated_errors
+from ..history.targets import to_ids
 from .compare import pausing
 from .naming import name_constraints
 from .ordering import Changes
@@ -26,10 +26,10 @@ from .ordering import put_in_order
 if t.TYPE_CHECKING:
     from alembic.config import Config
 
-    from ..config import Settings
-    from ..environment import Environment
-    from ..project import Project
-    from ..revisions import Target
+    from ..apps.project import Project
+    from ..apps.settings import Settings
+    from ..history.targets import Target
+    from ..migration.environment import Environment
 
 
 @dataclasses.dataclass(frozen=True)

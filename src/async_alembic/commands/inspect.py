@@ -7,20 +7,20 @@ import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..revisions import replace_current
-from ..status import check_known
-from ..status import DatabaseStatus
-from ..translation import translated_errors
+from ..errors.from_alembic import translated_errors
+from ..history.targets import replace_current
+from ..results import DatabaseStatus
+from .waiting import check_known
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
 
-    from ..environment import Environment
-    from ..project import Project
-    from ..revisions import Target
-    from ..scripts import Scripts
-    from ..status import State
+    from ..apps.project import Project
+    from ..history.scripts import Scripts
+    from ..history.targets import Target
+    from ..migration.environment import Environment
+    from ..results import State
 
 T = t.TypeVar("T")
 

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import collections.abc as c
-import dataclasses
 import time
 import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..environment import Watch
 from ..errors import LockLostError
 from ..errors import MigrationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..errors import RevisionNotFoundError
-from ..revisions import to_ids
-from ..revisions import to_steps
-from ..translation import translated_errors
+from ..errors.from_alembic import translated_errors
+from ..history.targets import to_ids
+from ..history.targets import to_steps
+from ..migration.environment import Watch
+from ..migration.retries import take_turn
+from ..results import Progress
 from .partial import find_partial
 from .partial import forget_partial
 from .partial import has_partial
 from .partial import keep_partial
 from .partial import refuse_partial
-from .turns import take_turn
 
 if t.TYPE_CHECKING:
     from alembic.operations import Operations
@@ -31,34 +31,14 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
-    from ..environment import Environment
-    from ..environment import Steps
-    from ..partial import PartialRevision
-    from ..revisions import StepTarget
-    from ..revisions import Target
+    from ..history.targets import StepTarget
+    from ..history.targets import Target
+    from ..migration.environment import Environment
+    from ..migration.environment import Steps
+    from ..results import PartialRevision
+    from ..results import Report
 
 T = t.TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """A revision that is being applied, or was.
-
-    :param database: The name of the database.
-    :param several: Whether there are other databases.
-    :param script: The revision.
-    :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param seconds: How long it took, or ``None`` when it begins.
-    """
-
-    database: str
-    several: bool
-    script: Script
-    direction: str
-    seconds: float | None = None
-
-
-Report: t.TypeAlias = c.Callable[[Progress], None]
 
 
 @translated_errors()

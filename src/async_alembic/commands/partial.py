@@ -10,13 +10,13 @@ from alembic.util import to_tuple
 from ..dialects import is_usable
 from ..errors import first_line
 from ..errors import PartialRevisionError
-from ..locking import log
-from ..partial import PartialRevision
+from ..migration.locking import log
+from ..results import PartialRevision
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ..environment import Environment
+    from ..migration.environment import Environment
 
 
 def refuse_partial(

@@ -14,11 +14,11 @@ from .base import Interruption as Interruption
 from .base import is_usable as is_usable
 from .base import Migration as Migration
 from .base import SessionLock as SessionLock
-from .mysql import MySQL
-from .names import foreign_key_name as foreign_key_name
-from .names import unique_name as unique_name
-from .postgresql import PostgreSQL
-from .sqlite import SQLite
+from .constraint_names import foreign_key_name as foreign_key_name
+from .constraint_names import unique_name as unique_name
+from .mysql.dialect import MySQL
+from .postgresql.dialect import PostgreSQL
+from .sqlite.dialect import SQLite
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

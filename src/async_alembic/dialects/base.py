@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..errors import first_line
-from ..holders import LockHolder
-from .defaults import Defaults
+from ..results import LockHolder
+from .server_defaults import Defaults
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations

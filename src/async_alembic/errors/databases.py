@@ -8,8 +8,8 @@ from .base import AsyncAlembicError
 from .base import first_line
 
 if t.TYPE_CHECKING:
-    from ..holders import LockHolder
-    from ..partial import PartialRevision
+    from ..results import LockHolder
+    from ..results import PartialRevision
 
 
 class DatabaseError(AsyncAlembicError):

@@ -9,7 +9,7 @@ from .base import AsyncAlembicError
 if t.TYPE_CHECKING:
     import collections.abc as c
 
-    from ..holders import LockHolder
+    from ..results import LockHolder
 
 
 class LockTimeout(AsyncAlembicError, TimeoutError):

@@ -12,7 +12,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from .assertions import assert_models_match as assert_models_match
     from .checks.walks import RevisionData as RevisionData
-    from .databases import FreshDatabase as FreshDatabase
+    from .copying.databases import FreshDatabase as FreshDatabase
     from .fresh import fresh_database as fresh_database
     from .histories import History as History
     from .leaks import no_leaks as no_leaks

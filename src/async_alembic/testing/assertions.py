@@ -5,11 +5,11 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
-from ..sync import SyncAlembic
+from ..extension.blocking import SyncAlembic
 from .checks import models
 
 if t.TYPE_CHECKING:
-    from ..extension import Alembic
+    from ..extension.awaited import Alembic
 
 
 @t.overload

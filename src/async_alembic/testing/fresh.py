@@ -9,14 +9,14 @@ import typing as t
 from uuid import uuid4
 
 from ..errors import FreshDatabaseError
-from ..runners.direct import loop_is_running
-from .databases import FreshDatabase
-from .sessions import Session
+from ..running.direct import loop_is_running
+from .copying.databases import FreshDatabase
+from .copying.sessions import Session
 
 if t.TYPE_CHECKING:
-    from ..revisions import StepTarget
-    from .places import Urls
-    from .subjects import Factory
+    from ..history.targets import StepTarget
+    from .apps import Factory
+    from .copying.places import Urls
 
 _lock = threading.Lock()
 

@@ -17,16 +17,16 @@ from .checks import Impossible
 from .checks import models
 from .checks import offline
 from .checks import walks
+from .checks.releases import export_release
+from .checks.schemas import differences
 from .checks.walks import RevisionData
-from .releases import export_release
-from .schemas import differences
 
 if t.TYPE_CHECKING:
-    from ..revisions import StepTarget
-    from ..scripts import Scripts
-    from .databases import FreshDatabase
-    from .schemas import Schema
-    from .subjects import Subject
+    from ..history.scripts import Scripts
+    from ..history.targets import StepTarget
+    from .apps import Subject
+    from .checks.schemas import Schema
+    from .copying.databases import FreshDatabase
 
 P = t.ParamSpec("P")
 

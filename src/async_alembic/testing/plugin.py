@@ -16,13 +16,13 @@ from uuid import uuid4
 import pytest
 
 if t.TYPE_CHECKING:
-    from ..revisions import StepTarget
+    from ..history.targets import StepTarget
+    from .apps import Factory
     from .checks.walks import RevisionData
-    from .databases import FreshDatabase
+    from .copying.databases import FreshDatabase
+    from .copying.places import Urls
+    from .copying.sessions import Session
     from .histories import History
-    from .places import Urls
-    from .sessions import Session
-    from .subjects import Factory
 
     Make: t.TypeAlias = c.Callable[..., FreshDatabase]
 
@@ -105,7 +105,7 @@ def make_fresh_database(
 
 def _session_of(config: pytest.Config) -> Session:
     if _session not in config.stash:
-        from .sessions import Session
+        from .copying.sessions import Session
 
         # The same for all workers of pytest-xdist.
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)

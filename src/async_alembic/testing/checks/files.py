@@ -13,7 +13,7 @@ from .failures import CheckFailedError
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ...scripts import Scripts
+    from ...history.scripts import Scripts
 
 
 def has_one_head(scripts: Scripts) -> None:

@@ -8,8 +8,8 @@ from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 
-from ... import isolation
 from ...errors import first_line
+from ...migration import op_per_task as isolation
 from ..servers.objects import execute_as_is
 from .failures import CheckFailedError
 from .failures import Impossible
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
 
-    from ...environment import Environment
+    from ...migration.environment import Environment
 
 _TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "START TRANSACTION", "BEGIN TRANSACTION"}
 

@@ -11,15 +11,15 @@ from alembic.runtime.migration import MigrationStep
 
 from ...commands import migrate
 from ...errors import first_line
-from ..schemas import differences
-from ..schemas import Schema
-from ..schemas import SchemaReader
 from .failures import CheckFailedError
+from .schemas import differences
+from .schemas import Schema
+from .schemas import SchemaReader
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ...environment import Environment
+    from ...migration.environment import Environment
 
 #: Rows by the names of their tables, or what is called with a connection.
 Rows: t.TypeAlias = (

@@ -6,9 +6,9 @@ import typing as t
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import FreshDatabaseError
-from ..link import Link
 from .base import PREFIX
 from .base import Server
+from .link import Link
 from .mysql_record import read_record
 
 if t.TYPE_CHECKING:

@@ -6,7 +6,7 @@ import collections.abc as c
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ..link import Link
+    from .link import Link
 
 #: How the server shows each kind, and which columns have the mode and the text.
 _COLUMNS = {

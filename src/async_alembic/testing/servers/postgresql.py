@@ -4,9 +4,9 @@ import time
 import typing as t
 
 from ...errors import FreshDatabaseError
-from ..link import Link
 from .base import PREFIX
 from .base import Server
+from .link import Link
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -1,0 +1,256 @@
+"""Which databases are meant: engines and metadata, from the constructor's arguments,
+the app's SQLAlchemy extension, or the config. Nothing connects here.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import async_engine_from_config
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..errors import ConfigurationError
+from ..errors import TargetError
+from .engines import BOUND_POOLS
+
+if t.TYPE_CHECKING:
+    from flask.sansio.app import App
+
+    from .engines import Engines
+
+Metadata: t.TypeAlias = "sa.MetaData | list[sa.MetaData]"
+Metadatas: t.TypeAlias = "Metadata | dict[str, sa.MetaData | list[sa.MetaData]]"
+AnyEngine: t.TypeAlias = sa.Engine | AsyncEngine
+EngineMap: t.TypeAlias = (
+    dict[str, sa.Engine] | dict[str, AsyncEngine] | dict[str, AnyEngine]
+)
+EngineSource: t.TypeAlias = (
+    AnyEngine | EngineMap | c.Callable[[], AnyEngine | EngineMap]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Targets:
+    """The databases to migrate, by their names.
+
+    :param metadatas: The metadata of each.
+    :param engines: The engine of each; all of one kind.
+    """
+
+    metadatas: dict[str, Metadata]
+    engines: Engines
+
+
+def find_targets(
+    app: App,
+    metadatas: Metadatas | None,
+    engines: EngineSource | None,
+    url: str | None,
+    prefer_async: bool,
+) -> Targets:
+    """Find the databases of an app.
+
+    :param app: The app.
+    :param metadatas: One metadata, a list, or a dict of these, if the constructor was
+        given any.
+    :param engines: One engine, a dict of engines, or a callable that returns these, if
+        the constructor was given any.
+    :param url: The URL of the config, if it has one.
+    :param prefer_async: Whether to take the async engines of an extension that has
+        both kinds.
+    :raises TargetError: If engines or metadata are missing, or do not match.
+    """
+    named_metadatas = find_metadatas(app, metadatas)
+
+    if not named_metadatas:
+        raise TargetError(
+            "When not using Flask-SQLAlchemy or Advanced Alchemy, pass 'metadatas' when"
+            " creating the Alembic extension."
+        )
+
+    if callable(engines):
+        named_engines = _by_name(engines() or {})
+
+        if not named_engines:
+            raise TargetError(
+                "The callable passed as 'engines' returned none. Call the method after"
+                " the engines were made, such as later in the startup hook."
+            )
+    else:
+        named_engines = _by_name(
+            engines or _extension_engines(app, prefer_async) or _config_engine(app, url)
+        )
+
+    if not named_engines:
+        raise TargetError(
+            "Either use Flask-SQLAlchemy(-Lite) or Advanced Alchemy with engines"
+            " configured, or pass 'engines' when creating the Alembic extension, or set"
+            " app.config['ALEMBIC']['sqlalchemy.url']."
+        )
+
+    if engines is not None:
+        _check_metadatas(named_metadatas, named_engines)
+
+    return _match(named_metadatas, named_engines)
+
+
+def find_metadatas(app: App, metadatas: Metadatas | None) -> dict[str, Metadata]:
+    """Find the metadata of each database of an app; none if there is none yet.
+
+    :param app: The app.
+    :param metadatas: What the constructor was given.
+    """
+    return _by_name(metadatas or _extension_metadata(app))
+
+
+def _by_name(value: t.Any) -> dict[str, t.Any]:
+    if not isinstance(value, c.Mapping):
+        return {"default": value}
+
+    # Flask-SQLAlchemy names its default database None.
+    return {"default" if name is None else name: v for name, v in value.items()}
+
+
+def _check_metadatas(
+    metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]
+) -> None:
+    # An extension can have engines that are not migrated.
+    if len(engines) > 1 and (unused := engines.keys() - metadatas.keys()):
+        names = ", ".join(f"'{name}'" for name in sorted(unused))
+        raise TargetError(
+            f"Missing metadata for the engines {names}. Every key of 'engines' needs"
+            " one in 'metadatas', which may be empty."
+        )
+
+
+def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Targets:
+    if "default" not in metadatas and len(metadatas) == len(engines) == 1:
+        # One database needs no name.
+        engines = dict(zip(metadatas, engines.values(), strict=True))
+
+    if "" in metadatas and "" not in engines and "default" in engines:
+        # Flask-Migrate's revisions of several databases name the default one "".
+        engines = {**engines, "": engines["default"]}
+
+    if missing := metadatas.keys() - engines.keys():
+        plural = "config" if len(missing) == 1 else "configs"
+        names = ", ".join(f"'{name}'" for name in sorted(missing))
+        raise TargetError(
+            f"Missing engine {plural} for {names}. Every key of 'metadatas' needs an"
+            f" engine; there are engines for"
+            f" {', '.join(repr(name) for name in engines)}."
+        )
+
+    used = {name: engines[name] for name in metadatas}
+
+    for name, engine in used.items():
+        if not isinstance(engine, (sa.Engine, AsyncEngine)):
+            raise TargetError(
+                f"The engine '{name}' must be an Engine or an AsyncEngine, not"
+                f" {type(engine).__name__}."
+            )
+
+        if isinstance(engine, sa.Engine) and engine.dialect.is_async:
+            raise TargetError(
+                f"The engine '{name}' has an async driver, but is no AsyncEngine. Pass"
+                " what 'create_async_engine' returns."
+            )
+
+    if len({isinstance(engine, AsyncEngine) for engine in used.values()}) > 1:
+        raise TargetError(
+            "The engines must be of one kind. Make all of them with 'create_engine', or"
+            " all of them with 'create_async_engine'."
+        )
+
+    if len({id(engine) for engine in used.values()}) < len(used):
+        raise TargetError(
+            "Two names share one engine, and so one version table. Give one name a list"
+            " with the metadata of both."
+        )
+
+    return Targets(metadatas, t.cast("Engines", used))
+
+
+def _extension_metadata(app: App) -> t.Any:
+    extension: t.Any = app.extensions.get("sqlalchemy")
+
+    # Flask-SQLAlchemy; Flask-SQLAlchemy-Lite has none.
+    if hasattr(extension, "metadata"):
+        return extension.metadata
+
+    return {
+        config.bind_key or "default": config.metadata
+        for config in _advanced_alchemy_configs(app)
+    }
+
+
+def _extension_engines(app: App, prefer_async: bool) -> dict[str, AnyEngine]:
+    extension: t.Any = app.extensions.get("sqlalchemy")
+
+    # The public properties of both extensions need Flask's app context, which Quart
+    # does not have, and which cannot be entered everywhere.
+    if hasattr(extension, "_app_state"):
+        # Flask-SQLAlchemy-Lite.
+        state = extension._app_state[app]
+        kinds = [state.engines, state.async_engines]
+        return next(filter(None, reversed(kinds) if prefer_async else kinds), {})
+
+    if hasattr(extension, "_app_engines"):
+        # Flask-SQLAlchemy.
+        return _by_name(extension._app_engines[app])
+
+    return {
+        config.bind_key or "default": config.get_engine()
+        for config in _advanced_alchemy_configs(app)
+    }
+
+
+def _advanced_alchemy_configs(app: App) -> c.Sequence[t.Any]:
+    extension = app.extensions.get("advanced_alchemy")
+    return extension.config if extension is not None else ()
+
+
+def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
+    """The engine that ``sqlalchemy.url`` and its like in ``ALEMBIC`` describe."""
+    if url is None:
+        return {}
+
+    options = {
+        key: value
+        for key, value in app.config["ALEMBIC"].items()
+        if key.startswith("sqlalchemy.")
+    }
+
+    try:
+        options["sqlalchemy.url"] = parsed = sa.make_url(url)
+        dialect: t.Any = parsed.get_dialect()
+
+        if not issubclass(dialect.get_pool_class(parsed), BOUND_POOLS):
+            # An app that has no engine has no use for connections in between.
+            options.setdefault("sqlalchemy.poolclass", sa.NullPool)
+
+        if dialect.is_async:
+            return {"default": async_engine_from_config(options)}
+
+        return {"default": sa.engine_from_config(options)}
+    except (exc.ArgumentError, ImportError, ValueError) as e:
+        # Not from the error, whose text can have the password in it.
+        raise ConfigurationError(
+            "app.config['ALEMBIC']['sqlalchemy.url'] cannot be used:"
+            f" {_reason(e)}. It must look like 'postgresql+asyncpg://user@host/name',"
+            " and its driver must be installed."
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, exc.NoSuchModuleError):
+        return f"there is no dialect for it ({error})".rstrip(".")
+
+    if isinstance(error, ImportError):
+        return f"{error}".rstrip(".")
+
+    return "it is no database URL"

@@ -1,0 +1,29 @@
+"""The files of one app's migrations, and its settings."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import typing as t
+
+if t.TYPE_CHECKING:
+    from alembic.config import Config
+
+    from ..history.scripts import Scripts
+    from .settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """The files of one app's migrations.
+
+    :param settings: The app's settings.
+    :param config: Alembic's config made of them.
+    :param scripts: The script directory.
+    :param rev_id: Makes an id for a new revision.
+    """
+
+    settings: Settings
+    config: Config
+    scripts: Scripts
+    rev_id: c.Callable[[], str]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import re
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ...errors import ConfigurationError
+from ...errors import first_line
+from ...errors import LockUnavailableError
+from ...results import LockHolder
+from ..base import Dialect
+from ..base import digest
+from ..base import find_session
+from ..base import Interruption
+from ..base import Migration
+from ..base import SessionLock
+from ..base import Setting
+from ..base import Wait
+from ..server_defaults import Defaults
+from .binding import bound_as_on_pymysql
+from .half_applied import MySQLMigration
+
+#: "Lock wait timeout exceeded" and "Deadlock found"
+#: (https://mariadb.com/kb/en/mariadb-error-codes/).
+_BLOCKED = {1205, 1213}
+#: The longest that a server takes, a year.
+_longest_timeout = 31_536_000
+
+_columns = (
+    "id AS pid, user AS application_name, host AS address,"
+    " UTC_TIMESTAMP() - INTERVAL time SECOND AS since, info AS query"
+)
+#: The session of this database that has been at it for longest, preferring those in a
+#: transaction. Sees those of other users where it may.
+_blocker = sa.text(
+    f"SELECT {_columns} FROM information_schema.processlist"
+    " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    " ORDER BY id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
+    " DESC, time DESC LIMIT 1"
+)
+_blocker_without_privilege = sa.text(
+    f"SELECT {_columns} FROM information_schema.processlist"
+    " WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT 1"
+)
+
+
+class MySQL(Dialect):
+    """Locks are named and belong to a session, so that the commits which DDL implies do
+    not end them (https://mariadb.com/kb/en/get_lock/).
+    """
+
+    is_atomic = False
+    defaults: t.ClassVar[Defaults] = Defaults(
+        backslashes=True,
+        synonyms={
+            "current_timestamp": "current_timestamp()",
+            "now()": "current_timestamp()",
+            "false": "0",
+            "true": "1",
+        },
+    )
+
+    @contextlib.contextmanager
+    def migrating(
+        self, connection: sa.Connection, wait: Wait | None
+    ) -> c.Iterator[Migration]:
+        migration = MySQLMigration(connection)
+
+        with (
+            super().migrating(connection, wait),
+            bound_as_on_pymysql(connection),
+            migration.listening(),
+        ):
+            yield migration
+
+    def lock_key(
+        self, connection: sa.Connection, schema: str | None, table: str
+    ) -> str | None:
+        # A schema is a database here.
+        return digest(schema or connection.scalar(sa.text("SELECT DATABASE()")), table)
+
+    def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
+        return NamedLock(connection, key)
+
+    def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
+        if not re.fullmatch(r"\w+", name):
+            raise ConfigurationError(
+                f"app.config['ALEMBIC_SESSION']['{name}'] is no name of a setting."
+                " Correct it; 'SHOW VARIABLES' lists what there is."
+            )
+
+        value: Setting | None = connection.scalar(sa.text(f"SELECT @@SESSION.{name}"))
+        return value
+
+    def set_setting(
+        self, connection: sa.Connection, name: str, value: Setting | None
+    ) -> None:
+        connection.execute(sa.text(f"SET SESSION {name} = :value"), {"value": value})
+
+    def is_blocked(self, error: BaseException) -> bool:
+        return bool(error.args) and error.args[0] in _BLOCKED
+
+    def blocker(
+        self, connection: sa.Connection, statement: str | None
+    ) -> LockHolder | None:
+        try:
+            return find_session(connection, _blocker, {})
+        except DBAPIError:
+            return find_session(connection, _blocker_without_privilege, {})
+
+    def interruption(self, connection: sa.Connection) -> Interruption:
+        driver_connection: t.Any = connection.connection.driver_connection
+
+        # Not every driver knows it.
+        if not hasattr(driver_connection, "thread_id"):
+            return Interruption()
+
+        return Interruption(statement=f"KILL QUERY {driver_connection.thread_id()}")
+
+
+class NamedLock(SessionLock):
+    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT GET_LOCK(:name, 0), CONNECTION_ID()"
+    )
+    release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
+    session_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT IS_USED_LOCK(:name)")
+    holder_statement: t.ClassVar[sa.TextClause] = sa.text(
+        f"SELECT {_columns} FROM information_schema.processlist"
+        " WHERE id = IS_USED_LOCK(:name)"
+    )
+
+    @property
+    def parameters(self) -> dict[str, t.Any]:
+        return {"name": f"async_alembic:{self._key}"}
+
+    def prepare(self, other: sa.Connection) -> None:
+        found = self._connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'")
+
+        if found.all() == [("wsrep_on", "ON")]:
+            raise LockUnavailableError(
+                "the server is part of a Galera cluster, where each node has locks of"
+                " its own"
+            )
+
+        self._connection.exec_driver_sql(
+            f"SET SESSION wait_timeout = {_longest_timeout}"
+        )
+
+    def take(self) -> bool:
+        try:
+            return super().take()
+        except DBAPIError as e:
+            if e.connection_invalidated:
+                raise
+
+            # As versions of Galera do, which have no such locks at all.
+            raise LockUnavailableError(first_line(e)) from e

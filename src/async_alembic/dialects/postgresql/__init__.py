@@ -1,0 +1,1 @@
+"""PostgreSQL, by asyncpg, psycopg and psycopg2."""

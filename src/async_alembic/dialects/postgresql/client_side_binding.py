@@ -1,0 +1,170 @@
+"""Binding parameters on the client, as psycopg2 does.
+
+A server that is sent a statement and its parameters apart takes one statement at a
+time, and must know the type of each parameter beforehand. Revisions that were written
+for psycopg2 rely on neither: what they send is one text with literals in it, which is
+read as a whole. So does what is here, on drivers that otherwise bind on the server.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import copy
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.types import NullType
+from sqlalchemy.util import memoized_property
+
+from ..base import is_usable
+from .asyncpg import AsyncpgBinding
+from .untyped import Untyped
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
+
+#: Asked how it renders; its driver need not be there.
+_psycopg2: Dialect = t.cast("t.Any", PGDialect_psycopg2)()
+
+
+@contextlib.contextmanager
+def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
+    """Bind the parameters of whatever a connection executes on the client.
+
+    :param connection: A connection of any driver; one that does so anyway is left as it
+        is.
+    """
+    native = connection.dialect
+    bind = _binds.get(native.driver)
+
+    if bind is None:
+        yield
+        return
+
+    with bind(connection):
+        try:
+            yield
+        finally:
+            connection.dialect = native
+
+
+def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | None:
+    """What to write instead of what was executed past SQLAlchemy.
+
+    :param error: What has failed; if it was that, it is an error of the driver itself.
+    """
+    driver = connection.dialect.driver
+    is_of_driver = isinstance(error, connection.dialect.loaded_dbapi.Error)
+    misses = isinstance(error, AttributeError) and "cursor" in repr(error.obj)
+
+    if driver in _binds and (is_of_driver or misses):
+        return (
+            f"A cursor of {driver} is not one of psycopg2: write op.get_bind().execute("
+            "sa.text('... :x'), {'x': ...}), or op.bulk_insert() for many rows"
+        )
+
+    return None
+
+
+def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
+    """A copy that renders parameters as psycopg2's does, mostly without their types."""
+    copied: t.Any = copy.copy(dialect)
+
+    for name in [*vars(copied)]:
+        # What it remembers was made for the other way to bind.
+        if isinstance(getattr(type(copied), name, None), memoized_property):
+            del vars(copied)[name]
+
+    copied.bind_typing = _psycopg2.bind_typing
+    copied.statement_compiler = _with_casts_of_psycopg2(copied.statement_compiler)
+    copied.paramstyle = "pyformat"
+    copied.positional = False
+    copied.colspecs = {**_without_casting_types(copied.colspecs), NullType: Untyped}
+    copied.identifier_preparer = copied.preparer(copied)
+    copied.type_compiler_instance = copied.type_compiler_cls(copied)
+    return t.cast("Dialect", copied)
+
+
+def _without_casting_types(
+    colspecs: c.Mapping[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]],
+) -> dict[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]]:
+    """Leave out the types that a dialect has only to render casts. What asks it for a
+    type, such as ``Text`` or ``TIMESTAMP(precision=2)``, would get them instead.
+    """
+    kept = {}
+
+    for type_, own in colspecs.items():
+        names = {name for name in vars(own) if not name.startswith("__")}
+
+        if names - {"render_bind_cast"}:
+            kept[type_] = own
+        elif type_ in _psycopg2.colspecs:
+            kept[type_] = _psycopg2.colspecs[type_]
+
+    return kept
+
+
+def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
+    class ClientCompiler(compiler):  # type: ignore[misc, valid-type]
+        def render_bind_cast(
+            self,
+            type_: TypeEngine[t.Any],
+            dbapi_type: TypeEngine[t.Any],
+            sqltext: str,
+        ) -> str:
+            if type_.dialect_impl(_psycopg2).render_bind_cast:
+                return t.cast(
+                    "str", super().render_bind_cast(type_, dbapi_type, sqltext)
+                )
+
+            return sqltext
+
+    return ClientCompiler
+
+
+@contextlib.contextmanager
+def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
+    from .psycopg import cursor_factory_of
+
+    driver_connection: t.Any = connection.connection.driver_connection
+    adapted: t.Any = connection.connection.dbapi_connection
+    factory, autocommit = driver_connection.cursor_factory, adapted.autocommit
+
+    def begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
+
+        if options.get("isolation_level") != "AUTOCOMMIT":
+            # A cursor has turned it on when a transaction was left.
+            adapted.autocommit = autocommit
+
+    driver_connection.cursor_factory = cursor_factory_of(driver_connection)
+    connection.dialect = _bound_as_on_psycopg2(connection.dialect)
+    event.listen(connection, "begin", begin)
+
+    try:
+        yield
+    finally:
+        event.remove(connection, "begin", begin)
+
+        if is_usable(connection):
+            driver_connection.cursor_factory = factory
+            connection.rollback()
+            # SQLAlchemy holds a transaction for done whose commit has failed.
+            adapted.rollback()
+            adapted.autocommit = autocommit
+
+
+@contextlib.contextmanager
+def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
+    binding = AsyncpgBinding(connection)
+
+    with binding.installed(_bound_as_on_psycopg2(connection.dialect)):
+        yield
+
+
+_binds = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}

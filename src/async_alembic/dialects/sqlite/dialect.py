@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import re
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from ...errors import ConfigurationError
+from ...results import LockHolder
+from ..base import Batch
+from ..base import Block
+from ..base import Dialect
+from ..base import Interruption
+from ..base import is_usable
+from ..base import Migration
+from ..base import Setting
+from ..base import Wait
+from .aiosqlite import few_turns
+from .batch import Recreation
+from .driver import end_transaction
+from .driver import execute
+from .driver import in_transaction
+from .driver import pragma
+from .file_locks import find_holder
+from .foreign_keys import find_error
+from .foreign_keys import find_violations
+from .foreign_keys import Violation
+
+if t.TYPE_CHECKING:
+    from alembic.operations import BatchOperations
+
+#: The primary codes SQLITE_BUSY and SQLITE_LOCKED (https://www.sqlite.org/rescode.html).
+_BLOCKED = {5, 6}
+#: Where a writer and a reader have locked the file
+#: (https://www.sqlite.org/src/file/src/os.h), and a writer its index in WAL mode
+#: (https://www.sqlite.org/walformat.html, section 2.3).
+_WRITER = range(0x40000000, 0x40000003)
+_READER = range(0x40000002, 0x40000200)
+_WAL_WRITER = range(120, 121)
+
+_begins = re.compile(
+    r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*",
+    re.IGNORECASE,
+)
+_needs_no_transaction = re.compile(
+    r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
+    re.IGNORECASE,
+)
+_creates = re.compile(
+    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
+    re.IGNORECASE,
+)
+
+
+class SQLite(Dialect):
+    """SQLite rolls DDL back like anything else, if a transaction was begun.
+
+    ``sqlite3`` begins one before DML only, so that a migration which fails half-way
+    would stay half applied (https://docs.python.org/3/library/sqlite3.html,
+    "Transaction control"). Foreign keys cannot be turned off inside of a transaction,
+    and dropping a parent table, as batch migrations do, deletes its children while
+    they are on (https://www.sqlite.org/lang_altertable.html, section 7).
+
+    There is one writer at a time, so that the transaction keeps other migrators out.
+    """
+
+    transactional_ddl: bool | None = True
+    needs_batch: bool = True
+
+    @contextlib.contextmanager
+    def migrating(
+        self, connection: sa.Connection, wait: Wait | None
+    ) -> c.Iterator[Migration]:
+        """Begin a real transaction where SQLAlchemy begins one. Foreign keys, if they
+        are enforced, are off until the end, and checked before each commit.
+
+        :param connection: A connection that is not in a transaction.
+        :param wait: Waits until no other one is writing.
+        """
+        is_always_open = in_transaction(connection)
+        enforced = pragma(connection, "foreign_keys") == [(1,)]
+        migration = SQLiteMigration(connection, wait, enforced)
+
+        try:
+            if enforced:
+                end_transaction(connection)
+                pragma(connection, "foreign_keys=OFF")
+
+            with migration.listening(), few_turns(connection):
+                migration.begin()
+                yield migration
+        finally:
+            if is_usable(connection):
+                try:
+                    _leave(connection, enforced, is_always_open)
+                except BaseException:
+                    # Whoever gets it next must not find it half put back.
+                    connection.invalidate()
+                    raise
+
+    def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
+        found = pragma(connection, name) if re.fullmatch(r"\w+", name) else []
+
+        if not found:
+            raise ConfigurationError(
+                f"app.config['ALEMBIC_SESSION']['{name}'] is no PRAGMA with a value."
+                " Correct the name."
+            )
+
+        value: Setting | None = found[0][0]
+        return value
+
+    def set_setting(
+        self, connection: sa.Connection, name: str, value: Setting | None
+    ) -> None:
+        text = str(value).replace("'", "''")
+        pragma(connection, f"{name}='{text}'")
+
+    def _put_back(
+        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
+    ) -> None:
+        for name, value in before.items():
+            self.set_setting(connection, name, value)
+
+    def _give_up(
+        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
+    ) -> None:
+        # A database in memory would go with its connection.
+        if is_usable(connection):
+            self._put_back(connection, before)
+
+    def is_blocked(self, error: BaseException) -> bool:
+        return _is_blocked(error)
+
+    def blocker(
+        self, connection: sa.Connection, statement: str | None
+    ) -> LockHolder | None:
+        return _find_blocker(connection)
+
+    def interruption(self, connection: sa.Connection) -> Interruption:
+        driver_connection: t.Any = connection.connection.driver_connection
+        return Interruption(driver_connection.interrupt)
+
+
+class SQLiteMigration(Migration):
+    """Transactions of which each is the only one that writes, from its begin.
+
+    :param connection: A connection that is not in a transaction.
+    :param wait: Waits until no other one is writing.
+    :param check_keys: Whether to check foreign keys before each commit.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, wait: Wait | None, check_keys: bool
+    ) -> None:
+        super().__init__(connection)
+        self._wait = wait
+        self._check_keys = check_keys
+        self._violations: list[Violation] | None = None
+        self._is_begun = False
+        self._is_in_block = False
+        self._version: object = None
+        #: The names of triggers and indexes that Alembic alone would have lost.
+        self._put_back: set[str] = set()
+
+    @contextlib.contextmanager
+    def listening(self) -> c.Iterator[None]:
+        """Begin each transaction of the connection, and check it before its end."""
+        listeners: list[tuple[str, c.Callable[..., t.Any], dict[str, bool]]] = [
+            ("before_cursor_execute", self._before_statement, {"retval": True}),
+            ("commit", self._before_commit, {}),
+            ("rollback", self._before_rollback, {}),
+        ]
+
+        for name, listener, options in listeners:
+            event.listen(self._connection, name, listener, **options)
+
+        try:
+            yield
+        finally:
+            for name, listener, _ in listeners:
+                event.remove(self._connection, name, listener)
+
+    def begin(self) -> None:
+        end_transaction(self._connection)
+
+        if self._wait is None:
+            execute(self._connection, "BEGIN IMMEDIATE")
+        else:
+            # SQLite itself would wait without listening to anyone.
+            [(timeout,)] = pragma(self._connection, "busy_timeout")
+            pragma(self._connection, "busy_timeout=0")
+
+            try:
+                self._wait(self._try_to_begin, lambda: _find_blocker(self._connection))
+            finally:
+                pragma(self._connection, f"busy_timeout={timeout}")
+
+        self._is_begun = True
+
+        if self._check_keys and self._violations is None:
+            self._violations = find_violations(self._connection)
+
+    def goes_on(self) -> bool:
+        if self._is_begun:
+            return True
+
+        before = self._version
+        self.begin()
+        # It changes when another connection has committed
+        # (https://www.sqlite.org/pragma.html#pragma_data_version).
+        [self._version] = pragma(self._connection, "data_version")
+        return self._version == before
+
+    @contextlib.contextmanager
+    def autocommit_block(self, block: Block) -> c.Iterator[None]:
+        """Stay in the transaction, as all but a few statements can be part of it. To
+        leave it would let other migrators in, half-way through a revision.
+        """
+        self._is_in_block = True
+
+        try:
+            yield
+        finally:
+            self._is_in_block = False
+
+    @contextlib.contextmanager
+    def batch_alter_table(
+        self, batch: Batch, table_name: str, *args: t.Any, **kwargs: t.Any
+    ) -> c.Iterator[BatchOperations]:
+        """Lose nothing of a table that is made anew."""
+        with contextlib.ExitStack() as stack:
+            operations = stack.enter_context(batch(table_name, *args, **kwargs))
+            yield operations
+            recreation = Recreation.of(self._connection, operations.impl)
+
+            if recreation is not None:
+                with recreation.keeping() as names:
+                    stack.close()
+
+                self._put_back |= names
+
+    def _try_to_begin(self) -> bool:
+        try:
+            execute(self._connection, "BEGIN IMMEDIATE")
+        except DBAPIError as e:
+            if e.orig is not None and _is_blocked(e.orig):
+                return False
+
+            raise
+
+        return True
+
+    def _before_statement(
+        self,
+        connection: sa.Connection,
+        cursor: object,
+        statement: str,
+        parameters: t.Any,
+        context: object,
+        executemany: bool,
+    ) -> tuple[str, t.Any]:
+        """Begin a transaction before a statement that would run outside of one.
+
+        Not when SQLAlchemy begins one: whether the app's engine has a listener that
+        begins one itself is not known then.
+        """
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return statement, parameters
+
+        if self._is_in_block and _needs_no_transaction.match(statement):
+            if self._is_begun:
+                self._before_commit(connection)
+                execute(connection, "COMMIT")
+
+            return statement, parameters
+
+        if not self._is_begun:
+            self.begin()
+
+        if _begins.fullmatch(statement):
+            return "SELECT 1", parameters
+
+        if self._put_back and (match := _creates.match(statement)):
+            self._make_room(connection, match)
+
+        return statement, parameters
+
+    def _make_room(self, connection: sa.Connection, creates: re.Match[str]) -> None:
+        """Let a revision create by itself what Alembic alone would have lost."""
+        name = creates["name"].strip('"').lower()
+
+        if name in self._put_back:
+            self._put_back.discard(name)
+            execute(
+                connection,
+                f"DROP {creates['kind']} IF EXISTS"
+                f" {creates['schema'] or ''}{creates['name']}",
+            )
+
+    def _before_commit(self, connection: sa.Connection) -> None:
+        if self._check_keys:
+            before, after = self._violations or [], find_violations(connection)
+
+            if error := find_error(connection, before, after):
+                raise error
+
+        [self._version] = pragma(connection, "data_version")
+        self._is_begun = False
+
+    def _before_rollback(self, connection: sa.Connection) -> None:
+        self._is_begun = False
+
+
+def _leave(connection: sa.Connection, enforced: bool, is_always_open: bool) -> None:
+    """Roll back, and leave a connection in the mode that it was in before."""
+    connection.rollback()
+    # SQLAlchemy holds a transaction for done whose commit has failed.
+    connection.connection.rollback()
+
+    if enforced:
+        end_transaction(connection)
+        pragma(connection, "foreign_keys=ON")
+
+    if is_always_open and not in_transaction(connection):
+        execute(connection, "BEGIN")
+
+
+def _is_blocked(error: BaseException) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BLOCKED
+
+
+def _find_blocker(connection: sa.Connection) -> LockHolder | None:
+    rows = pragma(connection, "database_list")
+    file = next((row[2] for row in rows if row[1] == "main"), "")
+    return (
+        find_holder(file, "WRITE", _WRITER)
+        or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
+        or find_holder(file, "READ", _READER)
+    )

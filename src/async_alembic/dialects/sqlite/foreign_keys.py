@@ -1,0 +1,144 @@
+"""Rows of SQLite that refer to none."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections import Counter
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ...errors import ForeignKeyError
+from .definition import Constraint
+from .definition import parse_table
+from .definition import quote
+from .driver import execute
+from .driver import pragma
+
+_mismatch = re.compile(r'foreign key mismatch - "(.+)" referencing "(.+)"', re.DOTALL)
+
+
+class Violation(t.NamedTuple):
+    """A row that refers to none.
+
+    :param schema: The database that it is in: ``main``, or one that is attached.
+    :param table: Its table.
+    :param row: Its rowid, if it has one.
+    :param parent: The table that it refers to.
+    :param key: The number that SQLite has for the foreign key; ``None`` if the key
+        refers to columns that are not unique, so that no row can be checked.
+    """
+
+    schema: str
+    table: str
+    row: int | None
+    parent: str
+    key: int | None
+
+    @property
+    def tables(self) -> tuple[str, str, str, bool]:
+        """What is counted: rows and keys can get other numbers when a table is made
+        anew.
+        """
+        return self.schema, self.table, self.parent, self.key is None
+
+
+def find_violations(connection: sa.Connection) -> list[Violation]:
+    """The rows that refer to none, in all databases of a connection."""
+    schemas = [row[1] for row in pragma(connection, "database_list")]
+    return [found for schema in schemas for found in _find_in(connection, schema)]
+
+
+def find_error(
+    connection: sa.Connection, before: list[Violation], after: list[Violation]
+) -> ForeignKeyError | None:
+    """What there is to say of a violation that was not there before.
+
+    :param connection: Where they are.
+    :param before: The violations that there were.
+    :param after: Those that there are.
+    """
+    counts_before = Counter(violation.tables for violation in before)
+    counts = Counter(violation.tables for violation in after)
+    grown = {tables for tables, n in counts.items() if n > counts_before[tables]}
+    found = [violation for violation in after if violation.tables in grown]
+
+    if not found:
+        return None
+
+    violation = min(found, key=lambda v: (v in before, str(v)))
+    return _describe(connection, violation)
+
+
+def _find_in(connection: sa.Connection, schema: str) -> list[Violation]:
+    try:
+        return _check(connection, schema, "foreign_key_check")
+    except DBAPIError as e:
+        if not _mismatch.search(str(e.orig)):
+            raise
+
+    # One such key keeps SQLite from checking all others.
+    tables = execute(
+        connection,
+        f"SELECT name FROM {quote(schema)}.sqlite_master WHERE type = 'table'",
+    )
+    return [v for (name,) in tables for v in _find_of(connection, schema, name)]
+
+
+def _find_of(connection: sa.Connection, schema: str, table: str) -> list[Violation]:
+    try:
+        return _check(connection, schema, f"foreign_key_check({quote(table)})")
+    except DBAPIError as e:
+        if not (match := _mismatch.search(str(e.orig))):
+            raise
+
+        return [Violation(schema, match[1], None, match[2], None)]
+
+
+def _check(connection: sa.Connection, schema: str, check: str) -> list[Violation]:
+    rows = pragma(connection, f"{quote(schema)}.{check}")
+    return [Violation(schema, *row) for row in rows]
+
+
+def _describe(connection: sa.Connection, violation: Violation) -> ForeignKeyError:
+    schema, table, row, parent, key = violation
+    in_schema = "" if schema == "main" else f"{schema}."
+    rows = pragma(connection, f"{quote(schema)}.foreign_key_list({quote(table)})")
+    # None where the key refers to what is not unique: SQLite does not say which it is.
+    parts = sorted(part for part in rows if part[0] == key)
+    columns = tuple(part[3] for part in parts)
+    return ForeignKeyError(
+        f"{in_schema}{table}",
+        row,
+        f"{in_schema}{parent}",
+        constraint=_find_name(connection, violation, columns),
+        columns=columns,
+        referred=tuple(part[4] for part in parts if part[4] is not None),
+    )
+
+
+def _find_name(
+    connection: sa.Connection, violation: Violation, columns: tuple[str, ...]
+) -> str | None:
+    schema, table = quote(violation.schema), violation.table.replace("'", "''")
+    found = execute(
+        connection,
+        f"SELECT sql FROM {schema}.sqlite_master"
+        f" WHERE type = 'table' AND name = '{table}' COLLATE NOCASE",
+    )
+    definition = parse_table(found[0][0]) if found else None
+
+    for constraint in definition.of_kind("FOREIGN") if definition else []:
+        if _is_it(constraint, violation, columns):
+            return constraint.name
+
+    return None
+
+
+def _is_it(
+    constraint: Constraint, violation: Violation, columns: tuple[str, ...]
+) -> bool:
+    return constraint.parent.lower() == violation.parent.lower() and [
+        name.lower() for name in constraint.columns
+    ] == [name.lower() for name in columns]

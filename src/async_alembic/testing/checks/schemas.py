@@ -1,0 +1,178 @@
+"""A schema as texts that can be compared."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+import warnings
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SAWarning
+
+from ..servers.objects import definitions_of_tables
+from ..servers.objects import other_objects
+from ..servers.objects import schemas_of
+
+#: What each object is made of, by its kind and name, such as ``column user.name``.
+Schema: t.TypeAlias = dict[str, str]
+
+
+class SchemaReader:
+    """Reads what is in a database, but its rows, again and again.
+
+    A table is looked at again only if its definition has changed, where the server can
+    show that as one text: a history can have a thousand steps.
+
+    The order of columns is left out, as a column that is dropped and added again is the
+    last one.
+
+    :param but: The names of tables to leave out.
+    """
+
+    def __init__(self, but: c.Collection[str] = ()) -> None:
+        self._but = but
+        self._known: dict[tuple[str, str], Schema] = {}
+
+    def read(self, connection: sa.Connection) -> Schema:
+        """:param connection: A connection to the database."""
+        found: Schema = other_objects(connection)
+        definitions = definitions_of_tables(connection)
+
+        with warnings.catch_warnings():
+            # Such as that an index has an expression.
+            warnings.simplefilter("ignore", SAWarning)
+
+            if definitions is None:
+                tables = self._reflect(connection, None)
+            else:
+                tables = self._look_up(connection, definitions)
+
+        for name, objects in tables.items():
+            if name not in self._but:
+                found |= objects
+
+        return found
+
+    def _look_up(
+        self, connection: sa.Connection, definitions: dict[str, str]
+    ) -> dict[str, Schema]:
+        new = [item for item in definitions.items() if item not in self._known]
+
+        if new:
+            names = [name.rpartition(".")[2] for name, _ in new]
+            reflected = self._reflect(connection, names)
+            self._known |= {item: reflected[item[0]] for item in new}
+
+        return {item[0]: self._known[item] for item in definitions.items()}
+
+    def _reflect(
+        self, connection: sa.Connection, names: list[str] | None
+    ) -> dict[str, Schema]:
+        inspector = sa.inspect(connection)
+        tables: dict[str, Schema] = {}
+
+        for schema in schemas_of(connection):
+            tables |= _read_tables(inspector, schema, names)
+
+        return tables
+
+
+def differences(before: Schema, after: Schema) -> list[str]:
+    """What there is in one schema only, or made of something else: lines that begin
+    with a minus or a plus.
+    """
+    lines = []
+
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            lines += [f"- {name} {before[name]}".rstrip()] if name in before else []
+            lines += [f"+ {name} {after[name]}".rstrip()] if name in after else []
+
+    return lines
+
+
+def _read_tables(
+    inspector: sa.Inspector, schema: str | None, names: list[str] | None
+) -> dict[str, Schema]:
+    tables: dict[str, Schema] = {}
+    readers: list[tuple[c.Callable[..., t.Any], t.Any]] = [
+        (inspector.get_multi_columns, _columns),
+        (inspector.get_multi_pk_constraint, _primary_key),
+        (inspector.get_multi_foreign_keys, _foreign_keys),
+        (inspector.get_multi_unique_constraints, _unique_constraints),
+        (inspector.get_multi_check_constraints, _check_constraints),
+        (inspector.get_multi_indexes, _indexes),
+    ]
+
+    for read, describe in readers:
+        for (_, table), items in read(schema=schema, filter_names=names).items():
+            name = table if schema is None else f"{schema}.{table}"
+            objects = tables.setdefault(name, {f"table {name}": ""})
+            # A check, or a key of SQLite, may have no name.
+            for kind, item, text in describe(items):
+                objects[f"{kind} {name}.{item}"] = text
+
+    return tables
+
+
+_Lines: t.TypeAlias = c.Iterator[tuple[str, str, str]]
+
+
+def _columns(columns: list[dict[str, t.Any]]) -> _Lines:
+    for column in columns:
+        null = "NULL" if column["nullable"] else "NOT NULL"
+        parts = [repr(column["type"]), null]
+
+        for key in "default", "computed", "identity", "comment":
+            if column.get(key) is not None:
+                parts.append(f"{key} {column[key]}")
+
+        yield "column", column["name"], " ".join(parts)
+
+
+def _primary_key(key: dict[str, t.Any]) -> _Lines:
+    if key["constrained_columns"]:
+        yield "primary key", key["name"] or "", _listed(key["constrained_columns"])
+
+
+def _foreign_keys(keys: list[dict[str, t.Any]]) -> _Lines:
+    for key in keys:
+        referred = ".".join(
+            filter(None, [key["referred_schema"], key["referred_table"]])
+        )
+        columns = _listed(key["constrained_columns"])
+        options = " ".join(f"{k} {v}" for k, v in sorted(key["options"].items()))
+        text = f"{columns} to {referred} {_listed(key['referred_columns'])} {options}"
+        yield "foreign key", key["name"] or columns, text.rstrip()
+
+
+def _unique_constraints(constraints: list[dict[str, t.Any]]) -> _Lines:
+    for constraint in constraints:
+        columns = _listed(constraint["column_names"])
+        yield "unique constraint", constraint["name"] or columns, columns
+
+
+def _check_constraints(constraints: list[dict[str, t.Any]]) -> _Lines:
+    for constraint in constraints:
+        text = constraint["sqltext"]
+        yield "check constraint", constraint["name"] or text, text
+
+
+def _indexes(indexes: list[dict[str, t.Any]]) -> _Lines:
+    for index in indexes:
+        columns = index.get("expressions") or index["column_names"]
+        options = {
+            name: value
+            for name, value in sorted(index.get("dialect_options", {}).items())
+            if value
+        }
+        unique = "unique " if index["unique"] else ""
+        yield (
+            "index",
+            index["name"],
+            f"{unique}{_listed(columns)} {options or ''}".rstrip(),
+        )
+
+
+def _listed(names: c.Iterable[str | None]) -> str:
+    return f"({', '.join(str(name) for name in names)})"
