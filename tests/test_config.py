@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
-from async_alembic.apps.settings import build_config
+from async_alembic.apps.alembic_config import build_config
 from async_alembic.apps.settings import set_defaults
 from async_alembic.apps.settings import Settings
 

@@ -34,7 +34,7 @@ EngineSource: t.TypeAlias = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Targets:
+class Databases:
     """The databases to migrate, by their names.
 
     :param metadatas: The metadata of each.
@@ -45,13 +45,13 @@ class Targets:
     engines: Engines
 
 
-def find_targets(
+def find_databases(
     app: App,
     metadatas: Metadatas | None,
     engines: EngineSource | None,
     url: str | None,
     prefer_async: bool,
-) -> Targets:
+) -> Databases:
     """Find the databases of an app.
 
     :param app: The app.
@@ -127,7 +127,7 @@ def _check_metadatas(
         )
 
 
-def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Targets:
+def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Databases:
     if "default" not in metadatas and len(metadatas) == len(engines) == 1:
         # One database needs no name.
         engines = dict(zip(metadatas, engines.values(), strict=True))
@@ -172,7 +172,7 @@ def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Tar
             " with the metadata of both."
         )
 
-    return Targets(metadatas, t.cast("Engines", used))
+    return Databases(metadatas, t.cast("Engines", used))
 
 
 def _extension_metadata(app: App) -> t.Any:

@@ -1,56 +1,37 @@
 """Which apps there are, which of them is meant, and what is kept for each.
 
-The only place that asks Flask or Quart for the current app. Nothing connects here, and
-Alembic is imported when a config is first built.
+Nothing connects here, and Alembic is imported when a config is first built.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import contextvars
-import sys
 import threading
 import typing as t
 from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 from ..errors import AppError
-from .settings import add_urls
-from .settings import build_config
+from .alembic_config import add_urls
+from .alembic_config import build_config
+from .current import current_apps
 from .settings import set_defaults
 from .settings import Settings
 
 if t.TYPE_CHECKING:
-    from types import ModuleType
-
     from alembic.config import Config
-    from flask import Flask
     from flask.sansio.app import App
 
     from ..history.scripts import Scripts
-    from ..results import Report
+    from .databases import Databases
     from .databases import EngineSource
     from .databases import Metadatas
-    from .databases import Targets
     from .project import Project
 
 T = t.TypeVar("T")
 
 
-class Invocation:
-    """A call from the command line, which may block an event loop.
-
-    :param app: The app whose CLI it is.
-    :param report: Told of each revision that is applied.
-    """
-
-    def __init__(self, app: App, report: Report) -> None:
-        self.app = app
-        self.report = report
-
-
-invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
 
 
@@ -106,12 +87,7 @@ class Registry:
 
         :raises AppError: If there is none, or it is not clear which.
         """
-        called = invocation.get()
-
-        if called is not None and called.app in self._states:
-            return called.app
-
-        current = _current_apps()
+        current = current_apps()
 
         for app in current:
             if app in self._states:
@@ -161,10 +137,10 @@ class AppState:
         # for the databases.
         self._config_lock = threading.Lock()
         self._scripts_lock = threading.Lock()
-        self._targets_lock = threading.Lock()
+        self._databases_lock = threading.Lock()
         self._config: Config | None = None
         self._scripts: Scripts | None = None
-        self._targets: Targets | None = None
+        self._databases: Databases | None = None
 
     def settings(self, app: App) -> Settings:
         return Settings(app.root_path, app.config)
@@ -182,25 +158,25 @@ class AppState:
 
             return self._config
 
-    def targets(self, app: App) -> Targets:
+    def databases(self, app: App) -> Databases:
         """The databases, found once, at first use."""
-        from .databases import find_targets
+        from .databases import find_databases
 
-        with self._targets_lock:
-            if self._targets is None:
+        with self._databases_lock:
+            if self._databases is None:
                 registry, config = self._registry, self.config(app)
-                targets = find_targets(
+                databases = find_databases(
                     app,
                     registry.metadatas,
                     registry.engines,
                     config.get_main_option("sqlalchemy.url"),
                     registry.prefer_async,
                 )
-                urls = {name: engine.url for name, engine in targets.engines.items()}
+                urls = {name: engine.url for name, engine in databases.engines.items()}
                 add_urls(config, urls)
-                self._targets = targets
+                self._databases = databases
 
-            return self._targets
+            return self._databases
 
     def scripts(self, app: App) -> Scripts:
         """The script directory, read again when a file in it changed."""
@@ -208,8 +184,12 @@ class AppState:
 
         with self._scripts_lock:
             if self._scripts is None or self._scripts.is_stale():
+                settings = self.settings(app)
                 self._scripts = load(
-                    self.config(app), self.settings(app), self._scripts
+                    self.config(app),
+                    settings.script_location,
+                    settings.version_locations,
+                    self._scripts,
                 )
 
             return self._scripts
@@ -219,79 +199,3 @@ class AppState:
         from .project import Project
 
         return Project(self.settings(app), self.config(app), self.scripts(app), rev_id)
-
-
-def current_context() -> object | None:
-    """The current app context of Flask or Quart, to keep things for its time."""
-    for framework in _frameworks_in_context():
-        return t.cast("object", framework.globals.app_ctx._get_current_object())
-
-    return None
-
-
-def call_in_app_context(app: App, fn: c.Callable[[], T]) -> T:
-    """Call a function within an app's context, for the command line. Not where an event
-    loop is running, as there neither framework's context can be left by blocking code.
-
-    :param app: A Flask or a Quart app.
-    :param fn: The function.
-    :return: What it returned.
-    """
-    from ..running.direct import loop_is_running
-
-    if app in _current_apps() or loop_is_running():
-        return fn()
-
-    if is_quart(app):
-        return _call_in_quart_context(t.cast("t.Any", app).app_context(), fn)
-
-    with t.cast("Flask", app).app_context():
-        return fn()
-
-
-def _call_in_quart_context(
-    app_context: contextlib.AbstractAsyncContextManager[t.Any], fn: c.Callable[[], T]
-) -> T:
-    import asyncio
-
-    context = contextvars.copy_context()
-
-    async def leave() -> None:
-        # An extension for Flask can have a teardown function that fails under Quart.
-        # The command is done by then.
-        with contextlib.suppress(Exception):
-            await app_context.__aexit__(None, None, None)
-
-    with asyncio.Runner() as runner:
-        runner.run(_enter(app_context), context=context)
-
-        try:
-            # The loop is not running meanwhile, so that the function may block.
-            return context.run(fn)
-        finally:
-            runner.run(leave(), context=context)
-
-
-async def _enter(app_context: contextlib.AbstractAsyncContextManager[t.Any]) -> None:
-    await app_context.__aenter__()
-
-
-def is_quart(app: App) -> bool:
-    quart = sys.modules.get("quart")
-    return quart is not None and isinstance(app, quart.Quart)
-
-
-def _current_apps() -> list[App]:
-    return [
-        framework.current_app._get_current_object()
-        for framework in _frameworks_in_context()
-    ]
-
-
-def _frameworks_in_context() -> c.Iterator[ModuleType]:
-    """Flask and Quart, each if it is imported and an app context of it is current."""
-    for name in "flask", "quart":
-        framework = sys.modules.get(name)
-
-        if framework is not None and framework.has_app_context():
-            yield framework

@@ -1,7 +1,4 @@
-"""The app's ``ALEMBIC`` and ``ALEMBIC_CONTEXT`` settings, and Alembic's ``Config``
-made of them. Knows no engine and no framework; Alembic and SQLAlchemy are imported when
-a ``Config`` is built.
-"""
+"""The app's ``ALEMBIC`` settings and those beside them."""
 
 from __future__ import annotations
 
@@ -10,10 +7,6 @@ import os
 import typing as t
 
 from ..errors import ConfigurationError
-
-if t.TYPE_CHECKING:
-    import sqlalchemy as sa
-    from alembic.config import Config
 
 _LOCATIONS = "a list of folders and of (branch, folder) pairs"
 #: The names of what can stand between paths in one text, as Alembic has them.
@@ -112,7 +105,7 @@ class Settings:
         location = self.options["script_location"]
 
         if not isinstance(location, (str, os.PathLike)):
-            raise _wrong("script_location", location, "a folder")
+            raise wrong_setting("script_location", location, "a folder")
 
         return self.absolute(location)
 
@@ -132,7 +125,9 @@ class Settings:
         name = self.options["path_separator"]
 
         if name not in SEPARATORS:
-            raise _wrong("path_separator", name, f"one of {', '.join(SEPARATORS)}")
+            raise wrong_setting(
+                "path_separator", name, f"one of {', '.join(SEPARATORS)}"
+            )
 
         return SEPARATORS[name]
 
@@ -192,7 +187,7 @@ class Settings:
             locations = filter(None, locations.split(self.separator))
 
         if not isinstance(locations, c.Iterable):
-            raise _wrong("version_locations", locations, _LOCATIONS)
+            raise wrong_setting("version_locations", locations, _LOCATIONS)
 
         for item in locations:
             match item:
@@ -201,125 +196,11 @@ class Settings:
                 case [str(branch), str() | os.PathLike() as path]:
                     yield branch, self.absolute(path)
                 case _:
-                    raise _wrong("version_locations", item, _LOCATIONS)
+                    raise wrong_setting("version_locations", item, _LOCATIONS)
 
 
-def default_name(names: c.Iterable[str]) -> str:
-    """The name of the database that is meant where none is named.
-
-    :param names: The names of all databases; at least one.
-    """
-    names = list(names)
-    return "default" if "default" in names else names[0]
-
-
-def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
-    """Make Alembic's ``Config`` as an ``alembic.ini`` with the same content would.
-
-    :param settings: The app's settings.
-    :param names: The names of the databases; several make the ``databases`` option of
-        Alembic's multidb template.
-    """
-    import configparser
-    from argparse import Namespace
-
-    from alembic.config import Config
-
-    # Alembic prints what it does unless a command line told it to be quiet.
-    config = Config(cmd_opts=Namespace(x=None, quiet=True))
-    config.file_config["DEFAULT"]["here"] = _escape(settings.root_path)
-    options = dict(settings.options)
-    options["script_location"] = settings.script_location
-    options["version_locations"] = [
-        settings.script_location,
-        *settings.version_locations,
-    ]
-    texts = dict(_texts(config.config_ini_section, options, settings.separator))
-
-    for (section, key), text in texts.items():
-        _set(config, section, key, text)
-
-    # Only now, as a value may refer to one that follows.
-    for (section, key), text in texts.items():
-        try:
-            config.get_section_option(section, key)
-        except configparser.InterpolationError:
-            config.set_section_option(section, key, _escape(text))
-
-    if len(names) > 1:
-        config.set_main_option("databases", ", ".join(names))
-
-    return config
-
-
-def add_urls(config: Config, urls: c.Mapping[str, sa.URL]) -> None:
-    """Add ``sqlalchemy.url``, which revisions read, where the app did not set it.
-
-    :param config: Changed in place.
-    :param urls: The URL of each database by its name; several get a section each.
-    """
-    main = config.config_ini_section
-    sections = [(name, url) for name, url in urls.items() if len(urls) > 1]
-
-    for section, url in [(main, urls[default_name(urls)]), *sections]:
-        if not config.file_config.has_option(section, "sqlalchemy.url"):
-            text = url.render_as_string(hide_password=False)
-            config.set_section_option(section, "sqlalchemy.url", _escape(text))
-
-
-def _texts(
-    main: str, options: c.Mapping[str, t.Any], separator: str
-) -> c.Iterator[tuple[tuple[str, str], str]]:
-    """The section, the key and the text of each option."""
-    import sqlalchemy as sa
-
-    for key, value in options.items():
-        if key.startswith("sqlalchemy.") and not isinstance(value, (str, sa.URL)):
-            # An argument for the engine, such as 'connect_args', which is no text.
-            continue
-
-        if key == "post_write_hooks" and not isinstance(value, c.Mapping):
-            raise _wrong(key, value, "a dict, as the section of that name")
-
-        section, values = main, {key: value}
-
-        if isinstance(value, c.Mapping):
-            section, values = key, dict(value)
-
-        for inner_key, inner_value in values.items():
-            if inner_value is not None:
-                between = ", " if inner_key == "hooks" else separator
-                yield (section, inner_key), _as_text(inner_value, between)
-
-
-def _set(config: Config, section: str, key: str, text: str) -> None:
-    """Set an option. A percent sign may be doubled, as in an ini file, or not."""
-    try:
-        config.set_section_option(section, key, text)
-    except ValueError:
-        config.set_section_option(section, key, _escape(text))
-
-
-def _as_text(value: object, between: str) -> str:
-    import sqlalchemy as sa
-
-    if isinstance(value, sa.URL):
-        return value.render_as_string(hide_password=False)
-
-    if isinstance(value, bool):
-        return str(value).lower()
-
-    if isinstance(value, (list, tuple)):
-        return between.join(map(os.fspath, value))
-
-    return str(value)
-
-
-def _wrong(key: str, value: object, wanted: str) -> ConfigurationError:
+def wrong_setting(key: str, value: object, wanted: str) -> ConfigurationError:
+    """The error for a setting in ``ALEMBIC`` that has a value of the wrong kind."""
     return ConfigurationError(
         f"app.config['ALEMBIC']['{key}'] must be {wanted}, not {value!r}."
     )
-
-
-def _escape(text: str) -> str:
-    return text.replace("%", "%%")

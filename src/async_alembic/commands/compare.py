@@ -8,7 +8,7 @@ import typing as t
 
 from alembic import autogenerate
 
-from ..errors.from_alembic import translated_errors
+from ..errors.from_alembic import converted_errors
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
 
 
-@translated_errors()
+@converted_errors()
 def produce_migrations(env: Environment) -> MigrationScript:
     scripts = [_compare(env, name) for name in env.contexts]
     combined = scripts[0]
@@ -29,16 +29,16 @@ def produce_migrations(env: Environment) -> MigrationScript:
     return combined
 
 
-@translated_errors()
+@converted_errors()
 def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
     script = produce_migrations(env)
-    diffs: list[tuple[t.Any, ...]] = env.access.offload(
+    diffs: list[tuple[t.Any, ...]] = env.databases.offload(
         lambda: [diff for ops in script.upgrade_ops_list for diff in ops.as_diffs()]
     )
     return diffs
 
 
-@translated_errors()
+@converted_errors()
 def needs_revision(env: Environment) -> bool:
     script = produce_migrations(env)
     return any(not ops.is_empty() for ops in script.upgrade_ops_list)
@@ -56,7 +56,7 @@ def pausing(env: Environment, name: str) -> c.Iterator[None]:
 
     def pause_before(filter_: c.Callable[..., bool] | None) -> c.Callable[..., bool]:
         def pause(*args: t.Any) -> bool:
-            env.access.pause()
+            env.databases.pause()
             return filter_ is None or filter_(*args)
 
         return pause

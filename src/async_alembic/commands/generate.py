@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..errors import RevisionError
-from ..errors.from_alembic import translated_errors
+from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from .compare import pausing
 from .naming import name_constraints
@@ -66,17 +66,17 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
         ) from e
 
 
-@translated_errors()
+@converted_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write what the models and the databases differ by; nothing if they do not."""
-    context: autogenerate.RevisionContext = env.access.offload(
+    context: autogenerate.RevisionContext = env.databases.offload(
         lambda: _revision_context(env.project, new)
     )
     context.generated_revisions[0].upgrade_ops = changes = Changes()
 
     def put_in_order_elsewhere(*args: t.Any) -> None:
         changes.is_found = True
-        env.access.offload(lambda: put_in_order(*args))
+        env.databases.offload(lambda: put_in_order(*args))
 
     context.process_revision_directives = put_in_order_elsewhere
 
@@ -100,7 +100,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
                 context.run_autogenerate(current, env.contexts[name])
 
                 if env.contexts[name].opts["render_as_batch"]:
-                    env.access.offload(
+                    env.databases.offload(
                         lambda: name_constraints(context.generated_revisions)
                     )
 
@@ -114,11 +114,11 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
             if any(not ops.is_empty() for ops in script.upgrade_ops_list)
         ]
 
-    scripts: list[Script] = env.access.offload(lambda: _write(context))
+    scripts: list[Script] = env.databases.offload(lambda: _write(context))
     return scripts
 
 
-@translated_errors()
+@converted_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
     """Write a revision for which no database is needed."""
     return _write(_revision_context(project, new))
@@ -128,7 +128,7 @@ def needs_database(config: Config, new: NewRevision) -> bool:
     return not new.empty or asbool(config.get_main_option("revision_environment"))
 
 
-@translated_errors()
+@converted_errors()
 def merge(
     project: Project,
     revisions: Target,

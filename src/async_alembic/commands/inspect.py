@@ -7,7 +7,7 @@ import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors.from_alembic import translated_errors
+from ..errors.from_alembic import converted_errors
 from ..history.targets import replace_current
 from ..results import DatabaseStatus
 from .waiting import check_known
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-@translated_errors()
+@converted_errors()
 def current(env: Environment) -> tuple[Script, ...]:
     return env.scripts.get_revisions(current_ids(env))
 
@@ -36,7 +36,7 @@ def current_ids(env: Environment) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-@translated_errors()
+@converted_errors()
 def heads(project: Project, resolve_dependencies: bool) -> tuple[Script, ...]:
     scripts = project.scripts
 
@@ -46,45 +46,45 @@ def heads(project: Project, resolve_dependencies: bool) -> tuple[Script, ...]:
     return scripts.get_revisions(scripts.get_heads())
 
 
-@translated_errors()
+@converted_errors()
 def branches(project: Project) -> list[Script]:
     walked = project.scripts.walk_revisions()
     return [script for script in walked if script.is_branch_point]
 
 
-@translated_errors()
+@converted_errors()
 def log(project: Project, start: Target, end: Target) -> list[Script]:
     return _log(project.scripts, start, end, ())
 
 
-@translated_errors()
+@converted_errors()
 def log_from_current(env: Environment, start: Target, end: Target) -> list[Script]:
     return _log(env.scripts, start, end, current_ids(env))
 
 
-@translated_errors()
+@converted_errors()
 def show(project: Project, revisions: Target) -> tuple[Script, ...]:
     return _show(project.scripts, revisions, ())
 
 
-@translated_errors()
+@converted_errors()
 def show_current(env: Environment, revisions: Target) -> tuple[Script, ...]:
     return _show(env.scripts, revisions, current_ids(env))
 
 
-@translated_errors()
+@converted_errors()
 def needs_upgrade(env: Environment) -> bool:
     statuses = status_of_all(env)
     check_known(statuses)
     return any(status.state != "current" for status in statuses.values())
 
 
-@translated_errors()
+@converted_errors()
 def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
     return {name: _status_of(env, name) for name in env.contexts}
 
 
-@translated_errors()
+@converted_errors()
 def status_unless_locked(env: Environment) -> dict[str, DatabaseStatus | None]:
     """The status of each database; ``None`` where who migrates it locks readers out."""
     statuses: dict[str, DatabaseStatus | None] = {}

@@ -13,7 +13,7 @@ from ..errors import MigrationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..errors import RevisionNotFoundError
-from ..errors.from_alembic import translated_errors
+from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from ..history.targets import to_steps
 from ..migration.environment import Watch
@@ -41,7 +41,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-@translated_errors()
+@converted_errors()
 def upgrade(
     env: Environment,
     target: StepTarget,
@@ -53,7 +53,7 @@ def upgrade(
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        if ids == ["heads"] and env.project.scripts.history.last == {*heads}:
+        if ids == ["heads"] and env.project.scripts.graph.last == {*heads}:
             return ()
 
         # Despite its signature, several ids may be given, but not relative ones.
@@ -63,7 +63,7 @@ def upgrade(
     return _migrate(env, "upgrade", ids, plan, report, retry)
 
 
-@translated_errors()
+@converted_errors()
 def downgrade(
     env: Environment,
     target: StepTarget,
@@ -95,7 +95,7 @@ def downgrade(
     return _migrate(env, "downgrade", ids, plan, report, retry)
 
 
-@translated_errors()
+@converted_errors()
 def stamp(env: Environment, target: Target, purge: bool) -> None:
     ids = to_ids(target)
 
@@ -116,7 +116,7 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
     take_turn(env, names, work)
 
 
-@translated_errors()
+@converted_errors()
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
     def work() -> None:
         for name in env.contexts:
@@ -229,7 +229,7 @@ class _Run(Watch):
             self._running = None
 
     def _advice(self, error: Exception) -> str | None:
-        connection = self._env.access.connections[self.name]
+        connection = self._env.databases.connections[self.name]
         return self._env.dialect(self.name).advice(connection, error)
 
     def _keep_partial(self, error: BaseException) -> PartialRevision | None:
@@ -303,7 +303,7 @@ def _plan(
     env: Environment, plan: Steps, heads: t.Any, context: MigrationContext
 ) -> list[RevisionStep]:
     """Call a plan where it may block: the modules of its revisions are imported."""
-    steps: list[RevisionStep] = env.access.offload(
+    steps: list[RevisionStep] = env.databases.offload(
         lambda: list(plan(heads, context) or ())
     )
     return steps

@@ -98,14 +98,14 @@ def keep_partial(env: Environment, partial: PartialRevision) -> bool:
 
     :return: Whether it is half applied, as far as can be told.
     """
-    connection = env.access.connections[partial.database]
+    connection = env.databases.connections[partial.database]
 
     try:
         if is_usable(connection):
             connection.rollback()
 
         # What was broken off may not execute anything any more.
-        with env.access.connect(partial.database) as other:
+        with env.databases.connect(partial.database) as other:
             return env.partial_record(partial.database, other).write(partial)
     except Exception as e:
         log.warning("No record can be kept, as %s. %s", first_line(e), partial)

@@ -12,7 +12,7 @@ from .base import Dialect as Dialect
 from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import is_usable as is_usable
-from .base import Migration as Migration
+from .base import MigratedConnection as MigratedConnection
 from .base import SessionLock as SessionLock
 from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name

@@ -134,7 +134,7 @@ class LeftOver:
     uncertain: tuple[str, ...]
 
 
-class Migration:
+class MigratedConnection:
     """A connection that is being migrated.
 
     :param connection: A connection that is not in a transaction.
@@ -208,7 +208,7 @@ class Dialect:
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
-    ) -> c.Iterator[Migration]:
+    ) -> c.Iterator[MigratedConnection]:
         """Prepare a connection to be migrated, and put it back as it was.
 
         :param connection: A connection that is not in a transaction.
@@ -216,7 +216,7 @@ class Dialect:
             ``None`` leaves that to the database.
         """
         try:
-            yield Migration(connection)
+            yield MigratedConnection(connection)
         except BaseException:
             if is_usable(connection):
                 # SQLAlchemy holds a transaction for done whose commit has failed.

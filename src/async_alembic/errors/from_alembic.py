@@ -47,7 +47,7 @@ _alembic_files = {alembic.script.revision.__file__, alembic.runtime.migration.__
 
 
 @contextlib.contextmanager
-def translated_errors() -> c.Iterator[None]:
+def converted_errors() -> c.Iterator[None]:
     """Raise Alembic's and SQLAlchemy's errors as those of this package."""
     try:
         yield

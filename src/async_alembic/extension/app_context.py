@@ -1,4 +1,4 @@
-"""The connections behind the live properties of the blocking shell."""
+"""Connections that are held open until the end of an app context."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import typing as t
 from weakref import WeakKeyDictionary
 
-from ..apps.registry import current_context
+from ..apps.current import current_context
 from ..errors import AppError
 
 if t.TYPE_CHECKING:
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
 
 
-class LiveContexts:
+class AppContextEnvironments:
     """An open environment for each app context that asked for one.
 
     It is closed at the end of the app context that it was opened in, so that one

@@ -1,4 +1,7 @@
-"""The awaited shell: one line for each command."""
+"""The extension whose methods are awaited.
+
+``blocking.py`` is made of this file: run ``make blocking`` after a change.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import typing as t
 from .. import commands
 from ..history.targets import names_current
 from ..running.imports import import_for
-from .base import Shell
+from .base import BaseAlembic
 from .blocking import SyncAlembic
 from .proxies import AwaitedProxy
 
@@ -29,7 +32,7 @@ P = t.ParamSpec("P")
 T = t.TypeVar("T")
 
 
-class Alembic(Shell):
+class Alembic(BaseAlembic):
     """Database migrations for a Quart or a Flask app, awaited.
 
     It works with an ``AsyncEngine``, on the caller's event loop, and with an
@@ -66,11 +69,7 @@ class Alembic(Shell):
 
     async def mkdir(self) -> None:
         """Create the script directory and its template, where they are missing."""
-        app = self._registry.app()
-        await import_for(commands.generate.mkdir)
-        import anyio.to_thread
-
-        await anyio.to_thread.run_sync(self._mkdir, app)
+        await self._with_files(self._mkdir, self._app())
 
     async def current(self) -> tuple[Script, ...]:
         """Get the revisions that the databases are at.
@@ -246,18 +245,13 @@ class Alembic(Shell):
         :raises UnknownRevisionInDatabaseError: If one is at a revision that the code
             does not have, as no waiting helps then.
         """
-        import anyio
-
         from ..commands.waiting import Waiting
 
         waiting = Waiting(timeout)
         look = commands.inspect.status_unless_locked
 
-        # What is waited for happens in another process.
-        while (  # noqa: ASYNC110
-            delay := waiting.next_delay(await self._on_databases(look))
-        ) is not None:
-            await anyio.sleep(delay)
+        while (delay := waiting.next_delay(await self._on_databases(look))) is not None:
+            await self._sleep(delay)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
         """Run the migrations that a function picks, on each database.
@@ -294,10 +288,19 @@ class Alembic(Shell):
             lambda fn: self._on_databases(commands.inspect.use_context, None, fn),
         )
 
+    async def _with_files(
+        self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a function that reads or writes files, in a thread."""
+        await import_for(fn)
+        import anyio.to_thread
+
+        return await anyio.to_thread.run_sync(lambda: fn(*args, **kwargs))
+
     async def _on_files(
         self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        app = self._registry.app()
+        app = self._app()
         await import_for(command)
         from ..running.dispatch import await_on_files
 
@@ -308,14 +311,19 @@ class Alembic(Shell):
     async def _on_databases(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        app = self._registry.app()
+        app = self._app()
         await import_for(command)
         from ..running.dispatch import await_on_databases
 
         return await await_on_databases(
             lambda: self._project(app),
-            self._registry.state(app).targets(app),
+            self._registry.state(app).databases(app),
             command,
             *args,
             **kwargs,
         )
+
+    async def _sleep(self, seconds: float) -> None:
+        import anyio
+
+        await anyio.sleep(seconds)

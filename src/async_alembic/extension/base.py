@@ -1,4 +1,6 @@
-"""What the awaited and the blocking shell share."""
+"""What :class:`.Alembic` and :class:`.SyncAlembic` share: registering an app, and the
+properties that need no database.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,6 @@ import os
 import threading
 import typing as t
 
-from ..apps import registry
 from ..apps.registry import Registry
 
 if t.TYPE_CHECKING:
@@ -27,8 +28,8 @@ _rev_id_lock = threading.Lock()
 _last_rev_id = 0
 
 
-class Shell:
-    """The registration, and the properties for which no database is needed."""
+class BaseAlembic:
+    """Registers apps, and has the properties that need no database."""
 
     #: Which engines of a SQLAlchemy extension are taken if it has both kinds.
     _prefer_async: t.ClassVar[bool]
@@ -89,13 +90,13 @@ class Shell:
     @property
     def config(self) -> Config:
         """The current app's Alembic config. No database is needed."""
-        app = self._registry.app()
+        app = self._app()
         return self._registry.state(app).config(app)
 
     @property
     def script_directory(self) -> ScriptDirectory:
         """The current app's script directory. No database is needed."""
-        app = self._registry.app()
+        app = self._app()
         return self._registry.state(app).scripts(app)
 
     @property
@@ -112,9 +113,16 @@ class Shell:
         state = self._registry.state(app)
         mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
 
+    def _app(self) -> App:
+        """The app that is meant.
+
+        :raises AppError: If there is none, or it is not clear which.
+        """
+        return self._registry.app()
+
     def _report(self) -> Report | None:
-        called = registry.invocation.get()
-        return called.report if called else None
+        """What to call for each revision that is applied."""
+        return None
 
 
 def _lacks_folders(settings: Settings) -> bool:

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from .headers import Header
 
 
-class History:
+class RevisionGraph:
     """Revisions of which each follows others.
 
     :param headers: The header of each file, by its path.

@@ -7,6 +7,7 @@ import collections.abc as c
 import contextlib
 import os
 import sys
+import threading
 import typing as t
 from pathlib import Path
 
@@ -19,9 +20,8 @@ from alembic.util import to_tuple
 from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from .. import errors
-from .graph import History
+from .graph import RevisionGraph
 from .listing import Listing
-from .once import Once
 from .reading import read_revision
 from .reading import Reading
 from .reading import RevisionFile
@@ -34,7 +34,6 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.config import PostWriteHookConfig
 
-    from ..apps.settings import Settings
     from .listing import Stamp
 
 
@@ -47,18 +46,20 @@ class Scripts(ScriptDirectory):
     """
 
     def __init__(
-        self, config: Config, settings: Settings, before: Scripts | None
+        self,
+        config: Config,
+        script_location: str,
+        version_locations: c.Sequence[str],
+        before: Scripts | None,
     ) -> None:
-        main = settings.script_location
-
-        if not os.path.isdir(main):
-            raise errors.ScriptLocationError(main)
+        if not os.path.isdir(script_location):
+            raise errors.ScriptLocationError(script_location)
 
         recursive = asbool(config.get_main_option("recursive_version_locations"))
-        locations = [main, *settings.version_locations]
+        locations = [script_location, *version_locations]
 
         if not recursive:
-            locations.insert(1, os.path.join(main, "versions"))
+            locations.insert(1, os.path.join(script_location, "versions"))
 
         with _named_key("truncate_slug_length"):
             slug_length = int(config.get_main_option("truncate_slug_length", "40"))
@@ -67,9 +68,10 @@ class Scripts(ScriptDirectory):
             encoding = config.get_main_option("output_encoding", "utf-8")
             codecs.lookup(encoding)
 
-        self._ordered = Once(self._order)
+        self._ordered: RevisionMap | None = None
+        self._ordering = threading.Lock()
         super().__init__(
-            main,
+            script_location,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
             truncate_slug_length=slug_length,
             version_locations=locations,
@@ -86,15 +88,20 @@ class Scripts(ScriptDirectory):
         # Listed before any file is read, so that no change is missed.
         self._files = self._listing.take()
         self._readings = dict(self._read(before))
-        #: What the files say together, as of when this was made.
-        self.history: History = _history_of(self._readings)
+        #: What the headers say together, as of when this was made.
+        self.graph: RevisionGraph = _graph_of(self._readings)
 
     @property
     def revision_map(self) -> RevisionMap:
         """The revisions in their order. At head, where it takes too long to make this,
         nobody asks for it.
         """
-        return self._ordered.get()
+        # The threads that wait would make it again.
+        with self._ordering:
+            if self._ordered is None:
+                self._ordered = self._order()
+
+            return self._ordered
 
     @revision_map.setter
     def revision_map(self, value: RevisionMap) -> None:
@@ -129,15 +136,15 @@ class Scripts(ScriptDirectory):
 
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""
-        return label in self.history.labels
+        return label in self.graph.labels
 
     def ids(self) -> c.Set[str]:
         """The ids of all revisions."""
-        return self.history.paths.keys()
+        return self.graph.paths.keys()
 
     def unlabelled_heads(self) -> list[Script]:
         """The heads of what was begun without a branch name."""
-        labelled = {*self.history.labels.values()}
+        labelled = {*self.graph.labels.values()}
         heads = [
             head
             for head in self.get_revisions(self.get_heads())
@@ -193,7 +200,7 @@ class Scripts(ScriptDirectory):
 
             if reading is not None:
                 readings = {**self._readings, os.fspath(dest): reading}
-                self.history = _history_of(readings)
+                self.graph = _graph_of(readings)
                 self._readings = readings
         except BaseException as e:
             dest.unlink(missing_ok=True)
@@ -251,15 +258,21 @@ class Scripts(ScriptDirectory):
         return revision_map
 
 
-def _history_of(readings: c.Mapping[str, Reading]) -> History:
-    return History({path: reading.header for path, reading in readings.items()})
+def _graph_of(readings: c.Mapping[str, Reading]) -> RevisionGraph:
+    return RevisionGraph({path: reading.header for path, reading in readings.items()})
 
 
-def load(config: Config, settings: Settings, before: Scripts | None = None) -> Scripts:
+def load(
+    config: Config,
+    script_location: str,
+    version_locations: c.Sequence[str],
+    before: Scripts | None = None,
+) -> Scripts:
     """Read the script directory, and check that its revisions make a history.
 
     :param config: Alembic's config.
-    :param settings: The app's settings.
+    :param script_location: The folder of the script directory.
+    :param version_locations: More folders with revisions.
     :param before: What was read when some of the files were other ones.
     :raises ScriptLocationError: If there is no such folder.
     :raises RevisionFileError: If a file is broken, or there twice, or in a cycle.
@@ -268,7 +281,7 @@ def load(config: Config, settings: Settings, before: Scripts | None = None) -> S
         if path not in sys.path:
             sys.path.insert(0, path)
 
-    return Scripts(config, settings, before)
+    return Scripts(config, script_location, version_locations, before)
 
 
 @contextlib.contextmanager

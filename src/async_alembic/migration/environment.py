@@ -14,7 +14,7 @@ import typing as t
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 
-from ..apps.settings import default_name
+from ..apps.names import default_name
 from ..dialects import dialect_of
 from ..errors import UnknownRevisionInDatabaseError
 from . import op_per_task as isolation
@@ -31,10 +31,10 @@ if t.TYPE_CHECKING:
 
     from ..apps.project import Project
     from ..dialects import Dialect
-    from ..dialects import Migration
+    from ..dialects import MigratedConnection
     from ..history.scripts import Scripts
     from ..results import LockHolder
-    from .open_databases import Access
+    from .open_databases import OpenDatabases
 
     Steps: t.TypeAlias = c.Callable[
         [t.Any, MigrationContext], c.Iterable[RevisionStep] | None
@@ -55,27 +55,30 @@ class Environment:
     """The files and the open databases of one app, for the time of one command.
 
     :param project: The files.
-    :param access: The open databases.
+    :param databases: The open databases.
     :param metadatas: The metadata of each database, by the same names.
     """
 
     def __init__(
-        self, project: Project, access: Access, metadatas: c.Mapping[str, Metadata]
+        self,
+        project: Project,
+        databases: OpenDatabases,
+        metadatas: c.Mapping[str, Metadata],
     ) -> None:
         self.project = project
-        self.access = access
+        self.databases = databases
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
-        self._locks = Locks(access, project.settings.lock_timeout)
-        self.migrations: dict[str, Migration] = {}
+        self._locks = Locks(databases, project.settings.lock_timeout)
+        self.migrations: dict[str, MigratedConnection] = {}
         self._run: c.Callable[..., c.Iterator[RevisionStep]] = lambda heads, context: (
             iter(())
         )
 
         # A revision of several databases is rendered as a whole.
         needs_batch = any(
-            dialect_of(access.connections[name]).needs_batch for name in metadatas
+            dialect_of(databases.connections[name]).needs_batch for name in metadatas
         )
 
         for name, metadata in metadatas.items():
@@ -85,7 +88,7 @@ class Environment:
                 options["upgrade_token"] = f"{name}_upgrades"
                 options["downgrade_token"] = f"{name}_downgrades"
 
-            connection = access.connections[name]
+            connection = databases.connections[name]
             options.setdefault(
                 "transactional_ddl", dialect_of(connection).transactional_ddl
             )
@@ -108,7 +111,7 @@ class Environment:
         """The script directory with its revisions in their order, which is made where
         it blocks nothing.
         """
-        self.access.offload(lambda: self.project.scripts.revision_map)
+        self.databases.offload(lambda: self.project.scripts.revision_map)
         return self.project.scripts
 
     @property
@@ -286,7 +289,7 @@ class Environment:
 
     def dialect(self, name: str) -> Dialect:
         """What a migration must know of a database."""
-        return dialect_of(self.access.connections[name])
+        return dialect_of(self.databases.connections[name])
 
     def partial_record(
         self, name: str, connection: sa.Connection | None = None
@@ -310,7 +313,7 @@ class Environment:
     def is_blocked(self, name: str, error: BaseException | None) -> bool:
         """Whether an error says that a lock of a database could not be had."""
         original = getattr(error, "orig", None)
-        dialect = dialect_of(self.access.connections[name])
+        dialect = dialect_of(self.databases.connections[name])
         return original is not None and dialect.is_blocked(original)
 
     def blocker(self, name: str, error: BaseException | None) -> LockHolder | None:

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
     from ..dialects import SessionLock
     from ..results import LockHolder
-    from .open_databases import Access
+    from .open_databases import OpenDatabases
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
@@ -214,12 +214,12 @@ class HeldLock:
 class Locks:
     """The locks of all databases that are migrated.
 
-    :param access: The open databases.
+    :param databases: The open databases.
     :param timeout: How long to wait for another migrator, in seconds.
     """
 
-    def __init__(self, access: Access, timeout: float) -> None:
-        self._access = access
+    def __init__(self, databases: OpenDatabases, timeout: float) -> None:
+        self._access = databases
         self._timeout = timeout
         self._held: dict[str, HeldLock] = {}
 

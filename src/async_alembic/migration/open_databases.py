@@ -17,7 +17,7 @@ Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Access:
+class OpenDatabases:
     """The databases, for the time of one call.
 
     :param connections: An open connection to each database, by its name.

@@ -11,14 +11,14 @@ if t.TYPE_CHECKING:
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
 
-    from ..dialects import Migration
+    from ..dialects import MigratedConnection
 
 
 @contextlib.contextmanager
 def overridden(
     context: MigrationContext,
     ops: Operations,
-    migration: Migration,
+    migration: MigratedConnection,
     check: c.Callable[[], None],
 ) -> c.Iterator[None]:
     """Let ``autocommit_block`` and ``batch_alter_table`` be the database's.

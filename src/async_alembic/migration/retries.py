@@ -55,7 +55,7 @@ def take_turn(
 
                 log.warning("%s Trying again, %d of %d.", blocked, retry + 1, retries)
 
-            env.access.sleep(next(delays))
+            env.databases.sleep(next(delays))
 
 
 def _explain(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..apps.current import loop_is_running
 from ..apps.engines import are_async
 from ..apps.engines import Engines
 from ..apps.engines import is_bound
-from .direct import loop_is_running
 from .direct import run_directly
 from .direct import Work
 from .greenlets import run_in_greenlet

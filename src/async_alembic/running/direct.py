@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections.abc as c
 import contextlib
 import time
@@ -14,11 +13,11 @@ from ..apps.engines import connect_beside
 from ..apps.engines import listenable
 from ..apps.engines import named_errors
 from ..apps.engines import see_to_dialect
-from ..migration.open_databases import Access
+from ..migration.open_databases import OpenDatabases
 from .cancelling import cursors_freed
 
 T = t.TypeVar("T")
-Work: t.TypeAlias = c.Callable[[Access], T]
+Work: t.TypeAlias = c.Callable[[OpenDatabases], T]
 
 
 def run_directly(
@@ -27,19 +26,19 @@ def run_directly(
     sleep: c.Callable[[float], None] = time.sleep,
 ) -> T:
     with contextlib.ExitStack() as stack, cursors_freed():
-        return work(open_access(engines, stack, sleep))
+        return work(open_databases(engines, stack, sleep))
 
 
-def open_access(
+def open_databases(
     engines: dict[str, sa.Engine],
     stack: contextlib.ExitStack,
     sleep: c.Callable[[float], None] = time.sleep,
-) -> Access:
+) -> OpenDatabases:
     """Connect to each database, from code that may block.
 
     :param engines: The engine of each database, by its name.
     :param stack: Closes the connections.
-    :param sleep: See :class:`.Access`.
+    :param sleep: See :class:`.OpenDatabases`.
     :raises DatabaseConnectionError: If a database cannot be connected to.
     """
     connections = {}
@@ -52,7 +51,9 @@ def open_access(
             see_to_dialect(connection)
             connections[name] = connection.execution_options(**options)
 
-    return Access(connections, _call_here, sleep, _go_on, connect_beside(engines))
+    return OpenDatabases(
+        connections, _call_here, sleep, _go_on, connect_beside(engines)
+    )
 
 
 def _call_here(fn: c.Callable[[], T]) -> T:
@@ -61,13 +62,3 @@ def _call_here(fn: c.Callable[[], T]) -> T:
 
 def _go_on() -> None:
     """Nobody else runs in this thread."""
-
-
-def loop_is_running() -> bool:
-    """Whether an event loop runs in this thread, which a blocking call would stall."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-
-    return True

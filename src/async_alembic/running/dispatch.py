@@ -1,4 +1,4 @@
-"""How a call becomes a command: the files of the app, its databases, and a runner."""
+"""From a call to a command: with the app's files, and with its open databases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import typing as t
 
 import anyio.to_thread
 
-from ..apps import registry
 from ..migration.environment import Environment
 from . import by_engine
 
 if t.TYPE_CHECKING:
-    from ..apps.databases import Targets
+    from ..apps.databases import Databases
     from ..apps.project import Project
-    from ..migration.open_databases import Access
+    from ..migration.open_databases import OpenDatabases
     from .direct import Work
 
     GetProject: t.TypeAlias = c.Callable[[], Project]
@@ -34,36 +33,38 @@ async def await_on_files(
 
 async def await_on_databases(
     project: GetProject,
-    targets: Targets,
+    databases: Databases,
     command: DatabaseCommand[P, T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
     """Run a command on the databases, without blocking the caller's event loop."""
     loaded = await anyio.to_thread.run_sync(project)
-    work = _work(loaded, targets, lambda env: command(env, *args, **kwargs))
-    return await by_engine.run_awaited(targets.engines, work)
+    work = _work(loaded, databases, lambda env: command(env, *args, **kwargs))
+    return await by_engine.run_awaited(databases.engines, work)
 
 
 def block_on_databases(
     project: GetProject,
-    targets: Targets,
+    databases: Databases,
+    interruptible: bool,
     command: DatabaseCommand[P, T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run a command on the databases, and return when it is done."""
-    work = _work(project(), targets, lambda env: command(env, *args, **kwargs))
-    # What the command line runs may be interrupted by its user.
-    interruptible = registry.invocation.get() is not None
+    """Run a command on the databases, and return when it is done.
+
+    :param interruptible: Whether Ctrl-C and SIGTERM end it at once.
+    """
+    work = _work(project(), databases, lambda env: command(env, *args, **kwargs))
     run = by_engine.run_interruptibly if interruptible else by_engine.run_blocking
-    return run(targets.engines, work)
+    return run(databases.engines, work)
 
 
 def _work(
-    project: Project, targets: Targets, command: c.Callable[[Environment], T]
+    project: Project, databases: Databases, command: c.Callable[[Environment], T]
 ) -> Work[T]:
-    def work(access: Access) -> T:
-        return command(Environment(project, access, targets.metadatas))
+    def work(opened: OpenDatabases) -> T:
+        return command(Environment(project, opened, databases.metadatas))
 
     return work

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ..apps.current import loop_is_running
 from ..apps.engines import connect_beside
 from ..apps.engines import for_own_loop
 from ..apps.engines import listenable
@@ -28,10 +29,9 @@ from ..apps.engines import see_to_dialect
 from ..dialects import dialect_of
 from ..dialects import Interruption
 from ..errors import DatabaseConnectionError
-from ..migration.open_databases import Access
+from ..migration.open_databases import OpenDatabases
 from .cancelling import cursors_freed
 from .cancelling import execute_beside
-from .direct import loop_is_running
 from .direct import Work
 
 T = t.TypeVar("T")
@@ -132,7 +132,7 @@ async def _run_in_greenlet(
     def call(connection: sa.Connection) -> T:
         opened = {name: conn.sync_connection for name, conn in connections.items()}
         wait_for = functools.partial(_await_in_greenlet, connection)
-        access = Access(
+        databases = OpenDatabases(
             t.cast("dict[str, sa.Connection]", opened),
             lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
             lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
@@ -140,18 +140,18 @@ async def _run_in_greenlet(
             connect_beside(sync_engines),
         )
 
-        for name, opened_connection in access.connections.items():
+        for name, opened_connection in databases.connections.items():
             see_to_dialect(opened_connection)
             dialect = dialect_of(opened_connection)
             interruptions[name] = dialect.interruption(opened_connection)
 
         try:
-            return work(access)
+            return work(databases)
         except asyncio.CancelledError:
             for name, interruption in interruptions.items():
                 # A statement was given up that the server may be at.
-                if access.connections[name].invalidated:
-                    execute_beside(access.connect, name, interruption.statement)
+                if databases.connections[name].invalidated:
+                    execute_beside(databases.connect, name, interruption.statement)
 
             raise
         finally:

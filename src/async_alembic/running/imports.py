@@ -1,5 +1,5 @@
-"""What the first call of a process imports, above all Alembic, takes a while. It is
-done in a thread, so that an event loop goes on meanwhile.
+"""Imports in a thread. The first call of a process imports Alembic, which takes a
+while, and the event loop must go on meanwhile.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ async def import_for(command: object) -> None:
 def _import(command: object) -> None:
     global _is_prepared
     import anyio
+
+    from ..apps import databases as databases
+    from . import dispatch as dispatch
 
     if isinstance(command, Deferred):
         command.load()

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from ..apps.engines import connect_beside
 from ..dialects import dialect_of
 from ..dialects import Interruption
-from ..migration.open_databases import Access
+from ..migration.open_databases import OpenDatabases
 from .cancelling import execute_beside
 from .direct import run_directly
 from .direct import Work
@@ -41,21 +41,21 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
         cancelled.wait(seconds)
         stop_if_cancelled()
 
-    def watched(access: Access) -> T:
-        for name, connection in access.connections.items():
+    def watched(databases: OpenDatabases) -> T:
+        for name, connection in databases.connections.items():
             interruptions[name] = dialect_of(connection).interruption(connection)
             event.listen(connection, "before_cursor_execute", stop_if_cancelled)
             event.listen(connection, "commit", stop_if_cancelled)
 
         try:
-            return work(access)
+            return work(databases)
         finally:
             with interrupting:
                 interruptions.clear()
 
             if cancelled.is_set():
                 # An interrupt can come late. It must not meet who has it next.
-                for connection in access.connections.values():
+                for connection in databases.connections.values():
                     connection.invalidate()
 
     def interrupt() -> None:

@@ -17,15 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from ..apps import registry
-from ..apps.databases import find_targets
-from ..apps.databases import Targets
+from ..apps.alembic_config import add_urls
+from ..apps.databases import Databases
+from ..apps.databases import find_databases
 from ..apps.engines import are_async
 from ..apps.engines import Engines
 from ..apps.engines import is_bound
-from ..apps.settings import add_urls
 from ..apps.settings import Settings
 from ..errors import FreshDatabaseError
-from ..extension.base import Shell
+from ..extension.base import BaseAlembic
 from ..running.by_engine import run_blocking
 from ..running.dispatch import block_on_databases
 from .copying.places import as_given
@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
     from ..apps.project import Project
     from ..extension.awaited import Alembic
     from ..extension.blocking import SyncAlembic
-    from ..migration.open_databases import Access
+    from ..migration.open_databases import OpenDatabases
     from ..running.dispatch import DatabaseCommand
 
 P = t.ParamSpec("P")
@@ -71,8 +71,8 @@ class Subject:
             made = factory(as_given(urls))
 
         self._urls = urls
-        self.shell: Shell = _shell_of(made)
-        self._registry = self.shell._registry
+        self.extension: BaseAlembic = _extension_of(made)
+        self._registry = self.extension._registry
         registered = [app for app in apps if self._registry.has(app)]
         # One instance may have the apps of earlier tests.
         self.app: App = registered[-1] if registered else self._registry.app()
@@ -80,40 +80,40 @@ class Subject:
         # Not in place, as several apps may have the same dict.
         self.app.config["ALEMBIC"] = {**self.app.config["ALEMBIC"], **(settings or {})}
 
-        for engine in self.targets.engines.values():
+        for engine in self.databases.engines.values():
             _keep_no_connection(engine)
 
     @property
     def project(self) -> Project:
         """The files of its migrations, and settings to run them."""
-        project = self.shell._project(self.app)
+        project = self.extension._project(self.app)
         # Nobody else migrates the database.
         config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
         settings = Settings(project.settings.root_path, config)
         return dataclasses.replace(project, settings=settings)
 
     @functools.cached_property
-    def targets(self) -> Targets:
+    def databases(self) -> Databases:
         """The databases. If their engines are made later, others are made."""
         try:
-            targets = self._state.targets(self.app)
+            databases = self._state.databases(self.app)
         except Exception:
             if not callable(self._registry.engines):
                 raise
 
-            return self._own_targets()
+            return self._own_databases()
 
-        for name, engine in targets.engines.items():
+        for name, engine in databases.engines.items():
             self._check(name, engine.url)
 
-        if missing := self._urls.keys() - {None, *targets.engines}:
+        if missing := self._urls.keys() - {None, *databases.engines}:
             raise FreshDatabaseError(
                 f"There is a server for the database '{min(map(str, missing))}', and"
                 " the app has no such database. It has"
-                f" {', '.join(map(repr, targets.engines))}."
+                f" {', '.join(map(repr, databases.engines))}."
             )
 
-        return targets
+        return databases
 
     def _check(self, name: str, url: sa.URL) -> None:
         wanted = find(self._urls, name)
@@ -132,20 +132,24 @@ class Subject:
                 " that has one for each."
             )
 
-    def _own_targets(self) -> Targets:
+    def _own_databases(self) -> Databases:
         urls = {name or "default": url for name, url in self._urls.items()}
         is_async = all(url.get_dialect().is_async for url in urls.values())
         make: t.Any = create_async_engine if is_async else sa.create_engine
         engines: t.Any = {name: make(url) for name, url in urls.items()}
         add_urls(self._state.config(self.app), urls)
-        return find_targets(
-            self.app, self._registry.metadatas, engines, None, self.shell._prefer_async
+        return find_databases(
+            self.app,
+            self._registry.metadatas,
+            engines,
+            None,
+            self.extension._prefer_async,
         )
 
     @property
     def app_engines(self) -> Engines:
         """The engines that the app has by now."""
-        return self._state.targets(self.app).engines
+        return self._state.databases(self.app).engines
 
     def run(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
@@ -153,17 +157,17 @@ class Subject:
         """Run a command, and return what it returned."""
         return self._block(
             lambda: block_on_databases(
-                lambda: self.project, self.targets, command, *args, **kwargs
+                lambda: self.project, self.databases, False, command, *args, **kwargs
             )
         )
 
-    def access(self, work: c.Callable[[Access], T]) -> T:
+    def on_databases(self, work: c.Callable[[OpenDatabases], T]) -> T:
         """Call a function with the open databases."""
-        return self._block(lambda: run_blocking(self.targets.engines, work))
+        return self._block(lambda: run_blocking(self.databases.engines, work))
 
     def dispose(self) -> None:
         """Close the connections that the app's engines have."""
-        for engine in self.targets.engines.values():
+        for engine in self.databases.engines.values():
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()
             elif is_bound(engine):
@@ -171,7 +175,7 @@ class Subject:
 
     async def adispose(self) -> None:
         """Awaited form of :meth:`dispose`."""
-        for engine in self.targets.engines.values():
+        for engine in self.databases.engines.values():
             if isinstance(engine, AsyncEngine):
                 await engine.dispose()
             else:
@@ -180,23 +184,23 @@ class Subject:
     def _block(self, fn: c.Callable[[], T]) -> T:
         # A sync engine can have one connection for each thread. An async one would need
         # a loop, which must not take the place of one that the caller has.
-        return _in_thread(fn) if are_async(self.targets.engines) else fn()
+        return _in_thread(fn) if are_async(self.databases.engines) else fn()
 
 
-def _shell_of(made: object) -> Shell:
+def _extension_of(made: object) -> BaseAlembic:
     if inspect.iscoroutine(made):
         made.close()
 
-    shell = getattr(made, "extensions", {}).get("alembic", made)
+    extension = getattr(made, "extensions", {}).get("alembic", made)
 
-    if not isinstance(shell, Shell):
+    if not isinstance(extension, BaseAlembic):
         raise FreshDatabaseError(
             "The function that is called with a URL must return an app on which"
             " 'Alembic' or 'SyncAlembic' is registered, or one of these, not"
             f" {type(made).__name__}."
         )
 
-    return shell
+    return extension
 
 
 def _place(url: sa.URL) -> tuple[object, ...]:

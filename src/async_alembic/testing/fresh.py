@@ -8,8 +8,8 @@ import threading
 import typing as t
 from uuid import uuid4
 
+from ..apps.current import loop_is_running
 from ..errors import FreshDatabaseError
-from ..running.direct import loop_is_running
 from .copying.databases import FreshDatabase
 from .copying.sessions import Session
 

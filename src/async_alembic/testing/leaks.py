@@ -11,7 +11,7 @@ import alembic.op
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..apps.registry import current_context
+from ..apps.current import current_context
 from .checks import CheckFailedError
 
 #: How many lines of the code that has connected are shown.

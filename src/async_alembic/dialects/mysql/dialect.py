@@ -16,13 +16,13 @@ from ..base import Dialect
 from ..base import digest
 from ..base import find_session
 from ..base import Interruption
-from ..base import Migration
+from ..base import MigratedConnection
 from ..base import SessionLock
 from ..base import Setting
 from ..base import Wait
 from ..server_defaults import Defaults
 from .binding import bound_as_on_pymysql
-from .half_applied import MySQLMigration
+from .half_applied import MySQLConnection
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
@@ -67,8 +67,8 @@ class MySQL(Dialect):
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
-    ) -> c.Iterator[Migration]:
-        migration = MySQLMigration(connection)
+    ) -> c.Iterator[MigratedConnection]:
+        migration = MySQLConnection(connection)
 
         with (
             super().migrating(connection, wait),

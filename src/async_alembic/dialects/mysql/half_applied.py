@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..base import is_usable
 from ..base import LeftOver
-from ..base import Migration
+from ..base import MigratedConnection
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -39,7 +39,7 @@ _IN_TRANSACTION = 1
 _SYNTAX_ERROR = 1064
 
 
-class MySQLMigration(Migration):
+class MySQLConnection(MigratedConnection):
     """Notes the statements of a revision, and how many of them are committed."""
 
     def __init__(self, connection: sa.Connection) -> None:

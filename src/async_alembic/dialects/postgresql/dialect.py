@@ -13,7 +13,7 @@ from ..base import Dialect
 from ..base import digest
 from ..base import find_session
 from ..base import Interruption
-from ..base import Migration
+from ..base import MigratedConnection
 from ..base import SessionLock
 from ..base import Setting
 from ..base import Wait
@@ -78,7 +78,7 @@ class PostgreSQL(Dialect):
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
-    ) -> c.Iterator[Migration]:
+    ) -> c.Iterator[MigratedConnection]:
         with super().migrating(connection, wait) as migration:
             with bound_on_client(connection):
                 yield migration

@@ -16,7 +16,7 @@ from ..base import Block
 from ..base import Dialect
 from ..base import Interruption
 from ..base import is_usable
-from ..base import Migration
+from ..base import MigratedConnection
 from ..base import Setting
 from ..base import Wait
 from .aiosqlite import few_turns
@@ -75,7 +75,7 @@ class SQLite(Dialect):
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
-    ) -> c.Iterator[Migration]:
+    ) -> c.Iterator[MigratedConnection]:
         """Begin a real transaction where SQLAlchemy begins one. Foreign keys, if they
         are enforced, are off until the end, and checked before each commit.
 
@@ -84,7 +84,7 @@ class SQLite(Dialect):
         """
         is_always_open = in_transaction(connection)
         enforced = pragma(connection, "foreign_keys") == [(1,)]
-        migration = SQLiteMigration(connection, wait, enforced)
+        migration = SQLiteConnection(connection, wait, enforced)
 
         try:
             if enforced:
@@ -147,7 +147,7 @@ class SQLite(Dialect):
         return Interruption(driver_connection.interrupt)
 
 
-class SQLiteMigration(Migration):
+class SQLiteConnection(MigratedConnection):
     """Transactions of which each is the only one that writes, from its begin.
 
     :param connection: A connection that is not in a transaction.

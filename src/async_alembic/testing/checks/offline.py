@@ -65,7 +65,7 @@ def _offline_sql(env: Environment, name: str) -> list[str]:
     )
     options = env.project.settings.context_options()
     offline.configure(
-        dialect_name=env.access.connections[name].dialect.name,
+        dialect_name=env.databases.connections[name].dialect.name,
         # Else percent signs and colons would be doubled for a driver.
         dialect_opts={"paramstyle": "named"},
         output_buffer=t.cast("t.TextIO", buffer),
@@ -107,7 +107,7 @@ def execute_sql(env: Environment, statements: c.Mapping[str, c.Iterable[str]]) -
         for name, listed in statements.items():
             for statement in listed:
                 try:
-                    execute_as_is(env.access.connections[name], statement)
+                    execute_as_is(env.databases.connections[name], statement)
                 except Exception as e:
                     raise CheckFailedError(
                         "The SQL script of the history fails, where the revisions do"

@@ -107,7 +107,7 @@ def keeps_data(env: Environment, data: c.Mapping[str, RevisionData]) -> None:
                 f" There are {', '.join(map(repr, env.contexts))}."
             )
 
-        connection = env.access.connections[name]
+        connection = env.databases.connections[name]
         _use(connection, script, found.before, _insert)
         _step(env, script, "upgrade")
         _use(connection, script, found.after, _expect)
@@ -135,7 +135,7 @@ def _read(env: Environment, readers: c.Mapping[str, SchemaReader]) -> Schema:
     found: Schema = {}
 
     for name, reader in readers.items():
-        connection = env.access.connections[name]
+        connection = env.databases.connections[name]
         label = f"{name}: " if len(readers) > 1 else ""
 
         try:

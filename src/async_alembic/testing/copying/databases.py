@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...apps.engines import is_bound
-from ...apps.settings import default_name
+from ...apps.names import default_name
 from ...errors import FreshDatabaseError
 from ..apps import Subject
 from .copies import Copy
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from ...extension.awaited import Alembic
     from ...extension.blocking import SyncAlembic
     from ...history.targets import StepTarget
-    from ...migration.open_databases import Access
+    from ...migration.open_databases import OpenDatabases
     from ..apps import Factory
     from .hosts import Host
     from .hosts import Stock
@@ -68,7 +68,7 @@ class FreshDatabase:
     @property
     def alembic(self) -> Alembic | SyncAlembic:
         """The extension of the app."""
-        return t.cast("Alembic | SyncAlembic", self.subject.shell)
+        return t.cast("Alembic | SyncAlembic", self.subject.extension)
 
     @property
     def engine(self) -> sa.Engine:
@@ -118,24 +118,24 @@ class FreshDatabase:
         subject = self.subject_with()
         in_memory = {
             name: copy
-            for name in subject.targets.engines
+            for name in subject.databases.engines
             if isinstance(copy := find(self._copies, name), CopyInMemory)
         }
 
         for name in in_memory:
-            if not is_bound(subject.targets.engines[name]):
+            if not is_bound(subject.databases.engines[name]):
                 raise FreshDatabaseError(
                     "The app's engine has several connections, of which each would have"
                     " an empty database in memory. Give it a 'StaticPool', or let the"
                     " server's URL name a folder."
                 )
 
-        def fill(access: Access) -> None:
+        def fill(databases: OpenDatabases) -> None:
             for name, copy in in_memory.items():
-                copy.fill(access.connections[name])
+                copy.fill(databases.connections[name])
 
         if in_memory:
-            subject.access(fill)
+            subject.on_databases(fill)
 
         return subject
 

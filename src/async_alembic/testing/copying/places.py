@@ -7,7 +7,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ...apps.settings import default_name
+from ...apps.names import default_name
 
 T = t.TypeVar("T")
 #: The name of a database, or ``None`` where there is one that needs none.

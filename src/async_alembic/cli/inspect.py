@@ -1,0 +1,110 @@
+"""Commands that look, and change nothing."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+import click
+
+from .. import commands
+from .output import echo
+from .output import format_script
+
+if t.TYPE_CHECKING:
+    from .protocol import Migrations
+
+    Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
+
+verbose_option: Decorator = click.option(
+    "-v", "--verbose", is_flag=True, help="Show all of each revision."
+)
+
+
+@click.command()
+@click.pass_obj
+@click.pass_context
+@click.option(
+    "--check-heads", is_flag=True, help="Fail if a head revision is not applied."
+)
+@verbose_option
+def current(
+    ctx: click.Context, alembic: Migrations, check_heads: bool, verbose: bool
+) -> None:
+    """Show the revisions that the database is at."""
+    if check_heads and alembic.needs_upgrade():
+        click.echo("Database is not on all head revisions")
+        ctx.exit(1)
+
+    scripts = {script.revision: script for script in alembic.current()}
+    statuses = alembic.status()
+
+    for name, status in statuses.items():
+        for revision in status.current:
+            prefix = f"[{name}] " if len(statuses) > 1 else ""
+            click.echo(f"{prefix}{format_script(scripts[revision], verbose)}")
+
+
+@click.command()
+@click.pass_obj
+@click.option(
+    "--resolve-dependencies", is_flag=True, help="Treat dependencies as down revisions."
+)
+@verbose_option
+def heads(alembic: Migrations, resolve_dependencies: bool, verbose: bool) -> None:
+    """Show the revisions that have no child revisions."""
+    for script in alembic.heads(resolve_dependencies):
+        echo(script, verbose)
+
+
+@click.command()
+@click.pass_obj
+@verbose_option
+def branches(alembic: Migrations, verbose: bool) -> None:
+    """Show the revisions that have more than one child revision."""
+    scripts = {script.revision: script for script in alembic.log()}
+
+    for script in alembic.branches():
+        echo(script, verbose)
+
+        for child in sorted(script.nextrev):
+            click.echo(f"    -> {format_script(scripts[child], False)}")
+
+
+@click.command()
+@click.pass_obj
+@click.option("--start", default="base", help="Show since this revision.")
+@click.option("--end", default="heads", help="Show until this revision.")
+@verbose_option
+def log(alembic: Migrations, start: str, end: str, verbose: bool) -> None:
+    """Show the history of revisions, the newest first."""
+    for script in alembic.log(start, end):
+        echo(script, verbose)
+
+
+@click.command()
+@click.pass_obj
+@click.argument("revisions", nargs=-1)
+def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
+    """Show all of the given revisions; of the heads by default."""
+    for script in alembic._show(revisions or "heads"):
+        echo(script, True)
+
+
+@click.command()
+@click.pass_obj
+@click.pass_context
+def check(ctx: click.Context, alembic: Migrations) -> None:
+    """Check whether the models differ from the database."""
+    differences = alembic.compare_metadata()
+
+    if not differences:
+        click.echo("No changes detected.")
+        return
+
+    click.echo("Changes detected.")
+
+    for line in commands.compare.describe(differences):
+        click.echo(f"  {line}")
+
+    ctx.exit(1)

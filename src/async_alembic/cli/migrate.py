@@ -1,0 +1,49 @@
+"""Commands that change a database."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+import click
+
+if t.TYPE_CHECKING:
+    from .protocol import Migrations
+
+    Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
+
+retry_option: Decorator = click.option(
+    "--retry",
+    is_flag=True,
+    help="Run a revision again that is half applied, as it was undone by hand.",
+)
+
+
+@click.command()
+@click.pass_obj
+@click.argument("target", nargs=-1)
+@click.option("--purge", is_flag=True, help="Forget what was set before.")
+def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
+    """Set the current revision without running migrations."""
+    alembic.stamp(target or "heads", purge=purge)
+
+
+@click.command()
+@click.pass_obj
+@click.argument("target", default="heads")
+@retry_option
+def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
+    """Apply revisions up to TARGET, or a number of them; all by default."""
+    if not alembic.upgrade(target, retry=retry):
+        click.echo("Nothing to upgrade.")
+
+
+# A negative number is no option.
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.pass_obj
+@click.argument("target", default="-1")
+@retry_option
+def downgrade(alembic: Migrations, target: str, retry: bool) -> None:
+    """Take revisions back down to TARGET, or a number of them; one by default."""
+    if not alembic.downgrade(target, retry=retry):
+        click.echo("Nothing to downgrade.")

@@ -1,0 +1,126 @@
+"""How a blocking call is run, and when it is refused."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import copy
+import functools
+import time
+import typing as t
+
+from .. import commands
+from ..apps.current import loop_is_running
+from ..errors import BlockingCallError
+from ..history.targets import names_current
+from .base import BaseAlembic
+
+if t.TYPE_CHECKING:
+    from alembic.script import Script
+    from flask.sansio.app import App
+
+    from ..history.targets import Target
+    from ..results import Report
+    from ..running.dispatch import DatabaseCommand
+    from ..running.dispatch import FilesCommand
+
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
+
+
+class Invocation(t.NamedTuple):
+    """A run of the command line, which may block an event loop: it is all that runs in
+    its process, or in its test.
+
+    :param app: The app whose command line it is.
+    :param report: Called for each revision that is applied.
+    """
+
+    app: App
+    report: Report
+
+
+def blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
+    """Refuse a call of a method in a thread whose event loop is running."""
+
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        extension = t.cast("BlockingBase", args[0])
+        extension._refuse_to_block(method.__name__, f"{method.__name__}(...)")
+        return method(*args, **kwargs)
+
+    return wrapper
+
+
+class BlockingBase(BaseAlembic):
+    """Runs commands, and returns when they are done."""
+
+    _prefer_async = False
+    _awaited: BaseAlembic | None = None
+    _invocation: Invocation | None = None
+
+    @classmethod
+    def _of(cls, awaited: BaseAlembic) -> t.Self:
+        """The blocking twin of an awaited extension, for the same apps."""
+        twin = cls.__new__(cls)
+        twin._awaited = awaited
+        twin._registry = awaited._registry
+        twin.run_mkdir = awaited.run_mkdir
+        twin.command_name = awaited.command_name
+        return twin
+
+    def _for_command_line(self, app: App, report: Report) -> t.Self:
+        """The same extension for one run of the command line.
+
+        :param app: The app whose command line it is.
+        :param report: Called for each revision that is applied.
+        """
+        bound = copy.copy(self)
+        bound._invocation = Invocation(app, report)
+        return bound
+
+    def rev_id(self) -> str:
+        """See :meth:`Alembic.rev_id`, which this is the twin of."""
+        return super().rev_id() if self._awaited is None else self._awaited.rev_id()
+
+    def _show(self, revisions: Target) -> tuple[Script, ...]:
+        """The revisions for the command line's ``show``."""
+        if names_current(revisions):
+            return self._on_databases(commands.inspect.show_current, revisions)
+
+        return self._on_files(commands.inspect.show, revisions)
+
+    def _app(self) -> App:
+        return self._invocation.app if self._invocation else super()._app()
+
+    def _report(self) -> Report | None:
+        return self._invocation.report if self._invocation else None
+
+    def _refuse_to_block(self, method: str, awaited: str) -> None:
+        if self._invocation is None and loop_is_running():
+            raise BlockingCallError(method, awaited)
+
+    def _with_files(self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return fn(*args, **kwargs)
+
+    def _on_files(
+        self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return command(self._project(self._app()), *args, **kwargs)
+
+    def _on_databases(
+        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        from ..running.dispatch import block_on_databases
+
+        app = self._app()
+        return block_on_databases(
+            lambda: self._project(app),
+            self._registry.state(app).databases(app),
+            self._invocation is not None,
+            command,
+            *args,
+            **kwargs,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
