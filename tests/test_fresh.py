@@ -100,7 +100,7 @@ def test_a_database_can_be_at_any_revision(kit: Kit) -> None:
     assert [s.revision for s in alembic.sync.upgrade()] == ["b2"]
     assert query(database, "SELECT text, done FROM note") == [("first", None)]
     empty = databases.make("base")
-    assert not empty.subject.access(
+    assert not empty.subject.on_databases(
         lambda access: sa.inspect(access.connections["default"]).get_table_names()
     )
 

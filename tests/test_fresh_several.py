@@ -166,7 +166,7 @@ def query(database: FreshDatabase, name: str, statement: str) -> list[Any]:
         access.connections[name].commit()
         return rows
 
-    return database.subject.access(execute)
+    return database.subject.on_databases(execute)
 
 
 @on_pairs

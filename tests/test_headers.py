@@ -13,11 +13,11 @@ from types import ModuleType
 
 import pytest
 from alembic.script import ScriptDirectory
-from async_alembic.history.graph.headers import Header
-from async_alembic.history.graph.headers import header_of
-from async_alembic.history.graph.headers import read_header
-from async_alembic.history.graph.listing import Listing
-from async_alembic.history.graph.reading import read_revision
+from async_alembic.history.headers import Header
+from async_alembic.history.headers import header_of
+from async_alembic.history.headers import read_header
+from async_alembic.history.listing import Listing
+from async_alembic.history.reading import read_revision
 from hypothesis import example
 from hypothesis import given
 from hypothesis import settings

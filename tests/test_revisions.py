@@ -12,11 +12,11 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 from alembic.script import Script
-from async_alembic.history.graph.targets import names_current
-from async_alembic.history.graph.targets import replace_current
-from async_alembic.history.graph.targets import Target
-from async_alembic.history.graph.targets import to_ids
-from async_alembic.history.graph.targets import to_steps
+from async_alembic.history.targets import names_current
+from async_alembic.history.targets import replace_current
+from async_alembic.history.targets import Target
+from async_alembic.history.targets import to_ids
+from async_alembic.history.targets import to_steps
 from hypothesis import example
 from hypothesis import given
 from hypothesis import settings

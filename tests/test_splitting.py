@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from async_alembic.dialects.postgresql.dialect.splitting import split
+from async_alembic.dialects.postgresql.splitting import split
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st

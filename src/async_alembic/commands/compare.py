@@ -97,7 +97,7 @@ def _name(kind: str, items: list[t.Any]) -> str:
 def _compare(env: Environment, name: str) -> MigrationScript:
     context = env.contexts[name]
 
-    with env.isolated(name), pausing(env, name):
+    with env.use(name), pausing(env, name):
         script = autogenerate.produce_migrations(
             context, context.opts["target_metadata"]
         )

@@ -93,7 +93,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with env.isolated(name), pausing(env, name):
+        with env.use(name), pausing(env, name):
             if new.empty:
                 context.run_no_autogenerate(current, env.contexts[name])
             else:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors.from_alembic import converted_errors
 from ..history.targets import replace_current
+from ..migration.retries import is_blocked
 from ..results import DatabaseStatus
 from .waiting import check_known
 
@@ -93,7 +94,7 @@ def status_unless_locked(env: Environment) -> dict[str, DatabaseStatus | None]:
         try:
             statuses[name] = _status_of(env, name)
         except SQLAlchemyError as e:
-            if not env.is_blocked(name, e):
+            if not is_blocked(env, name, e):
                 raise
 
             statuses[name] = None
@@ -107,7 +108,7 @@ def use_context(
     """Call a function with the migration context of a database."""
     name = name or env.default
 
-    with env.isolated(name):
+    with env.use(name):
         return fn(env.contexts[name])
 
 

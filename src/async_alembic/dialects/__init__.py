@@ -12,8 +12,10 @@ from .base import Dialect as Dialect
 from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import is_usable as is_usable
+from .base import LeftOver as LeftOver
 from .base import MigratedConnection as MigratedConnection
 from .base import SessionLock as SessionLock
+from .base import VERSION_UPDATE as VERSION_UPDATE
 from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name
 from .mysql.dialect import MySQL

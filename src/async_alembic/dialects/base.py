@@ -31,6 +31,10 @@ Batch: t.TypeAlias = c.Callable[
 ]
 Setting: t.TypeAlias = str | int | float
 
+#: The execution option of the update of the version table that a revision ends with.
+#: Its parameters are the ids ``last_id`` and ``next_id``.
+VERSION_UPDATE = "async_alembic_version_update"
+
 
 @dataclasses.dataclass(frozen=True)
 class Interruption:

@@ -31,42 +31,21 @@ class Defaults:
     backslashes: bool = False
     synonyms: c.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def compared_by(self, impl: t.Any) -> None:
-        """Have Alembic ask here first.
-
-        A ``compare_server_default`` function would be called for computed columns as
-        well, of which Alembic then takes an attribute that they do not have.
-
-        :param impl: The ``impl`` of a migration context.
-        """
-        compare = impl.compare_server_default
-
-        def compare_server_default(
-            inspected: sa.Column[t.Any],
-            column: sa.Column[t.Any],
-            new: str | None,
-            found: str | None,
-        ) -> bool:
-            if new is None or found is None:
-                return bool(compare(inspected, column, new, found))
-
-            is_changed = self._is_changed(inspected, column, new, found)
-
-            if is_changed is None:
-                return bool(compare(inspected, column, new, found))
-
-            return is_changed
-
-        impl.compare_server_default = compare_server_default
-
-    def _is_changed(
+    def is_changed(
         self,
         inspected: sa.Column[t.Any],
         column: sa.Column[t.Any],
         new: str,
         found: str,
     ) -> bool | None:
-        """Whether a default has changed; None where Alembic can tell."""
+        """Whether a default has changed.
+
+        :param inspected: The column of the database.
+        :param column: The column of the model.
+        :param new: The default of the model, as SQL.
+        :param found: The default of the database, as SQL.
+        :return: ``None`` if Alembic can tell.
+        """
         arg = getattr(column.server_default, "arg", None)
         value = arg if isinstance(arg, str) else self._unquoted(new)
 

@@ -1,4 +1,6 @@
-"""The record of a half applied revision, in a table beside the version table."""
+"""A revision that is half applied, where DDL cannot be rolled back: its record, in a
+table beside the version table, and what is done about it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,122 @@ import json
 import typing as t
 
 import sqlalchemy as sa
+from alembic.util import to_tuple
 
+from ..dialects import is_usable
+from ..errors import first_line
+from ..errors import PartialRevisionError
 from ..results import PartialRevision
+from .locking import log
+
+if t.TYPE_CHECKING:
+    from alembic.script import Script
+
+    from ..dialects import LeftOver
+    from .environment import Environment
 
 #: In characters. Databases choose a type that is long enough.
 _LONGEST = 2**24
 
 
-class PartialRecord:
+def refuse(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
+    """Refuse to go on where a revision is half applied.
+
+    :param env: The open databases.
+    :param name: The name of the database.
+    :param heads: Where it is.
+    :param retry: Forget the revision instead, as it was undone by hand.
+    :raises PartialRevisionError: If there is such a revision.
+    """
+    if env.dialect(name).is_atomic:
+        return
+
+    record = _record(env, name)
+    partial = record.read(name, heads)
+
+    if partial is not None and not retry:
+        raise PartialRevisionError(partial)
+
+    if retry:
+        record.clear()
+
+
+def is_kept(env: Environment, name: str) -> bool:
+    """Whether a database has a record of a revision that is half applied."""
+    if env.dialect(name).is_atomic:
+        return False
+
+    try:
+        return _record(env, name).is_there()
+    finally:
+        env.stop_reading(name)
+
+
+def forget(env: Environment, name: str) -> None:
+    """Forget the revision, as somebody says where the database is."""
+    if not env.dialect(name).is_atomic:
+        _record(env, name).clear()
+
+
+def describe(
+    name: str, direction: str, script: Script, left_over: LeftOver
+) -> PartialRevision:
+    """What is left of a revision that has failed.
+
+    :param name: The name of the database.
+    :param direction: ``"upgrade"`` or ``"downgrade"``.
+    :param script: The revision.
+    :param left_over: What could not be rolled back.
+    """
+    target = script.revision
+
+    if direction == "downgrade":
+        # With other branches beside it, only 'base' would be too much.
+        below = to_tuple(script.down_revision, default=())
+        target = " ".join(below) or f"{script.revision}@base"
+
+    return PartialRevision(
+        name,
+        script.revision,
+        direction,
+        target,
+        left_over.applied,
+        left_over.failed,
+        left_over.interrupted,
+        left_over.uncertain,
+    )
+
+
+def keep(env: Environment, partial: PartialRevision) -> bool:
+    """Keep a record of a revision, for whoever migrates next.
+
+    :return: Whether it is half applied, as far as can be told.
+    """
+    connection = env.connection(partial.database)
+
+    try:
+        if is_usable(connection):
+            connection.rollback()
+
+        # What was broken off may not execute anything any more.
+        with env.databases.connect(partial.database) as other:
+            return _record(env, partial.database, other).write(partial)
+    except Exception as e:
+        log.warning("No record can be kept, as %s. %s", first_line(e), partial)
+        return True
+
+
+def _record(
+    env: Environment, name: str, connection: sa.Connection | None = None
+) -> HalfAppliedRecord:
+    return HalfAppliedRecord(
+        connection or env.connection(name),
+        env.contexts[name].version_table,
+        env.version_schema(name),
+    )
+
+
+class HalfAppliedRecord:
     """The table, which is there only while a revision is half applied.
 
     :param connection: A connection to the database.

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
 
     from ..dialects import SessionLock
     from ..results import LockHolder
+    from .environment import Environment
     from .open_databases import OpenDatabases
 
 log: logging.Logger = logging.getLogger("async_alembic")
@@ -255,3 +256,36 @@ class Locks:
         """
         if name in self._held:
             self._held[name].check(at_times=at_times)
+
+
+@contextlib.contextmanager
+def locked(env: Environment, names: c.Collection[str]) -> c.Iterator[Locks]:
+    """Keep other migrators out of databases, unless ``ALEMBIC_LOCK`` is off.
+
+    :param env: The open databases.
+    :param names: The names of the databases.
+    :raises LockTimeout: If another migrator does not end in time.
+    :raises LockUnavailableError: If a database refuses the lock.
+    """
+    settings = env.project.settings
+    locks = Locks(env.databases, settings.lock_timeout)
+
+    with locks.taken(_lock_keys(env, names) if settings.lock else {}):
+        yield locks
+
+
+def _lock_keys(env: Environment, names: c.Iterable[str]) -> dict[str, str]:
+    keys = {}
+
+    for name in names:
+        connection = env.connection(name)
+        key = env.dialect(name).lock_key(
+            connection, env.version_schema(name), env.contexts[name].version_table
+        )
+        # What waits must not be idle in a transaction.
+        connection.rollback()
+
+        if key is not None:
+            keys[name] = key
+
+    return keys

@@ -118,9 +118,7 @@ _context = _ModulePerTask(alembic.context, ("config", "script"))
 
 
 @contextlib.contextmanager
-def isolated(
-    environment_context: EnvironmentContext, op: Operations
-) -> c.Iterator[None]:
+def use(environment_context: EnvironmentContext, op: Operations) -> c.Iterator[None]:
     """Make ``alembic.context`` and ``alembic.op`` mean these, in this task alone.
 
     :param environment_context: What ``alembic.context`` stands for.

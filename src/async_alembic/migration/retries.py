@@ -1,5 +1,5 @@
-"""The turn of one migrator: with the lock and the settings, and again if a revision
-could not get a lock of a table.
+"""Migrating with the lock and the settings, and again if a revision could not get a
+lock of a table.
 """
 
 from __future__ import annotations
@@ -13,22 +13,30 @@ from ..errors import AsyncAlembicError
 from ..errors import DatabaseError
 from ..errors import MigrationError
 from .locking import backoff
+from .locking import locked
 from .locking import log
+from .transactions import begun
+from .transactions import session_settings
 
 if t.TYPE_CHECKING:
+    from ..results import LockHolder
     from .environment import Environment
+    from .transactions import Transactions
 
 #: The first delay before trying again, in seconds.
 RETRY_DELAY = 0.1
 
 
-def take_turn(
-    env: Environment, names: c.Collection[str], work: c.Callable[[], None]
+def migrate_exclusively(
+    env: Environment,
+    names: c.Collection[str],
+    work: c.Callable[[Transactions], None],
 ) -> None:
     """Call a function that migrates databases, when no other migrator does.
 
+    :param env: The files and the open databases.
     :param names: The names of the databases.
-    :param work: Called inside of their transactions, which are rolled back if it fails;
+    :param work: Called inside their transactions, which are rolled back if it fails;
         again if a lock could not be had, up to ``ALEMBIC_RETRIES`` times.
     """
     if not names:
@@ -37,11 +45,11 @@ def take_turn(
     retries = env.project.settings.retries
     delays = backoff(RETRY_DELAY)
 
-    with env.locked(names), env.session(names):
+    with locked(env, names) as locks, session_settings(env, names):
         for retry in range(retries + 1):
             try:
-                with env.migrating(names):
-                    work()
+                with begun(env, names, locks) as transactions:
+                    work(transactions)
 
                 return
             except (MigrationError, SQLAlchemyError) as e:
@@ -58,6 +66,12 @@ def take_turn(
             env.databases.sleep(next(delays))
 
 
+def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool:
+    """Whether an error says that a lock of a database could not be had."""
+    original = getattr(error, "orig", None)
+    return original is not None and env.dialect(name).is_blocked(original)
+
+
 def _explain(
     env: Environment, names: c.Collection[str], error: Exception
 ) -> AsyncAlembicError | None:
@@ -65,8 +79,8 @@ def _explain(
     cause = error.__cause__ if isinstance(error, MigrationError) else error
 
     for name in names:
-        if env.is_blocked(name, cause):
-            blocker = env.blocker(name, cause)
+        if is_blocked(env, name, cause):
+            blocker = _find_blocker(env, name, cause)
 
             if isinstance(error, MigrationError):
                 return error.blocked_by(blocker)
@@ -74,3 +88,15 @@ def _explain(
             return DatabaseError(error, blocker)
 
     return None
+
+
+def _find_blocker(
+    env: Environment, name: str, error: BaseException | None
+) -> LockHolder | None:
+    connection = env.idle_connection(name)
+    statement = getattr(error, "statement", None)
+
+    try:
+        return env.dialect(name).blocker(connection, statement)
+    finally:
+        connection.rollback()

@@ -1,6 +1,6 @@
-"""Alembic's update of the version table.
+"""Alembic's update of the version table, which each revision ends with.
 
-It is another statement for each revision, as the ids are literals in it. To compile it
+It is another statement for each revision, as the ids are literals in it. Compiling it
 takes longer than many a revision does.
 """
 
@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.sql import operators
 from sqlalchemy.sql import visitors
+
+from ..dialects import VERSION_UPDATE
 
 _quoted = re.compile("'([^']*)'")
 
@@ -55,7 +57,8 @@ def compiled_once(connection: sa.Connection, version_table: str) -> c.Iterator[N
 def _update_of(table: sa.Table) -> sa.Update:
     """From one revision to the next."""
     update = table.update().values(version_num=sa.bindparam("next_id"))
-    return update.where(table.c.version_num == sa.bindparam("last_id"))
+    update = update.where(table.c.version_num == sa.bindparam("last_id"))
+    return update.execution_options(**{VERSION_UPDATE: True})
 
 
 def _ids_of(statement: sa.Update) -> dict[str, str] | None:

@@ -60,7 +60,7 @@ def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | 
     """
     driver = connection.dialect.driver
     is_of_driver = isinstance(error, connection.dialect.loaded_dbapi.Error)
-    misses = isinstance(error, AttributeError) and "cursor" in repr(error.obj)
+    misses = isinstance(error, AttributeError) and "ursor" in type(error.obj).__name__
 
     if driver in _binds and (is_of_driver or misses):
         return (

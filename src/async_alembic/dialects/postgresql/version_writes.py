@@ -5,18 +5,23 @@ next statement, which saves a round trip.
 from __future__ import annotations
 
 import collections.abc as c
-import re
 import typing as t
 
-import sqlalchemy as sa
-
 from ...errors import RevisionError
+from ..base import VERSION_UPDATE
 
-#: How Alembic goes from one revision to the next.
-_step = re.compile(
-    r"UPDATE (?P<table>[^\n;]+) SET version_num='(?P<to>[^'\n]*)'"
-    r" WHERE [^\n;]+\.version_num = '(?P<from>[^'\n]*)'"
-)
+
+class Step(t.NamedTuple):
+    """An update from one revision to the next.
+
+    :param table: The version table, as SQL.
+    :param last: The id that it has been at.
+    :param next: The id that it is at then.
+    """
+
+    table: str
+    last: str
+    next: str
 
 
 class VersionWrites:
@@ -34,7 +39,7 @@ class VersionWrites:
     def __init__(self, send: c.Callable[[str], str]) -> None:
         self._send = send
         self._kept = ""
-        self._last: re.Match[str] | None = None
+        self._last: Step | None = None
 
     def keep(self, text: str, context: t.Any) -> bool:
         """Keep a statement back, if it goes from one revision to the next.
@@ -43,13 +48,14 @@ class VersionWrites:
         :param context: SQLAlchemy's execution context.
         :return: Whether it is kept.
         """
-        statement = getattr(getattr(context, "compiled", None), "statement", None)
-        step = _step.fullmatch(text) if isinstance(statement, sa.Update) else None
-
-        if step is None:
+        if context is None or not context.execution_options.get(VERSION_UPDATE):
             return False
 
-        if self._last is not None and self._last["to"] != step["from"]:
+        ids = context.compiled_parameters[0]
+        table = text.partition(" SET ")[0].removeprefix("UPDATE ")
+        step = Step(table, ids["last_id"], ids["next_id"])
+
+        if self._last is not None and self._last.next != step.last:
             # On another branch.
             self.settle()
 
@@ -71,7 +77,7 @@ class VersionWrites:
     def _name(self) -> str:
         """The name of the version table, without its schema."""
         assert self._last is not None
-        return self._last["table"].rpartition(".")[2].strip('"').lower()
+        return self._last.table.rpartition(".")[2].strip('"').lower()
 
     def settle(self) -> None:
         """Send what is kept by itself, and check that nothing was missing.
@@ -83,13 +89,13 @@ class VersionWrites:
 
         kept, self._kept, self._last = self._kept, "", None
         tag = self._send(
-            kept or f"SELECT FROM {last['table']} WHERE version_num = '{last['to']}'"
+            kept or f"SELECT FROM {last.table} WHERE version_num = '{last.next}'"
         )
 
         if tag.rpartition(" ")[2] != "1":
             raise RevisionError(
-                f"The version table {last['table']} has not the one row of revision"
-                f" {last['from']} that revision {last['to']} follows. Correct what"
+                f"The version table {last.table} has not the one row of revision"
+                f" {last.last} that revision {last.next} follows. Correct what"
                 " changes it: a trigger, or a revision up to that one."
             )
 

@@ -9,7 +9,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 
 from ...errors import first_line
-from ...migration import op_per_task as isolation
+from ...migration import op_per_task
 from ..servers.objects import execute_as_is
 from .failures import CheckFailedError
 from .failures import Impossible
@@ -74,7 +74,7 @@ def _offline_sql(env: Environment, name: str) -> list[str]:
     )
 
     try:
-        with isolation.isolated(offline, Operations(offline.get_context())):
+        with op_per_task.use(offline, Operations(offline.get_context())):
             with offline.begin_transaction():
                 # What revisions of several databases are called with.
                 several = len(env.contexts) > 1

@@ -1,0 +1,114 @@
+"""Lets the dialect say whether a server default has changed, before Alembic does.
+
+By a plugin of Alembic's, which are new in 1.18; before, by taking the place of the
+comparison (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import typing as t
+
+import sqlalchemy as sa
+
+from ..dialects import dialect_of
+
+try:
+    from alembic.runtime.plugins import Plugin
+    from alembic.util import PriorityDispatchResult
+except ImportError:
+    Plugin = None  # type: ignore[assignment, misc]
+
+if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+_PLUGIN = "async_alembic.server_defaults"
+#: Alembic's own comparison, and what it uses if it is not told what to use.
+_ALEMBICS = "alembic.autogenerate.defaults"
+_ALL_ALEMBICS = ["alembic.autogenerate.*"]
+
+
+def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
+    they leave out the comparison of server defaults.
+    """
+    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALL_ALEMBICS)]
+    included = any(fnmatch.fnmatch(_ALEMBICS, name) for name in listed)
+    excluded = any(fnmatch.fnmatch(f"~{_ALEMBICS}", name) for name in listed)
+
+    if Plugin is None or not included or excluded:
+        return options
+
+    return {**options, "autogenerate_plugins": [*listed, _PLUGIN]}
+
+
+def install(context: MigrationContext) -> None:
+    """Take the place of the comparison in versions of Alembic without plugins."""
+    if Plugin is not None:
+        return
+
+    impl: t.Any = context.impl
+    compare = impl.compare_server_default
+    defaults = dialect_of(impl.connection).defaults
+
+    def compare_server_default(
+        inspected: sa.Column[t.Any],
+        column: sa.Column[t.Any],
+        new: str | None,
+        found: str | None,
+    ) -> bool:
+        is_changed = None
+
+        if new is not None and found is not None:
+            is_changed = defaults.is_changed(inspected, column, new, found)
+
+        if is_changed is None:
+            return bool(compare(inspected, column, new, found))
+
+        return is_changed
+
+    impl.compare_server_default = compare_server_default
+
+
+def _compare(
+    autogen_context: t.Any,
+    alter_column_op: t.Any,
+    schema: str | None,
+    table: str,
+    column_name: str,
+    inspected: sa.Column[t.Any],
+    column: sa.Column[t.Any],
+) -> PriorityDispatchResult:
+    new, found = column.server_default, inspected.server_default
+
+    # A computed column or an identity is none.
+    if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
+        return PriorityDispatchResult.CONTINUE
+
+    is_changed = dialect_of(autogen_context.connection).defaults.is_changed(
+        inspected,
+        column,
+        _rendered(new, autogen_context.dialect),
+        t.cast("sa.TextClause", found.arg).text,
+    )
+
+    if is_changed is None:
+        return PriorityDispatchResult.CONTINUE
+
+    if is_changed:
+        alter_column_op.modify_server_default = new
+
+    return PriorityDispatchResult.STOP
+
+
+def _rendered(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
+    """The default of a model, as Alembic compares it."""
+    if isinstance(default.arg, str):
+        return default.arg
+
+    options = {"literal_binds": True}
+    return str(default.arg.compile(dialect=dialect, compile_kwargs=options))
+
+
+if Plugin is not None:
+    Plugin(_PLUGIN).add_autogenerate_comparator(_compare, "column", "server_default")

@@ -1,0 +1,236 @@
+"""Running the steps of a plan: the revisions of one database, one after another."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import time
+import typing as t
+
+from ..errors import LockLostError
+from ..errors import MigrationError
+from ..results import Progress
+from . import half_applied
+from . import op_per_task
+
+if t.TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.runtime.migration import RevisionStep
+    from alembic.script import Script
+
+    from ..results import PartialRevision
+    from ..results import Report
+    from .environment import Environment
+    from .environment import Steps
+    from .transactions import Transactions
+
+
+class StepRun:
+    """Steps that are run on one database.
+
+    :param env: The files and the open databases.
+    :param name: The name of the database.
+    """
+
+    def __init__(self, env: Environment, name: str) -> None:
+        self._env = env
+        self.name = name
+
+    def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
+        """Run steps inside the transactions.
+
+        :param transactions: Those that were begun.
+        :param steps: Called with the current heads and the migration context, returns
+            the steps to run. Called again if another migrator came in between.
+        :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
+        """
+        migrated = transactions.connections[self.name]
+        is_done = False
+
+        if len(self._env.contexts) > 1:
+            kwargs["engine_name"] = self.name
+
+        def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
+            nonlocal is_done
+
+            for step in self._planned(steps, heads, context):
+                op_per_task.reinstall()
+                migrated.begins()
+                self._begins(step)
+                yield step
+                migrated.ends()
+                transactions.go_on(self.name)
+                self._ends(step)
+                # It matters when something is committed.
+                is_open = transactions.is_open(self.name)
+                transactions.check_lock(self.name, at_times=is_open)
+
+                if not migrated.goes_on():
+                    return
+
+            is_done = True
+
+        with self._env.use(self.name):
+            while not is_done:
+                self._env.steps = run
+                self._env.contexts[self.name].run_migrations(**kwargs)
+
+    def _planned(
+        self, steps: Steps, heads: t.Any, context: MigrationContext
+    ) -> c.Iterable[RevisionStep]:
+        return steps(heads, context) or ()
+
+    def _begins(self, step: RevisionStep) -> None: ...
+
+    def _ends(self, step: RevisionStep) -> None: ...
+
+
+class RevisionRun(StepRun):
+    """Revisions that are applied to one database, or taken back.
+
+    :param env: The files and the open databases.
+    :param name: The name of the database.
+    :param direction: ``"upgrade"`` or ``"downgrade"``.
+    :param report: Called when a revision begins, and when it is done.
+    :param retry: Run a revision again that is half applied, as it was undone by hand.
+    :ivar applied: The revisions by their ids, in that order.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        name: str,
+        direction: str,
+        report: Report | None,
+        retry: bool,
+    ) -> None:
+        super().__init__(env, name)
+        self.applied: dict[str, Script] = {}
+        self._direction = direction
+        self._report = report
+        self._retry = retry
+        self._running: Script | None = None
+        self._started = 0.0
+
+    def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
+        """See :meth:`StepRun.run`.
+
+        :raises MigrationError: If a revision fails.
+        :raises PartialRevisionError: If one that failed before is half applied.
+        """
+        try:
+            super().run(transactions, steps, **kwargs)
+        except LockLostError:
+            raise
+        except BaseException as e:
+            partial = self._keep_partial(transactions, e)
+
+            if not isinstance(e, Exception):
+                raise
+
+            if (interrupt := _find_interrupt(e)) is not None:
+                raise interrupt from None
+
+            if (script := self._running) is None:
+                raise
+
+            raise MigrationError(
+                self._direction,
+                self.name,
+                script.revision,
+                script.path,
+                e,
+                advice=self._env.dialect(self.name).advice(
+                    self._env.connection(self.name), e
+                ),
+                partial=partial,
+            ) from e
+        finally:
+            self._running = None
+
+    def _planned(
+        self, steps: Steps, heads: t.Any, context: MigrationContext
+    ) -> list[RevisionStep]:
+        half_applied.refuse(self._env, self.name, heads, retry=self._retry)
+        known = checked(self._env, self.name, steps)
+        run = planned(self._env, known, heads, context)
+
+        # What was rolled back is to be done again.
+        for step in run:
+            self.applied.pop(_script_of(step).revision, None)
+
+        return run
+
+    def _keep_partial(
+        self, transactions: Transactions, error: BaseException
+    ) -> PartialRevision | None:
+        if self._running is None:
+            return None
+
+        left_over = transactions.connections[self.name].left_over(error)
+
+        if left_over is None:
+            return None
+
+        partial = half_applied.describe(
+            self.name, self._direction, self._running, left_over
+        )
+        return partial if half_applied.keep(self._env, partial) else None
+
+    def _begins(self, step: RevisionStep) -> None:
+        self._running = _script_of(step)
+        self._started = time.perf_counter()
+        self._tell(self._running, None)
+
+    def _ends(self, step: RevisionStep) -> None:
+        script = _script_of(step)
+        self._running = None
+        self.applied[script.revision] = script
+        self._tell(script, time.perf_counter() - self._started)
+
+    def _tell(self, script: Script, seconds: float | None) -> None:
+        if self._report is not None:
+            several = len(self._env.contexts) > 1
+            self._report(Progress(self.name, several, script, self._direction, seconds))
+
+
+def planned(
+    env: Environment, steps: Steps, heads: t.Any, context: MigrationContext
+) -> list[RevisionStep]:
+    """The steps to run. The modules of their revisions are imported where that may
+    block.
+    """
+    found: list[RevisionStep] = env.databases.offload(
+        lambda: list(steps(heads, context) or ())
+    )
+    return found
+
+
+def checked(env: Environment, name: str, steps: Steps) -> Steps:
+    """The same steps, after a check that the code has every revision that a database is
+    at.
+
+    :raises UnknownRevisionInDatabaseError: When called, if it does not.
+    """
+
+    def steps_after_check(
+        heads: t.Any, context: MigrationContext
+    ) -> c.Iterable[RevisionStep] | None:
+        env.check_known(name, heads)
+        return steps(heads, context)
+
+    return steps_after_check
+
+
+def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that an error came after. Alembic cleans up before it lets go, which
+    fails as the connection is gone by then.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+
+    return error
+
+
+def _script_of(step: RevisionStep) -> Script:
+    script: Script = t.cast("t.Any", step).revision
+    return script

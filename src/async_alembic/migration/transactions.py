@@ -1,0 +1,177 @@
+"""The transactions in which databases are migrated, and settings of their sessions."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import typing as t
+
+from .locking import Locks
+from .operations import RevisionOperations
+from .version_table import compiled_once
+
+if t.TYPE_CHECKING:
+    from ..dialects import MigratedConnection
+    from .environment import Environment
+
+#: How many statements stay compiled. A loop over rows executes a few again and again.
+MOST_COMPILED = 50
+
+
+class Transactions:
+    """The transactions of databases that are being migrated.
+
+    :param env: The files and the open databases.
+    :param locks: What keeps other migrators out.
+    :ivar connections: What is migrated, by the name of the database.
+    """
+
+    def __init__(self, env: Environment, locks: Locks) -> None:
+        self._env = env
+        self._locks = locks
+        self.connections: dict[str, MigratedConnection] = {}
+
+    def is_open(self, name: str) -> bool:
+        """Whether the transaction of a database is open."""
+        # There's no public way to tell.
+        return self._env.contexts[name]._transaction is not None
+
+    def check_lock(self, name: str, *, at_times: bool = False) -> None:
+        """Check that other migrators are kept out of a database.
+
+        :param name: The name of the database.
+        :param at_times: See :meth:`.HeldLock.check`.
+        :raises LockLostError: If they are not.
+        """
+        self._locks.check(name, at_times=at_times)
+
+    def go_on(self, name: str) -> None:
+        """See to what follows ``op.get_bind().commit()``: commit what nothing else
+        would, and begin the transaction again.
+
+        :param name: The name of the database.
+        """
+        connection, context = self._env.connection(name), self._env.contexts[name]
+        # There's no public way to tell, nor to give the context another one.
+        transaction = context._transaction
+
+        if transaction is not None and transaction.is_active:
+            return
+
+        if connection.in_transaction():
+            connection.commit()
+
+        if transaction is not None:
+            context._transaction = connection.begin()
+
+
+@contextlib.contextmanager
+def begun(
+    env: Environment,
+    names: c.Collection[str],
+    locks: Locks | None = None,
+    *,
+    single: bool = False,
+) -> c.Iterator[Transactions]:
+    """Begin the transactions of databases. If anything fails, all are rolled back; else
+    they are committed one after another, and once a commit fails, the rest is rolled
+    back.
+
+    :param env: The files and the open databases.
+    :param names: The names of the databases.
+    :param locks: What keeps other migrators out, if anything.
+    :param single: Use one transaction even where each revision has its own.
+    """
+    settings = env.project.settings
+    locks = locks or Locks(env.databases, settings.lock_timeout)
+    transactions = Transactions(env, locks)
+
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            connection = env.idle_connection(name)
+            connection.execution_options(compiled_cache=CompiledCache())
+            wait = locks.turn(name).wait if settings.lock else None
+            transactions.connections[name] = stack.enter_context(
+                env.dialect(name).migrating(connection, wait)
+            )
+
+        for name in names:
+            context = env.contexts[name]
+            stack.enter_context(
+                compiled_once(env.connection(name), context.version_table)
+            )
+            stack.enter_context(_revisions_use(transactions, env, name))
+            stack.enter_context(context.begin_transaction())
+
+            if single:
+                # It is this argument by which a revision gets its own transaction
+                # where the databases' one was not begun.
+                stack.enter_context(context.begin_transaction(_per_migration=True))
+
+        yield transactions
+
+        for name in names:
+            if transactions.is_open(name):
+                transactions.check_lock(name)
+
+
+@contextlib.contextmanager
+def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[None]:
+    """Apply ``ALEMBIC_SESSION`` to the connections of databases.
+
+    :param env: The open databases.
+    :param names: The names of the databases.
+    :raises ConfigurationError: If a database refuses one of the settings.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            connection = env.idle_connection(name)
+            settings = env.project.settings.session(name)
+
+            if settings:
+                stack.enter_context(env.dialect(name).session(connection, settings))
+
+        yield
+
+
+class CompiledCache(dict[t.Any, t.Any]):
+    """Statements that were compiled a moment ago, for ``compiled_cache`` of
+    SQLAlchemy's execution options.
+
+    Most statements of a migration are executed once. In the cache of the app's engine
+    they would take the place of those that the app executes all the time.
+    """
+
+    def __setitem__(self, key: t.Any, compiled: t.Any) -> None:
+        if len(self) >= MOST_COMPILED:
+            self.clear()
+
+        super().__setitem__(key, compiled)
+
+
+@contextlib.contextmanager
+def _revisions_use(
+    transactions: Transactions, env: Environment, name: str
+) -> c.Iterator[None]:
+    """Let revisions get the database's own ``autocommit_block`` and
+    ``batch_alter_table``.
+    """
+    context = env.contexts[name]
+    ops = t.cast("RevisionOperations", env.ops[name])
+    migrated = transactions.connections[name]
+    block_of_alembic = context.autocommit_block
+
+    def block() -> contextlib.AbstractContextManager[None]:
+        # It commits what was done so far.
+        transactions.check_lock(name)
+        return migrated.autocommit_block(block_of_alembic)
+
+    # Alembic makes the context itself, so that there is no class to extend.
+    context.autocommit_block = block  # type: ignore[assignment, method-assign]
+    ops.migrated = migrated
+
+    try:
+        yield
+    finally:
+        del context.autocommit_block
+        ops.migrated = None
