@@ -11,13 +11,13 @@ import typing as t
 from .base import Dialect as Dialect
 from .base import digest as digest
 from .base import Interruption as Interruption
-from .base import is_usable as is_usable
-from .base import LeftOver as LeftOver
-from .base import MigratedConnection as MigratedConnection
-from .base import SessionLock as SessionLock
 from .base import VERSION_UPDATE as VERSION_UPDATE
 from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name
+from .locks import SessionLock as SessionLock
+from .migrated import is_usable as is_usable
+from .migrated import LeftOver as LeftOver
+from .migrated import MigratedConnection as MigratedConnection
 from .mysql.dialect import MySQL
 from .postgresql.dialect import PostgreSQL
 from .sqlite.dialect import SQLite

@@ -1,10 +1,10 @@
+"""What differs by database; the base of all dialects."""
+
 from __future__ import annotations
 
-import abc
 import collections.abc as c
 import contextlib
 import dataclasses
-import datetime as dt
 import hashlib
 import json
 import typing as t
@@ -15,19 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..results import LockHolder
+from .locks import SessionLock
+from .migrated import is_usable
+from .migrated import MigratedConnection
 from .server_defaults import Defaults
-
-if t.TYPE_CHECKING:
-    from alembic.operations import BatchOperations
 
 #: Waits until the first function returns true. The second one tells who is in the way.
 Wait: t.TypeAlias = c.Callable[
     [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
-]
-Block: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[None]]
-#: ``batch_alter_table`` of Alembic's operations.
-Batch: t.TypeAlias = c.Callable[
-    ..., contextlib.AbstractContextManager["BatchOperations"]
 ]
 Setting: t.TypeAlias = str | int | float
 
@@ -48,153 +43,6 @@ class Interruption:
 
     call: c.Callable[[], object] | None = None
     statement: str | None = None
-
-
-class SessionLock(abc.ABC):
-    """A lock that one session of a server holds until it releases it, or ends.
-
-    :param connection: The connection of the session.
-    :param key: Which lock it is.
-    """
-
-    #: Tries to take the lock, without waiting in the server. Its row tells whether that
-    #: was done, and the server's id of the session.
-    take_statement: t.ClassVar[sa.TextClause]
-    #: Releases the lock. Tells whether the session had it until now.
-    release_statement: t.ClassVar[sa.TextClause]
-    #: Tells the ids of the sessions that have the lock.
-    session_statement: t.ClassVar[sa.TextClause]
-    #: Tells the fields of a :class:`.LockHolder`.
-    holder_statement: t.ClassVar[sa.TextClause]
-
-    def __init__(self, connection: sa.Connection, key: str) -> None:
-        self._connection = connection
-        self._key = key
-        self._session: int | None = None
-
-    @property
-    @abc.abstractmethod
-    def parameters(self) -> dict[str, t.Any]:
-        """The parameters of the statements."""
-
-    @abc.abstractmethod
-    def prepare(self, other: sa.Connection) -> None:
-        """See to it that the session is this migrator's own, and not ended for being
-        idle.
-
-        :param other: A connection to the same database.
-        :raises LockUnavailableError: If it is not its own.
-        """
-
-    def take(self) -> bool:
-        """Try to take the lock, without waiting in the server.
-
-        :return: Whether it is taken.
-        """
-        row = self._connection.execute(self.take_statement, self.parameters).one()
-        self._session = row[1]
-        return bool(row[0])
-
-    def release(self) -> bool:
-        """Release the lock.
-
-        :return: Whether it was held until now.
-        """
-        return bool(self._connection.scalar(self.release_statement, self.parameters))
-
-    def give_up(self) -> None:
-        """End the session, and with it the lock."""
-        if is_usable(self._connection):
-            self._connection.invalidate()
-
-    def holder(self) -> LockHolder | None:
-        """Who has the lock, as far as the server tells."""
-        return find_session(self._connection, self.holder_statement, self.parameters)
-
-    def is_held(self, connection: sa.Connection) -> bool:
-        """Whether the server knows the session as the lock's holder.
-
-        :param connection: What to ask on, so that the session stays idle, which is how
-            others see since when it has the lock.
-        """
-        found = connection.scalars(self.session_statement, self.parameters).all()
-        return self._session is not None and self._session in found
-
-
-@dataclasses.dataclass(frozen=True)
-class LeftOver:
-    """What is left of a revision that has failed, where not all can be rolled back.
-
-    :param applied: The statements that were applied.
-    :param failed: The statement that failed; ``None`` if it was no statement.
-    :param interrupted: Whether it is not known if that one was applied.
-    :param uncertain: The statements before it that are applied if that one is, which
-        commits them.
-    """
-
-    applied: tuple[str, ...]
-    failed: str | None
-    interrupted: bool
-    uncertain: tuple[str, ...]
-
-
-class MigratedConnection:
-    """A connection that is being migrated.
-
-    :param connection: A connection that is not in a transaction.
-    """
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def begins(self) -> None:
-        """A revision begins."""
-
-    def ends(self) -> None:
-        """It is done, and the database says so."""
-
-    def left_over(self, error: BaseException) -> LeftOver | None:
-        """What is left of the revision that was begun.
-
-        :param error: What it has failed with.
-        """
-        return None
-
-    def goes_on(self) -> bool:
-        """Whether the next revision can follow the last one, as no other migrator came
-        in between. Else it must be looked anew where the database is.
-        """
-        return True
-
-    @contextlib.contextmanager
-    def autocommit_block(self, block: Block) -> c.Iterator[None]:
-        """What a revision enters to leave the transaction.
-
-        :param block: Alembic's own, which commits, and begins again at its end.
-        """
-        is_switching = True
-
-        try:
-            with block():
-                is_switching = False
-                yield
-                is_switching = True
-        except BaseException:
-            # Whoever gets the connection next must not find it in autocommit mode.
-            if is_switching and is_usable(self._connection):
-                self._connection.invalidate()
-
-            raise
-
-    def batch_alter_table(
-        self, batch: Batch, *args: t.Any, **kwargs: t.Any
-    ) -> contextlib.AbstractContextManager[BatchOperations]:
-        """What a revision enters to change a table as a whole.
-
-        :param batch: Alembic's own, which changes the table at its end.
-        :param args: The arguments of that.
-        """
-        return batch(*args, **kwargs)
 
 
 class Dialect:
@@ -337,33 +185,6 @@ class Dialect:
         :param connection: An open connection.
         """
         return Interruption()
-
-
-def is_usable(connection: sa.Connection) -> bool:
-    return not connection.closed and not connection.invalidated
-
-
-def find_session(
-    connection: sa.Connection, statement: sa.TextClause, parameters: dict[str, t.Any]
-) -> LockHolder | None:
-    """Ask for a session of the server.
-
-    :param connection: What to ask on.
-    :param statement: Tells the fields of a :class:`.LockHolder`. A time without a zone
-        is in UTC.
-    :param parameters: Those of the statement.
-    """
-    row = connection.execute(statement, parameters).mappings().one_or_none()
-
-    if row is None:
-        return None
-
-    since: dt.datetime | None = row["since"]
-
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=dt.UTC)
-
-    return LockHolder(**{**row, "since": since})
 
 
 def digest(*parts: str | None) -> str:

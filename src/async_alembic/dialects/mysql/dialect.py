@@ -14,12 +14,12 @@ from ...errors import LockUnavailableError
 from ...results import LockHolder
 from ..base import Dialect
 from ..base import digest
-from ..base import find_session
 from ..base import Interruption
-from ..base import MigratedConnection
-from ..base import SessionLock
 from ..base import Setting
 from ..base import Wait
+from ..locks import find_session
+from ..locks import SessionLock
+from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
 from .binding import bound_as_on_pymysql
 from .half_applied import MySQLConnection

@@ -10,9 +10,9 @@ import typing as t
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
-from ..base import is_usable
-from ..base import LeftOver
-from ..base import MigratedConnection
+from ..migrated import is_usable
+from ..migrated import LeftOver
+from ..migrated import MigratedConnection
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.types import NullType
 from sqlalchemy.util import memoized_property
 
-from ..base import is_usable
+from ..migrated import is_usable
 from .asyncpg import AsyncpgBinding
 from .untyped import Untyped
 
@@ -60,7 +60,8 @@ def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | 
     """
     driver = connection.dialect.driver
     is_of_driver = isinstance(error, connection.dialect.loaded_dbapi.Error)
-    misses = isinstance(error, AttributeError) and "ursor" in type(error.obj).__name__
+    name = type(getattr(error, "obj", None)).__name__
+    misses = isinstance(error, AttributeError) and "cursor" in name.lower()
 
     if driver in _binds and (is_of_driver or misses):
         return (

@@ -11,12 +11,12 @@ from ...errors import LockUnavailableError
 from ...results import LockHolder
 from ..base import Dialect
 from ..base import digest
-from ..base import find_session
 from ..base import Interruption
-from ..base import MigratedConnection
-from ..base import SessionLock
 from ..base import Setting
 from ..base import Wait
+from ..locks import find_session
+from ..locks import SessionLock
+from ..migrated import MigratedConnection
 from .client_side_binding import advice_on_cursors
 from .client_side_binding import bound_on_client
 

@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from ...errors import BatchError
-from ..base import is_usable
 from ..constraint_names import CONVENTION
 from ..constraint_names import foreign_key_name
 from ..constraint_names import unique_name
+from ..migrated import is_usable
 from .definition import names_in
 from .definition import parse_table
 from .definition import quote

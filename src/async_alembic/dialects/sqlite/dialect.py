@@ -11,14 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors import ConfigurationError
 from ...results import LockHolder
-from ..base import Batch
-from ..base import Block
 from ..base import Dialect
 from ..base import Interruption
-from ..base import is_usable
-from ..base import MigratedConnection
 from ..base import Setting
 from ..base import Wait
+from ..migrated import Batch
+from ..migrated import Block
+from ..migrated import is_usable
+from ..migrated import MigratedConnection
 from .aiosqlite import few_turns
 from .batch import Recreation
 from .driver import end_transaction
