@@ -14,7 +14,7 @@ ARGS ?=
 SKIP ?= no_such_test
 COVERING := -n logical --cov --cov-report=term-missing \
 	-k "not (test_faults or test_round_trips or ($(SKIP)))"
-CAMPAIGNS := -n logical tests/test_faults.py tests/test_round_trips.py \
+CAMPAIGNS := -n logical tests/faults tests/round_trips \
 	-k "not ($(SKIP))"
 
 .DEFAULT_GOAL := help

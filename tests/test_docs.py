@@ -41,7 +41,8 @@ from async_alembic import testing
 
 from .engines import disposing_engines
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: What installs packages, or serves until it is stopped, is not run.
 NOT_RUN = re.compile(
@@ -261,8 +262,9 @@ def test_every_public_name_is_in_the_reference(module: ModuleType) -> None:
 
 
 def ids_of(file: Path) -> Iterator[str]:
-    """As pytest names them: ``test_docs.py::test_blocks_are_found``."""
-    nodes = [(file.name, node) for node in ast.parse(file.read_text()).body]
+    """As pytest names them in this folder: ``test_docs.py::test_blocks_are_found``."""
+    name = file.relative_to(TESTS).as_posix()
+    nodes = [(name, node) for node in ast.parse(file.read_text()).body]
 
     for prefix, node in nodes:
         match node:
@@ -278,10 +280,10 @@ def test_each_promise_names_tests_that_exist() -> None:
     promises, _, peers = page.partition("## Beside its peers")
     rows = re.findall(r"^\| (?!Promise |---)(.+) \|$", promises, re.MULTILINE)
     assert len(rows) > 50 and peers
-    tests = {id for file in Path(__file__).parent.glob("*.py") for id in ids_of(file)}
+    tests = {id for file in TESTS.rglob("test_*.py") for id in ids_of(file)}
 
     for row in rows:
-        named = set(re.findall(r"`(test_\w+\.py::[\w:]+)`", row))
+        named = set(re.findall(r"`((?:\w+/)*test_\w+\.py::[\w:]+)`", row))
         assert named and named <= tests, row
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from async_alembic import PartialRevisionError
 
-from ..test_isolation import left_in_modules
+from ..migration.test_op_per_task import left_in_modules
 from .databases import Database
 from .databases import open_database
 from .endings import described

@@ -1,0 +1,49 @@
+"""Commands as a user runs them, in a process of their own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ..apps import Framework
+from ..apps import on_both_frameworks
+from ..backends import Backend
+from .project import BOTH_KINDS
+from .project import run
+from .project import TIME
+from .project import write_app
+
+
+@pytest.mark.parametrize(
+    ("framework", "backend"),
+    [("flask", BOTH_KINDS[0]), ("quart", BOTH_KINDS[1])],
+    ids=str,
+    indirect=["backend"],
+)
+def test_the_command_line_finds_an_app_factory(
+    framework: Framework, backend: Backend, tmp_path: Path
+) -> None:
+    write_app(framework, backend, tmp_path)
+    db = ["-m", framework, "--app", "shop:create_app", "db"]
+    _, output, errors = run(tmp_path, *db, "revision", "make users")
+    assert re.fullmatch(r"Created migrations/\d+_make_users\.py\n", output)
+    assert errors == ""
+    _, output, errors = run(tmp_path, *db, "upgrade")
+    assert re.fullmatch(rf"upgrade \d+, make users {TIME}\n", output)
+    assert errors == ""
+    code, output, errors = run(tmp_path, *db, "upgrade", "x9", check=False)
+    assert code == 1
+    assert output == ""
+    assert errors.startswith("Error: There is no revision or branch 'x9'.")
+    assert errors.count("\n") == 1
+
+
+@on_both_frameworks
+def test_a_factory_can_be_called_with_arguments(
+    framework: Framework, tmp_path: Path
+) -> None:
+    write_app(framework, BOTH_KINDS[0], tmp_path)
+    db = ["-m", framework, "--app", "shop:create_app('stock')", "db"]
+    assert run(tmp_path, *db, "heads") == (0, "", "")

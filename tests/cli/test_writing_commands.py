@@ -1,0 +1,156 @@
+"""``mkdir``, ``revision`` and ``merge``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.util import to_tuple
+
+from ..apps import Framework
+from ..apps import write_revision
+from ..backends import Backend
+from .project import on_every_app
+from .project import on_one_app
+from .project import Project
+from .project import ProjectFactory
+
+
+@on_every_app
+def test_mkdir_creates_what_is_missing(db: Project) -> None:
+    template = db.migrations / "script.py.mako"
+    template.unlink()
+    assert db("mkdir") == ""
+    assert "down_revision" in template.read_text()
+
+
+@on_one_app
+def test_mkdir_leaves_what_is_there(db: Project) -> None:
+    template = db.migrations / "script.py.mako"
+    template.write_text("mine")
+    db("mkdir")
+    assert template.read_text() == "mine"
+
+
+@on_one_app
+def test_mkdir_also_creates_the_folders_of_the_branches(
+    framework: Framework, backend: Backend, project_for: ProjectFactory
+) -> None:
+    config = {"ALEMBIC": {"version_locations": ["more", ("users", "users/versions")]}}
+    project = project_for(framework, backend, config=config, run_mkdir=False)
+    assert not (project.root / "more").exists()
+    project("mkdir")
+    assert (project.root / "more").is_dir()
+    assert (project.root / "users/versions").is_dir()
+
+
+@on_every_app
+def test_revision_writes_what_the_models_and_the_database_differ_by(
+    framework: Framework, backend: Backend, project_for: ProjectFactory
+) -> None:
+    db = project_for(framework, backend)
+    text = db.created(db("revision", "make tables"))
+    assert '"""make tables' in text
+    assert "op.create_table('users'" in text
+    db("upgrade")
+    assert db.tables == {"users", "posts", "tags"}
+    assert db("revision", "once more") == (
+        "No changes detected, so no revision was written.\n"
+    )
+
+
+@on_every_app
+def test_revision_can_be_empty_and_needs_no_database_then(db: Project) -> None:
+    text = db.created(db("revision", "by hand", "--empty"))
+    assert "pass" in text
+    assert re.search(r"^down_revision.* = 'c3'$", text, re.MULTILINE)
+    assert db.versions == []
+
+
+@on_one_app
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--rev-id", "d4"), {"revision": ["d4"], "down_revision": ["c3"]}),
+        (("-p", "c3"), {"down_revision": ["c3"]}),
+        (("-p", "b2", "--splice"), {"down_revision": ["b2"]}),
+        (("--parent", "c3", "--parent", "x9"), {"down_revision": ["c3", "x9"]}),
+        (("-d", "x9"), {"down_revision": ["c3"], "depends_on": ["x9"]}),
+        (("--depend", "x9", "-d", "a1"), {"depends_on": ["x9", "a1"]}),
+        (("-l", "label"), {"branch_labels": ["label"]}),
+        (("--label", "one", "-l", "two"), {"branch_labels": ["one", "two"]}),
+        (("-b", "new"), {"down_revision": [], "branch_labels": ["new"]}),
+        (("--branch", "other"), {"down_revision": ["x9"], "branch_labels": []}),
+    ],
+)
+def test_revision_takes_options(
+    db: Project, options: tuple[str, ...], expected: dict[str, list[str]]
+) -> None:
+    write_revision(db.migrations, "x9", labels=["other"])
+    text = db.created(db("revision", "message", "--empty", *options))
+    found: dict[str, Any] = {}
+    exec(text, found)
+    assert {name: [*to_tuple(found[name], ())] for name in expected} == expected
+
+
+@on_one_app
+@pytest.mark.parametrize("absolute", [False, True])
+def test_revision_can_be_written_to_another_folder(db: Project, absolute: bool) -> None:
+    db.app.config["ALEMBIC"]["version_locations"] = ["more"]
+    path = db.root / "more"
+    path.mkdir()
+    db("revision", "m", "--empty", "--path", str(path) if absolute else "more")
+    assert len([*path.glob("*_m.py")]) == 1
+    assert "_m.py" not in str([*db.migrations.iterdir()])
+
+
+@on_one_app
+def test_a_created_file_is_shown_from_the_working_directory(
+    db: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short, and to be clicked on in a terminal; in full if it is somewhere else."""
+    monkeypatch.chdir(db.root)
+    output = db("revision", "m", "--empty", "--rev-id", "d4")
+    assert output == f"Created {Path('migrations', 'd4_m.py')}\n"
+    monkeypatch.chdir(db.migrations / "..")
+    (db.root / "elsewhere").mkdir()
+    monkeypatch.chdir(db.root / "elsewhere")
+    output = db("revision", "m", "--empty", "--rev-id", "e5")
+    assert output == f"Created {db.migrations / 'e5_m.py'}\n"
+
+
+@on_every_app
+def test_merge_joins_all_heads(db: Project) -> None:
+    write_revision(db.migrations, "d4", "b2")
+    text = db.created(db("merge"))
+    assert "('c3', 'd4')" in text
+    assert '"""merge heads' in text
+    assert db("heads").count("(head)") == 1
+    assert db("merge") == "Nothing to merge: there is one head.\n"
+
+
+@on_one_app
+@pytest.mark.parametrize("message", ["-m", "--message"])
+@pytest.mark.parametrize("label", ["-l", "--label"])
+def test_merge_takes_revisions_a_message_and_labels(
+    db: Project, message: str, label: str
+) -> None:
+    write_revision(db.migrations, "d4", "b2")
+    write_revision(db.migrations, "e5", "b2")
+    text = db.created(
+        db("merge", "c3", "e5", message, "join them", label, "joined", label, "two")
+    )
+    assert '"""join them' in text
+    assert "('c3', 'e5')" in text
+    assert "('joined', 'two')" in text
+    assert len(re.findall(r"-> (\w+)", db("heads"))) == 2
+
+
+@on_one_app
+def test_merge_can_splice(db: Project) -> None:
+    write_revision(db.migrations, "d4", "b2")
+    write_revision(db.migrations, "e5", "d4")
+    db("merge", "c3", "d4", fails=1)
+    assert "('c3', 'd4')" in db.created(db("merge", "c3", "d4", "--splice"))

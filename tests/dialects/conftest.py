@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..apps import Caller
+from ..backends import Backend
+from ..backends import EngineFactory
+from .pairs import Pair
+
+
+@pytest.fixture
+def pair(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> Pair:
+    return Pair(backend, caller, engines, tmp_path)

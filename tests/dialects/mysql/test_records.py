@@ -1,0 +1,143 @@
+"""The record of a revision that is half applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import pytest
+import sqlalchemy as sa
+
+from async_alembic import Alembic
+from async_alembic import MigrationError
+from async_alembic import PartialRevisionError
+
+from ...apps import awaited_only
+from ...apps import make_app
+from ...apps import write_revision
+from ...backends import on
+from ...backends import POSTGRESQL_BACKENDS
+from .shop import on_mariadb
+from .shop import on_one_driver
+from .shop import Shop
+
+
+@on_one_driver
+@awaited_only
+def test_the_record_is_beside_a_version_table_of_another_name(shop: Shop) -> None:
+    shop.caller.execute(shop.engine, "CREATE TABLE users (id INT)")
+    write_revision(shop.folder, "a1", None, "pass")
+    app = make_app(
+        "quart",
+        shop.folder.parent,
+        ALEMBIC_CONTEXT={"version_table": "revisions"},
+    )
+    alembic = Alembic(
+        app, metadatas=sa.MetaData(), engines=shop.engine, command_name=""
+    )
+
+    with pytest.raises(MigrationError):
+        shop.caller(alembic, "upgrade")
+
+    assert "revisions_partial" in shop.caller.tables(shop.engine)
+
+    with pytest.raises(PartialRevisionError):
+        shop.caller(alembic, "upgrade")
+
+
+@on_one_driver
+@awaited_only
+def test_long_statements_are_kept_whole(shop: Shop) -> None:
+    """In any encoding, and longer than a TEXT may be."""
+    long = f"COMMENT '{'é😀' * 200}'"
+    many = f"INSERT INTO users VALUES {', '.join(['(1234567890)'] * 9000)}"
+    body = f"""
+        op.execute({many!r})
+        op.execute({f"ALTER TABLE users ADD name VARCHAR(20) {long}"!r})
+        raise ValueError
+    """
+    write_revision(shop.folder, "a2", "a1", body)
+    partial = shop.fail()
+    assert partial is not None
+    assert partial.applied[0] == many
+    assert "😀" in partial.applied[1]
+    assert len(str(partial)) < 1000
+    assert shop.refuse().partial == partial
+
+
+@on(POSTGRESQL_BACKENDS[:1])
+@awaited_only
+def test_where_ddl_is_rolled_back_there_is_no_record(shop: Shop) -> None:
+    assert shop.fail() is None
+    assert not shop.has_record
+    assert shop.query("SELECT 1") == [(1,)]
+    assert "users" not in shop.caller.tables(shop.engine)
+
+
+@on_mariadb
+def test_a_plain_alembic_is_not_disturbed_by_the_record(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """It goes on, as it knows nothing of it."""
+    shop.fail()
+    scripts = tmp_path / "plain"
+    scripts.mkdir()
+    (scripts / "env.py").write_text(
+        "from alembic import context\n"
+        "context.configure(connection=context.config.attributes['connection'])\n"
+        "context.run_migrations()\n"
+    )
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", str(shop.folder))
+
+    def stamp(connection: sa.Connection) -> None:
+        config.attributes["connection"] = connection
+        alembic.command.stamp(config, "a2")
+
+    shop.caller.begin(shop.engine, stamp)
+    assert shop.call("upgrade") == []
+
+
+@on_one_driver
+@awaited_only
+def test_a_record_that_cannot_be_kept_is_logged(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log is the last place that says what is to be finished by hand."""
+    shop.call("upgrade", "a1")
+    write_revision(
+        shop.folder, "a2", "a1", "op.execute('DROP TABLE alembic_version'); 1 / 0"
+    )
+    partial = shop.fail()
+    assert partial is not None
+    assert partial.applied == ("DROP TABLE alembic_version",)
+    assert "No record can be kept" in caplog.text
+    assert str(partial) in caplog.text
+
+
+@on_one_driver
+@awaited_only
+def test_what_failed_when_the_database_had_it_leaves_no_record(shop: Shop) -> None:
+    """There is nothing to finish, and nothing to undo."""
+
+    def fail(*, ctx: Any, **kwargs: Any) -> None:
+        ctx.connection.exec_driver_sql("CREATE TABLE audit (x INT)")
+        raise ValueError
+
+    write_revision(shop.folder, "a2", "a1", "op.execute('DROP TABLE users')")
+    shop.call("upgrade", "a1")
+    alembic = shop.again()
+    shop.app.config["ALEMBIC_CONTEXT"]["on_version_apply"] = fail
+
+    with pytest.raises(MigrationError) as caught:
+        shop.caller(alembic, "upgrade")
+
+    assert caught.value.partial is None
+    assert "half applied" not in str(caught.value)
+    assert shop.caller.versions(shop.engine) == ["a2"]
+    assert not shop.has_record
+    assert shop.call("upgrade") == []

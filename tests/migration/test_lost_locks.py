@@ -1,0 +1,215 @@
+"""Locks whose session or process has ended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from async_alembic import AsyncAlembicError
+from async_alembic import DatabaseError
+from async_alembic import LockLostError
+from async_alembic import LockTimeout
+from async_alembic.dialects import digest
+
+from ..apps import awaited_only
+from ..apps import Caller
+from ..apps import ids
+from ..apps import queries_of
+from ..apps import write_revision
+from ..backends import Backend
+from ..backends import by_id
+from ..backends import EngineFactory
+from ..backends import on
+from ..direct import execute
+from .sites import HOLD
+from .sites import in_a_thread
+from .sites import INSERT
+from .sites import LOG
+from .sites import migrating
+from .sites import on_postgresql
+from .sites import on_servers
+from .sites import Site
+from .sites import two_sites
+from .sites import wait_until
+
+SERVER_SESSIONS = {
+    "postgresql": (
+        "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE l.locktype = 'advisory' AND a.datname = current_database()"
+        " AND a.state = 'idle'"
+    ),
+    "mariadb": "SELECT IS_USED_LOCK('async_alembic:{key}')",
+}
+END_SESSION = {
+    "postgresql": "SELECT pg_terminate_backend(%s)",
+    "mariadb": "KILL %s",
+}
+
+
+def end_the_lock(site: Site, backend: Backend) -> None:
+    """End the session that has the lock and does nothing else."""
+    key = digest(site.engine.url.database, "alembic_version")
+    query = SERVER_SESSIONS[backend.database].format(key=key)
+    [(pid,)] = execute(site.engine.url, query)
+    execute(site.engine.url, END_SESSION[backend.database], pid)
+    wait_until(lambda: execute(site.engine.url, query) in ([], [(None,)]))
+
+
+@on_servers
+@pytest.mark.parametrize("per_migration", [False, True], ids=["one", "one_each"])
+def test_a_lost_lock_stops_the_migration_before_its_next_revision(
+    per_migration: bool,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As when the server ends the session. To go on would be to go on unprotected."""
+    context = {"transaction_per_migration": per_migration}
+    site = Site(engines(backend), tmp_path, ALEMBIC_CONTEXT=context)
+    site.history(LOG, INSERT.format(1) + HOLD, INSERT.format(2))
+
+    def end_it() -> None:
+        assert site.running.wait(30)
+        end_the_lock(site, backend)
+        site.go_on.set()
+
+    with in_a_thread(end_it), pytest.raises(LockLostError, match="'default'.*pooler"):
+        caller(site.alembic, "upgrade")
+
+    is_atomic = backend.database == "postgresql" and not per_migration
+    assert caller.versions(site.engine) == ([] if is_atomic else ["a2"])
+    assert "was lost before it was released" in caplog.text
+    applied = ["a1", "a2", "a3"] if is_atomic else ["a3"]
+    assert ids(caller(site.alembic, "upgrade")) == applied
+
+
+@on_servers
+def test_a_lock_is_taken_over_from_a_migrator_that_has_died(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    first, second = two_sites(backend, engines, tmp_path)
+    first.history("pass", HOLD)
+    second.history("pass", LOG)
+    end_all = {
+        "postgresql": (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ),
+        "mariadb": (
+            "SELECT id FROM information_schema.processlist"
+            " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        ),
+    }[backend.database]
+
+    def upgrade_in_vain() -> None:
+        with pytest.raises(AsyncAlembicError):
+            first.alembic.sync.upgrade()
+
+    with in_a_thread(upgrade_in_vain):
+        assert first.running.wait(30)
+
+        for (pid,) in execute(first.engine.url, end_all):
+            if backend.database == "mariadb":
+                execute(first.engine.url, "KILL %s", pid)
+
+        assert ids(caller(second.alembic, "upgrade")) in (["a1", "a2"], ["a2"])
+        first.go_on.set()
+
+    assert caller.tables(second.engine) == {"log"}
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+def test_who_waits_is_told_that_the_server_has_ended_its_session(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    first, second = two_sites(backend, engines, tmp_path)
+    first.history(LOG, HOLD)
+    second.history(LOG, "pass")
+    tries = queries_of(second.engine)
+
+    def end_it() -> None:
+        wait_until(lambda: any("GET_LOCK" in query for query in tries))
+        # It was opened last.
+        [(pid,)] = execute(
+            first.engine.url,
+            "SELECT max(id) FROM information_schema.processlist"
+            " WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        )
+        execute(first.engine.url, "KILL %s", pid)
+
+    with migrating(first), in_a_thread(end_it):
+        with pytest.raises(DatabaseError, match="Lost connection|gone away|closed"):
+            caller(second.alembic, "upgrade")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import sqlalchemy as sa
+from flask import Flask
+from async_alembic import SyncAlembic
+
+root, url = sys.argv[1:]
+app = Flask("shop", root_path=root)
+engine = sa.create_engine(url)
+SyncAlembic(app, metadatas=sa.MetaData(), engines=engine).upgrade()
+"""
+SLEEP = {"postgresql": "SELECT pg_sleep(3)", "mariadb": "SELECT SLEEP(3)"}
+
+
+@on([by_id("postgresql-psycopg2"), by_id("mariadb-pymysql")])
+@awaited_only
+def test_what_a_killed_process_has_left_running_is_waited_for(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """The server goes on with its statement, which can be an ``ALTER TABLE`` that takes
+    minutes, and does not notice meanwhile that nobody is there.
+    """
+    site = Site(engines(backend), tmp_path / "two", ALEMBIC_LOCK_TIMEOUT=0.3)
+    site.history(LOG)
+    marker = tmp_path / "running"
+    sleep = SLEEP[backend.database]
+    write_revision(
+        tmp_path / "one/migrations",
+        "a1",
+        upgrade=f"__import__('pathlib').Path({str(marker)!r}).touch()\n"
+        f"op.execute({sleep!r})",
+    )
+    url = site.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "one"), url]
+
+    with subprocess.Popen(command) as process:
+        while not marker.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+
+        time.sleep(0.2)
+        process.kill()
+
+    with pytest.raises(LockTimeout, match="SLEEP|pg_sleep") as caught:
+        caller(site.alembic, "upgrade")
+
+    assert caught.value.holder is not None
+    assert sleep in (caught.value.holder.query or "")
+    site.app.config["ALEMBIC_LOCK_TIMEOUT"] = 30
+    assert ids(caller(site.alembic, "upgrade")) == ["a1"]
+
+
+@on_postgresql
+def test_a_lock_that_was_lost_is_told_when_it_is_released(
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site = Site(engines(backend), tmp_path)
+    site.history(LOG, "op.execute('SELECT pg_advisory_unlock_all()')")
+    assert ids(caller(site.alembic, "upgrade")) == ["a1", "a2"]
+    assert caplog.text.count("was lost before it was released") == 1

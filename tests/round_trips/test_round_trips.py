@@ -1,0 +1,157 @@
+"""Round trips: what autogenerate writes leads to the models, and back to nothing.
+
+After each upgrade, the database must also be what ``MetaData.create_all()`` makes, as
+``compare_metadata()`` is empty as well where Alembic has overlooked something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from ..apps import Caller
+from ..apps import ONE_OF_EACH_KIND
+from ..backends import Backend
+from ..backends import EngineFactory
+from ..backends import on
+from .known import column
+from .known import Fault
+from .known import KNOWN
+from .known import model
+from .known import table
+from .models import Column
+from .models import ForeignKey
+from .models import Index
+from .models import Model
+from .models import Table
+from .strategies import changes
+from .trips import Trip
+
+#: How many models each driver gets; without the variable, the same ones each time. With
+#: several hundred, more is found.
+ROUND_TRIPS = os.environ.get("ROUND_TRIPS")
+BLOCKING = [backend for backend in ONE_OF_EACH_KIND if not backend.is_async]
+PAGE = Path(__file__).parents[2] / "docs/explanation/autogenerate.md"
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MySQL, MariaDB"}
+
+
+@pytest.fixture
+def trip(
+    backend: Backend, runner: asyncio.Runner, engines: EngineFactory, tmp_path: Path
+) -> Trip:
+    return Trip(backend, Caller(runner, backend.is_async), engines, tmp_path)
+
+
+@on(ONE_OF_EACH_KIND)
+@settings(
+    max_examples=int(ROUND_TRIPS or 6),
+    derandomize=ROUND_TRIPS is None,
+    deadline=None,
+    suppress_health_check=[*HealthCheck],
+)
+@given(data=st.data())
+def test_models_are_migrated_there_and_back_to_nothing(
+    backend: Backend, trip: Trip, data: st.DataObject
+) -> None:
+    before, after = data.draw(changes(backend.database))
+    trip.run(before, after)
+
+
+class TestWhatAlembicGetsWrong:
+    @pytest.mark.parametrize(
+        ("backend", "fault"),
+        [
+            pytest.param(backend, fault, id=f"{backend}-{name}")
+            for backend in BLOCKING
+            for name, fault in KNOWN.items()
+            if backend.database in fault.databases
+        ],
+        indirect=["backend"],
+    )
+    def test_it_still_does(self, trip: Trip, fault: Fault) -> None:
+        """If this fails, Alembic has mended it: remove it from ``KNOWN``."""
+        with pytest.raises(Exception) as caught:
+            trip.run(fault.before, fault.after, strict=True)
+
+        message = f"{caught.value} {caught.value.__cause__}"
+        assert re.search(fault.error, message), message
+
+    def test_the_documentation_lists_it(self) -> None:
+        rows = re.findall(
+            r"^\| (.+?) \| (.+?) \| (.+?) \| .+ \|$", PAGE.read_text(), re.M
+        )
+        listed = {row[0]: row[1:] for row in rows[1:] if "---" not in row[0]}
+        assert listed == {
+            fault.reason: (
+                ", ".join(NAMES[database] for database in fault.databases),
+                link(fault.issue) if fault.issue else "not reported",
+            )
+            for fault in KNOWN.values()
+        }
+
+
+def link(issue: str) -> str:
+    project, number = issue.split()
+    url = f"https://github.com/sqlalchemy/{project}/issues/{number}"
+    name = "" if project == "alembic" else f"{project} "
+    return f"[{name}#{number}]({url})"
+
+
+_id = ("id",)
+_parent = table("a")
+_other = table("c")
+_child = table(
+    "b",
+    column("a_id"),
+    column("c_id"),
+    foreign_keys=(ForeignKey(("a_id",), "a", _id), ForeignKey(("c_id",), "c", _id)),
+    indexes=(Index(("a_id",)), Index(("c_id",), unique=True)),
+)
+_double = Column("y", "sa.Integer()", computed="x + x", persisted=True, of=("x",))
+_computed = table("d", column("x"), _double)
+
+
+class TestWhatIsPutRight:
+    @on(BLOCKING)
+    @pytest.mark.parametrize(
+        "after",
+        [
+            pytest.param([], id="all_dropped"),
+            pytest.param([table("b"), _other, table("d")], id="some_dropped"),
+        ],
+    )
+    def test_what_others_depend_on_is_dropped_last(
+        self, trip: Trip, after: list[Table]
+    ) -> None:
+        trip.run(model(_parent, _other, _child, _computed), model(*after))
+
+    @on(BLOCKING)
+    def test_defaults_are_compared_by_their_values(self, trip: Trip) -> None:
+        """Alembic changes some again and again, and fails with others."""
+        trip.run(defaults("a\\\\b", "[]"), defaults("it\\'s", "{}"))
+
+
+def defaults(text: str, json: str) -> Model:
+    json_text = f"sa.text(\"'{json}'\")"
+    return model(
+        table(
+            "a",
+            column("text", "sa.String(20)", default=f"'{text}'"),
+            column("empty", "sa.String(20)", default="''"),
+            column("json", "sa.JSON()", default=f"'{json}'"),
+            column("json_text", "sa.JSON()", default=json_text),
+            column("now", "sa.DateTime()", default="sa.func.now()"),
+            column("yes", "sa.Boolean()", default="sa.true()"),
+            column("no", "sa.Boolean()", default="sa.false()"),
+            column("price", "sa.Numeric(12, 4)", default="'1.5'"),
+            column("day", "sa.Date()", default="'2020-01-31'"),
+        )
+    )
