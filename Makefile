@@ -59,6 +59,10 @@ bench: $(STAMPS)/bench  ## Run the benchmarks, side by side with the peers
 	$(BIN)/python -m benchmarks.boot $(ARGS)
 	$(BIN)/python -m benchmarks.guarantees
 
+.PHONY: blocking
+blocking: $(STAMPS)/lint  ## Make extension/blocking.py of extension/awaited.py
+	$(BIN)/python tools/make_blocking.py
+
 .PHONY: clean
 clean:  ## Remove everything that is made
 	rm -rf $(VENV) build dist docs/_build htmlcov .coverage* .hypothesis

@@ -171,9 +171,9 @@ def postgresql_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
 def mariadb_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
     import pymysql
 
-    from async_alembic.testing.servers.link import Link
+    from async_alembic.testing.server_connection import ServerConnection
 
-    link = Link(url)
+    link = ServerConnection(url)
     record = read_record(link, url.database or "")
     link.close()
 

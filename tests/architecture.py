@@ -24,7 +24,7 @@ LAYERS = {
     "cli": "The `db` group: one file for each family of commands. Prints; no logic.",
     "running": "From a call to open connections: threads, greenlets, loops, signals.",
     "commands": "What each command means: functions that take open databases.",
-    "migration": "One migration: its steps, transactions, lock, half-applied revisions.",
+    "migration": "One migration: steps, transactions, lock, half-applied revisions.",
     "apps": "What one app says: its settings, engines and metadata; the current app.",
     "history": "The revision files: listing, reading, writing, their graph, targets.",
     "dialects": "All that differs by database and driver.",

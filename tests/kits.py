@@ -181,7 +181,7 @@ def kit(
 
 def query(database: FreshDatabase, statement: str) -> list[Any]:
     """Execute a statement as the app would, from code that may block."""
-    return database.subject.on_databases(
+    return database.fresh_app.on_databases(
         lambda access: _execute(access.connections["default"], statement)
     )
 

@@ -1,5 +1,5 @@
-"""The walls of the house, as CONTRIBUTING describes them, kept by a walk over the
-source: what a module may import, what it may know, and what it uses that is private.
+"""The layers that CONTRIBUTING describes, kept by a walk over the source: what a module
+may import, what it may know, and what it uses that is private.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import inspect
 import re
 from collections.abc import Callable
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,47 +23,14 @@ from alembic.script import write_hooks
 from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
 
-import async_alembic
-
-SOURCE = Path(async_alembic.__file__).parent
-MOST_LINES = 400
-
-#: From the bottom to the top. A module may import what stands below it, nothing else.
-LAYERS = [
-    {
-        "holders",
-        "partial",
-        "signals",
-        "access",
-        "headers",
-        "listing",
-        "compiled",
-        "once",
-    },
-    {"errors"},
-    {"status", "revisions", "config", "isolation", "translation", "proxies"},
-    {"history", "writing", "dialects", "engines", "records"},
-    {"overrides", "version_updates"},
-    {"reading", "locking"},
-    {"scripts"},
-    {"project"},
-    {"environment"},
-    {"commands", "runners"},
-    {"sources"},
-    {"registry"},
-    {"calls", "live"},
-    {"shell", "importing"},
-    {"sync"},
-    {"extension"},
-    {"cli"},
-    {"testing"},
-]
-
-#: Imports that point up, each with the reason why it is let through.
-UPWARD = {
-    ("shell", "cli"): "'init_app' adds the group, and imports it then.",
-    ("shell", "sync"): "The type of what the group of commands is given.",
-}
+from .architecture import ALL_IMPORTS
+from .architecture import circle
+from .architecture import LAYERS
+from .architecture import modules
+from .architecture import MOST_LINES
+from .architecture import name_of
+from .architecture import parse
+from .architecture import SOURCE
 
 DATABASES = re.compile(
     r"\b(sqlite3?|aiosqlite|postgres(ql)?|asyncpg|psycopg2?|mysql|mariadb|pymysql"
@@ -76,115 +41,31 @@ DATABASES = re.compile(
 EXAMPLE_URL = re.compile(r"'[a-z+]+://[a-z@/]+'")
 
 
-@dataclass(frozen=True)
-class Import:
-    """One import in a module of the package.
-
-    :param target: What is imported, from the root: ``alembic.config.Config``, and
-        ``.registry`` for what is ours.
-    """
-
-    module: str
-    line: int
-    target: str
-    for_types: bool
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line} imports {self.target}"
-
-    @property
-    def part(self) -> str:
-        """The module or package of ours that imports; none for ``__init__``."""
-        return self.module.split(".")[0]
-
-    @property
-    def ours(self) -> str | None:
-        """The module or package of ours that is imported."""
-        return self.target[1:].split(".")[0] if self.target.startswith(".") else None
-
-
-@cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
-
-
-def modules() -> list[Path]:
-    return sorted(SOURCE.rglob("*.py"))
-
-
-def name_of(path: Path) -> str:
-    """``commands.migrate`` for a file, ``commands`` for its ``__init__``."""
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__")
-
-
-def part_of(path: Path) -> str:
-    """The module or package of ours that a file belongs to; none for ``__init__``."""
-    return name_of(path).split(".")[0]
-
-
-def imports(path: Path) -> Iterator[Import]:
-    tree = parse(path)
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-
-    for node in ast.walk(tree):
-        for target in _targets(node, path):
-            yield Import(
-                name_of(path),
-                getattr(node, "lineno", 0),
-                target,
-                id(node) in for_types,
-            )
-
-
-def _targets(node: ast.AST, path: Path) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and not node.level:
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        package = path.relative_to(SOURCE).parent.parts
-        base = package[: len(package) - node.level + 1]
-        inner = (node.module,) if node.module else ()
-
-        for alias in node.names:
-            yield "." + ".".join((*base, *inner, alias.name))
-
-
-ALL_IMPORTS = [found for path in modules() for found in imports(path)]
-
-
-def rank(part: str) -> int:
-    return next(number for number, layer in enumerate(LAYERS) if part in layer)
-
-
 def test_every_module_has_its_place_in_the_layers() -> None:
-    placed = [part for layer in LAYERS for part in layer]
-    # The public names are beside the layers.
-    found = {part_of(path) for path in modules()} - {""}
-    assert sorted(placed) == sorted(found)
+    # What is public is beside the layers.
+    assert {name_of(path).split(".")[0] for path in modules()} == {"", *LAYERS}
 
 
 def test_imports_point_downwards() -> None:
-    upwards = [
-        str(found)
-        for found in ALL_IMPORTS
-        if found.ours
-        if (source := found.part) not in {"", found.ours}
-        if rank(found.ours) >= rank(source) and (source, found.ours) not in UPWARD
-    ]
-    assert not upwards
+    assert not [str(found) for found in ALL_IMPORTS if found.points_up]
 
 
-def test_each_exception_to_the_direction_is_still_needed() -> None:
-    edges = {(found.part, found.ours) for found in ALL_IMPORTS}
-    assert set(UPWARD) <= edges
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert not circle()
+
+
+def test_contributing_shows_the_layers_that_are_kept() -> None:
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `(\w+)/?(?:\.py)?` \| (.+) \|$", text, re.MULTILINE)
+    assert rows == [*LAYERS.items()]
+
+
+def test_contributing_names_rooms_that_are_there() -> None:
+    """Each change that it describes begins in one file or folder."""
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    places = re.findall(r"\| `([\w/]+(?:\.py|/))` \|$", text, re.MULTILINE)
+    assert len(places) >= 10
+    assert not [place for place in places if not (SOURCE / place).exists()]
 
 
 @pytest.mark.parametrize(
@@ -194,25 +75,27 @@ def test_each_exception_to_the_direction_is_still_needed() -> None:
         (
             part,
             {
-                *("asyncio", "anyio", "threading", "concurrent", "contextvars"),
+                *("asyncio", "anyio", "concurrent"),
                 *("flask", "quart", "click", "sqlalchemy.ext.asyncio"),
                 *("sqlalchemy.Engine", "sqlalchemy.create_engine"),
-                *(".runners", ".calls", ".registry", ".sources", ".live", ".shell"),
+                *(".apps.registry", ".apps.current", ".apps.databases"),
             },
         )
-        for part in ("commands", "environment", "scripts", "dialects", "revisions")
+        for part in ("commands", "migration", "history", "dialects")
     ]
     + [
-        ("runners", {"alembic", "flask", "quart", "click", ".environment", ".scripts"}),
-        ("calls", {"flask", "quart", "click"}),
-        ("revisions", {"sqlalchemy", "os", "pathlib", "alembic"}),
-        ("errors", {"alembic", "sqlalchemy", "flask", "quart", "click"}),
-        ("config", {"flask", "quart", "asyncio", "anyio", "click"}),
-        ("cli", {"alembic", "asyncio", "anyio", "sqlalchemy", ".runners", ".calls"}),
+        ("running", {"alembic", "flask", "quart", "click", ".history"}),
+        ("history", {"sqlalchemy", ".apps"}),
+        ("history.targets", {"os", "pathlib", "alembic"}),
+        ("results", {"alembic", "sqlalchemy", "flask", "quart", "click"}),
+        ("commands", {"threading", "contextvars"}),
+        ("dialects", {"threading", "contextvars"}),
+        ("apps", {"flask", "quart", "click", "anyio"}),
+        ("cli", {"alembic", "asyncio", "anyio", "sqlalchemy", ".extension"}),
         ("testing.plugin", {"alembic", "sqlalchemy", "asyncio", "flask", "quart"}),
         (
             "testing.checks",
-            {"asyncio", "anyio", "threading", "pytest", "flask", "quart", ".runners"},
+            {"asyncio", "anyio", "threading", "pytest", "flask", "quart", ".running"},
         ),
         (
             "testing.servers",
@@ -223,7 +106,7 @@ def test_each_exception_to_the_direction_is_still_needed() -> None:
                 "threading",
                 "pytest",
                 "flask",
-                ".registry",
+                ".apps.registry",
             },
         ),
     ],
@@ -251,7 +134,8 @@ def test_only_what_finds_apps_and_engines_imports_a_framework() -> None:
         for node in ast.walk(parse(path))
         if isinstance(node, ast.Constant) and node.value in {"flask", "quart"}
     }
-    assert importing | naming <= {"registry", "sources", "cli"}
+    layers = {module.split(".")[0] for module in importing | naming}
+    assert layers <= {"apps", "extension", "cli"}
 
 
 def test_only_the_command_line_prints_and_exits() -> None:
@@ -267,14 +151,14 @@ def test_only_the_command_line_prints_and_exits() -> None:
             ast.unparse(node.func),
         )
     }
-    assert not [call for call in calls if not call.startswith("cli:")]
+    assert not [call for call in calls if not call.startswith("cli.")]
 
 
 def test_the_names_of_databases_stand_where_they_are_told_apart_only() -> None:
     named = [
         f"{name_of(path)}:{constant.lineno} {constant.value!r}"
         for path in modules()
-        if not name_of(path).startswith(("dialects", "testing.servers"))
+        if not name_of(path).startswith(("dialects", "testing"))
         for constant in _strings(parse(path))
         if DATABASES.search(EXAMPLE_URL.sub("", constant.value))
     ]

@@ -35,6 +35,7 @@ from .extension.awaited import Alembic
 from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
+    from .migration.environment import Environment
     from .results import DatabaseStatus
     from .results import LockHolder
     from .results import PartialRevision
@@ -50,6 +51,7 @@ __all__ = [
     "DatabaseConnectionError",
     "DatabaseError",
     "DatabaseStatus",
+    "Environment",
     "ForeignKeyError",
     "FreshDatabaseError",
     "LockHolder",
@@ -74,6 +76,7 @@ __all__ = [
 #: What is imported when it is first used, as no app needs it to start.
 _modules = {
     "DatabaseStatus": "results",
+    "Environment": "migration.environment",
     "LockHolder": "results",
     "PartialRevision": "results",
 }

@@ -100,7 +100,7 @@ def test_a_database_can_be_at_any_revision(kit: Kit) -> None:
     assert [s.revision for s in alembic.sync.upgrade()] == ["b2"]
     assert query(database, "SELECT text, done FROM note") == [("first", None)]
     empty = databases.make("base")
-    assert not empty.subject.on_databases(
+    assert not empty.fresh_app.on_databases(
         lambda access: sa.inspect(access.connections["default"]).get_table_names()
     )
 
@@ -135,7 +135,7 @@ def test_one_is_made_without_pytest(
 
 
 def engine_of(database: Any) -> Any:
-    is_async = isinstance(database.subject.app_engines["default"], AsyncEngine)
+    is_async = isinstance(database.fresh_app.app_engines["default"], AsyncEngine)
     right, wrong = (
         ("async_engine", "engine") if is_async else ("engine", "async_engine")
     )

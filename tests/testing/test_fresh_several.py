@@ -166,7 +166,7 @@ def query(database: FreshDatabase, name: str, statement: str) -> list[Any]:
         access.connections[name].commit()
         return rows
 
-    return database.subject.on_databases(execute)
+    return database.fresh_app.on_databases(execute)
 
 
 @on_pairs
@@ -185,7 +185,7 @@ def test_each_test_has_all_of_them(shop: Shop) -> None:
         assert database.url == database.urls["default"]
         engine = (
             database.async_engine.sync_engine
-            if isinstance(database.subject.app_engines["default"], AsyncEngine)
+            if isinstance(database.fresh_app.app_engines["default"], AsyncEngine)
             else database.engine
         )
         assert engine.url == sa.make_url(database.url)
@@ -223,7 +223,7 @@ def test_they_are_made_without_pytest(
     asyncio.run(use())
 
     with fresh_database(shop.urls, shop.app, target="base") as database:
-        assert database.subject.run(lambda env: env.current("events")) == ()
+        assert database.fresh_app.run(lambda env: env.current("events")) == ()
 
 
 def test_a_template_that_lacks_one_is_made_anew(shop: Shop) -> None:

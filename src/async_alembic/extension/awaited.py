@@ -19,6 +19,7 @@ from .proxies import AwaitedProxy
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
     from alembic.script import Script
+    from flask.sansio.app import App
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
@@ -66,6 +67,9 @@ class Alembic(BaseAlembic):
     @property
     def _blocking(self) -> SyncAlembic:
         return self.sync
+
+    def _close_at_teardown(self, app: App) -> None:
+        self.sync._close_at_teardown(app)
 
     async def mkdir(self) -> None:
         """Create the script directory and its template, where they are missing."""

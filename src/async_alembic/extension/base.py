@@ -21,8 +21,8 @@ if t.TYPE_CHECKING:
     from ..apps.databases import Metadatas
     from ..apps.project import Project
     from ..apps.settings import Settings
+    from ..cli.protocol import Migrations
     from ..results import Report
-    from .blocking import SyncAlembic
 
 _rev_id_lock = threading.Lock()
 _last_rev_id = 0
@@ -36,7 +36,12 @@ class BaseAlembic:
     _registry: Registry
 
     @property
-    def _blocking(self) -> SyncAlembic:
+    def _blocking(self) -> Migrations:
+        """The methods for the command line."""
+        raise NotImplementedError
+
+    def _close_at_teardown(self, app: App) -> None:
+        """Close the connections that are held open in an app context at its end."""
         raise NotImplementedError
 
     def __init__(
@@ -67,7 +72,7 @@ class BaseAlembic:
         if self.run_mkdir and _lacks_folders(state.settings(app)):
             self._mkdir(app)
 
-        self._blocking._close_at_teardown(app)
+        self._close_at_teardown(app)
 
         if self.command_name:
             from ..cli.group import MigrationGroup

@@ -87,7 +87,6 @@ class OpAndContext(BlockingBase):
         return ops[default_name(ops)]
 
     def _close_at_teardown(self, app: App) -> None:
-        """Close the live connections of each app context at its end."""
         environments = self._open_environments
 
         def close(error: BaseException | None = None) -> None:

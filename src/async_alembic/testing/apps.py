@@ -28,9 +28,9 @@ from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
 from ..running.by_engine import run_blocking
 from ..running.dispatch import block_on_databases
-from .copying.places import as_given
-from .copying.places import find
-from .copying.places import Name
+from .copying.names import as_given
+from .copying.names import find
+from .copying.names import Name
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -48,7 +48,7 @@ T = t.TypeVar("T")
 Factory: t.TypeAlias = c.Callable[[t.Any], "App | Alembic | SyncAlembic"]
 
 
-class Subject:
+class FreshApp:
     """An app whose databases are at certain URLs.
 
     Its commands can be run in any thread and app context, and never on the event loop

@@ -16,7 +16,7 @@ from .copying.sessions import Session
 if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from .apps import Factory
-    from .copying.places import Urls
+    from .copying.names import Urls
 
 _lock = threading.Lock()
 

@@ -24,7 +24,7 @@ from .checks.walks import RevisionData
 if t.TYPE_CHECKING:
     from ..history.scripts import Scripts
     from ..history.targets import StepTarget
-    from .apps import Subject
+    from .apps import FreshApp
     from .checks.schemas import Schema
     from .copying.databases import FreshDatabase
 
@@ -66,33 +66,33 @@ class History:
 
     @_explained
     def goes_up_from_base(self) -> None:
-        self._subject("base").run(migrate.upgrade, "heads")
+        self._fresh_app("base").run(migrate.upgrade, "heads")
 
     @_explained
     def goes_up_down_and_up(self) -> None:
-        self._subject("base").run(walks.can_go_up_down_and_up)
+        self._fresh_app("base").run(walks.can_go_up_down_and_up)
 
     @_explained
     def leaves_no_trace(self) -> None:
-        empty = self._schema(self._subject("base"))
-        self._subject("heads").run(walks.leaves_no_trace, empty)
+        empty = self._schema(self._fresh_app("base"))
+        self._fresh_app("heads").run(walks.leaves_no_trace, empty)
 
     @_explained
     def matches_models(self) -> None:
-        script = self._subject("heads").run(compare.produce_migrations)
+        script = self._fresh_app("heads").run(compare.produce_migrations)
         models.match_migrations(script)
 
     @_explained
     def keeps_data(self, data: c.Mapping[str, RevisionData]) -> None:
-        self._subject("base").run(walks.keeps_data, data)
+        self._fresh_app("base").run(walks.keeps_data, data)
 
     @_explained
     def is_the_same_offline(self) -> None:
-        subject = self._subject("base")
-        statements = subject.run(offline.offline_sql)
-        subject.run(offline.execute_sql, statements)
+        fresh_app = self._fresh_app("base")
+        statements = fresh_app.run(offline.offline_sql)
+        fresh_app.run(offline.execute_sql, statements)
         self._compare(
-            subject,
+            fresh_app,
             "What the SQL script of the history makes differs from what the revisions"
             " make.",
             [statement for listed in statements.values() for statement in listed],
@@ -107,7 +107,7 @@ class History:
 
         with tempfile.TemporaryDirectory() as folder:
             database, settings = self._release(ref, folder)
-            then = database.subject_with(**settings).project.scripts
+            then = database.fresh_app_with(**settings).project.scripts
             paths = {s.revision: Path(s.path) for s in then.walk_revisions()}
             files.is_as_released(now, paths, ref)
 
@@ -118,11 +118,11 @@ class History:
         else:
             with tempfile.TemporaryDirectory() as folder:
                 database, settings = self._release(ref, folder)
-                database.subject_with(**settings).run(migrate.upgrade, "heads")
+                database.fresh_app_with(**settings).run(migrate.upgrade, "heads")
 
-        database.subject.run(migrate.upgrade, "heads")
+        database.fresh_app.run(migrate.upgrade, "heads")
         self._compare(
-            database.subject,
+            database.fresh_app,
             f"A database of '{ref}' that goes up to the heads differs from one that"
             " goes there from an empty one. See whether a revision was edited.",
         )
@@ -131,22 +131,22 @@ class History:
         self, ref: str, folder: str
     ) -> tuple[FreshDatabase, dict[str, object]]:
         database = self._make("base")
-        settings = database.subject.project.settings
+        settings = database.fresh_app.project.settings
         return database, export_release(settings, ref, Path(folder))
 
-    def _subject(self, target: StepTarget) -> Subject:
-        return self._make(target).subject
+    def _fresh_app(self, target: StepTarget) -> FreshApp:
+        return self._make(target).fresh_app
 
     def _scripts(self) -> Scripts:
-        return self._subject("base").project.scripts
+        return self._fresh_app("base").project.scripts
 
-    def _schema(self, subject: Subject) -> Schema:
-        return subject.run(walks.schema_of)
+    def _schema(self, fresh_app: FreshApp) -> Schema:
+        return fresh_app.run(walks.schema_of)
 
     def _compare(
-        self, subject: Subject, sentence: str, evidence: c.Iterable[str] = ()
+        self, fresh_app: FreshApp, sentence: str, evidence: c.Iterable[str] = ()
     ) -> None:
-        expected = self._schema(self._subject("heads"))
+        expected = self._schema(self._fresh_app("heads"))
 
-        if lines := differences(expected, self._schema(subject)):
+        if lines := differences(expected, self._schema(fresh_app)):
             raise CheckFailedError(sentence, [*lines, *evidence])

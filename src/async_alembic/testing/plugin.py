@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from .apps import Factory
     from .checks.walks import RevisionData
     from .copying.databases import FreshDatabase
-    from .copying.places import Urls
+    from .copying.names import Urls
     from .copying.sessions import Session
     from .histories import History
 

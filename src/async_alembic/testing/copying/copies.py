@@ -8,7 +8,7 @@ import typing as t
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from .hosts import Host
+    from .shared_server import SharedServer
 
 
 class Copy:
@@ -18,7 +18,7 @@ class Copy:
     :param name: Its name there.
     """
 
-    def __init__(self, host: Host, name: str) -> None:
+    def __init__(self, host: SharedServer, name: str) -> None:
         self._host = host
         self._name = name
 
@@ -37,7 +37,7 @@ class CopyInMemory(Copy):
     :param template: What it is filled with, if it is not empty.
     """
 
-    def __init__(self, host: Host, template: str | None) -> None:
+    def __init__(self, host: SharedServer, template: str | None) -> None:
         super().__init__(host, "")
         self._template = template
 

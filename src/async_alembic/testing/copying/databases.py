@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ...apps.engines import is_bound
 from ...apps.names import default_name
 from ...errors import FreshDatabaseError
-from ..apps import Subject
+from ..apps import FreshApp
 from .copies import Copy
 from .copies import CopyInMemory
-from .places import default_of
-from .places import find
+from .names import default_of
+from .names import find
+from .stocks import Stock
 from .templates import find_templates
 
 if t.TYPE_CHECKING:
@@ -28,9 +29,8 @@ if t.TYPE_CHECKING:
     from ...history.targets import StepTarget
     from ...migration.open_databases import OpenDatabases
     from ..apps import Factory
-    from .hosts import Host
-    from .hosts import Stock
-    from .places import Name
+    from .names import Name
+    from .shared_server import SharedServer
 
 
 class FreshDatabase:
@@ -42,7 +42,7 @@ class FreshDatabase:
     def __init__(self, copies: c.Mapping[Name, Copy], factory: Factory) -> None:
         self._copies = copies
         self._factory = factory
-        self._subjects: list[Subject] = []
+        self._fresh_apps: list[FreshApp] = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{default_of(self._copies).url}'>"
@@ -63,12 +63,12 @@ class FreshDatabase:
     @property
     def app(self) -> App:
         """The app whose database it is, a Flask or a Quart app."""
-        return self.subject.app
+        return self.fresh_app.app
 
     @property
     def alembic(self) -> Alembic | SyncAlembic:
         """The extension of the app."""
-        return t.cast("Alembic | SyncAlembic", self.subject.extension)
+        return t.cast("Alembic | SyncAlembic", self.fresh_app.extension)
 
     @property
     def engine(self) -> sa.Engine:
@@ -103,27 +103,27 @@ class FreshDatabase:
         return engine
 
     def _app_engine(self) -> sa.Engine | AsyncEngine:
-        engines = self.subject.app_engines
+        engines = self.fresh_app.app_engines
         return engines[default_name(engines)]
 
-    def subject_with(self, **settings: object) -> Subject:
+    def fresh_app_with(self, **settings: object) -> FreshApp:
         """One more app with these databases, and with settings of ``ALEMBIC``."""
         urls = {name: copy.url for name, copy in self._copies.items()}
-        self._subjects.append(Subject(self._factory, urls, settings))
-        return self._subjects[-1]
+        self._fresh_apps.append(FreshApp(self._factory, urls, settings))
+        return self._fresh_apps[-1]
 
     @functools.cached_property
-    def subject(self) -> Subject:
+    def fresh_app(self) -> FreshApp:
         """How commands are run, whoever calls."""
-        subject = self.subject_with()
+        fresh_app = self.fresh_app_with()
         in_memory = {
             name: copy
-            for name in subject.databases.engines
+            for name in fresh_app.databases.engines
             if isinstance(copy := find(self._copies, name), CopyInMemory)
         }
 
         for name in in_memory:
-            if not is_bound(subject.databases.engines[name]):
+            if not is_bound(fresh_app.databases.engines[name]):
                 raise FreshDatabaseError(
                     "The app's engine has several connections, of which each would have"
                     " an empty database in memory. Give it a 'StaticPool', or let the"
@@ -135,21 +135,21 @@ class FreshDatabase:
                 copy.fill(databases.connections[name])
 
         if in_memory:
-            subject.on_databases(fill)
+            fresh_app.on_databases(fill)
 
-        return subject
+        return fresh_app
 
     def close(self) -> None:
         """Close the app's connections, and drop it."""
-        for subject in self._subjects:
-            subject.dispose()
+        for fresh_app in self._fresh_apps:
+            fresh_app.dispose()
 
         self._drop()
 
     async def aclose(self) -> None:
         """Awaited form of :meth:`close`."""
-        for subject in self._subjects:
-            await subject.adispose()
+        for fresh_app in self._fresh_apps:
+            await fresh_app.adispose()
 
         self._drop()
 
@@ -167,7 +167,7 @@ class FreshDatabases:
     """
 
     def __init__(
-        self, hosts: c.Mapping[Name, Host], factory: Factory, *, keep: bool
+        self, hosts: c.Mapping[Name, SharedServer], factory: Factory, *, keep: bool
     ) -> None:
         self._hosts = hosts
         self._factory = factory
@@ -201,7 +201,7 @@ class FreshDatabases:
             )
 
         stocks = {
-            name: host.stock(templates.get(name)) for name, host in self._hosts.items()
+            name: Stock(host, templates.get(name)) for name, host in self._hosts.items()
         }
         self._stocks[repr(target)] = stocks
         return stocks

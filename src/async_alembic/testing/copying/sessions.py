@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from ...dialects import digest
 from .databases import FreshDatabases
-from .hosts import Host
-from .places import by_name
+from .names import by_name
+from .shared_server import SharedServer
 
 if t.TYPE_CHECKING:
     from ..apps import Factory
-    from .places import Urls
+    from .names import Urls
 
 
 class Session:
@@ -27,7 +27,7 @@ class Session:
     def __init__(self, run: str, *, keep: bool) -> None:
         self._run = digest(run)[:8]
         self._keep = keep
-        self._hosts: dict[sa.URL, Host] = {}
+        self._hosts: dict[sa.URL, SharedServer] = {}
         self._databases: dict[t.Any, FreshDatabases] = {}
         self._stack = contextlib.ExitStack()
 
@@ -46,9 +46,9 @@ class Session:
 
         return self._databases[key]
 
-    def _host(self, url: sa.URL) -> Host:
+    def _host(self, url: sa.URL) -> SharedServer:
         if url not in self._hosts:
-            self._hosts[url] = Host(url, self._run)
+            self._hosts[url] = SharedServer(url, self._run)
             self._stack.callback(self._hosts[url].close)
 
         return self._hosts[url]

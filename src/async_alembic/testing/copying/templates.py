@@ -17,14 +17,14 @@ from pathlib import Path
 from ...commands import migrate
 from ...dialects import digest
 from ..apps import Factory
-from ..apps import Subject
+from ..apps import FreshApp
 
 if t.TYPE_CHECKING:
     from ...apps.project import Project
     from ...history.targets import StepTarget
     from ..servers import Server
-    from .hosts import Host
-    from .places import Name
+    from .names import Name
+    from .shared_server import SharedServer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Template:
     :param built: The name of the database that is migrated to become it.
     """
 
-    host: Host
+    host: SharedServer
     name: str
     built: str
 
@@ -58,7 +58,11 @@ class Template:
 
 
 def find_templates(
-    hosts: c.Mapping[Name, Host], factory: Factory, target: StepTarget, *, keep: bool
+    hosts: c.Mapping[Name, SharedServer],
+    factory: Factory,
+    target: StepTarget,
+    *,
+    keep: bool,
 ) -> dict[Name, str]:
     """Get the names of the templates of an app's databases, which are made together
     unless all are there.
@@ -70,9 +74,9 @@ def find_templates(
     """
     built = {name: host.server.new_name() for name, host in hosts.items()}
     urls = {name: host.server.url_of(built[name]) for name, host in hosts.items()}
-    subject = Subject(factory, urls)
+    fresh_app = FreshApp(factory, urls)
     versions = [host.call(_version) for host in hosts.values()]
-    key = _key_of(subject.project, target, versions)
+    key = _key_of(fresh_app.project, target, versions)
     templates: dict[Name, Template] = {}
 
     with contextlib.ExitStack() as stack:
@@ -81,7 +85,7 @@ def find_templates(
             stack.enter_context(host.locked())
 
         for name, host in hosts.items():
-            project = _project_of(subject.project, target, name)
+            project = _project_of(fresh_app.project, target, name)
             template = host.server.template_name(project, digest(key, name), keep=keep)
             templates[name] = Template(host, template, built[name])
             # After a run that does not keep them, all are made anew.
@@ -89,13 +93,13 @@ def find_templates(
             host.call(functools.partial(_drop_kept, project, kept))
 
         if not all(template.is_there() for template in templates.values()):
-            _build(subject, templates.values(), target)
+            _build(fresh_app, templates.values(), target)
 
     return {name: template.name for name, template in templates.items()}
 
 
 def _build(
-    subject: Subject, templates: c.Collection[Template], target: StepTarget
+    fresh_app: FreshApp, templates: c.Collection[Template], target: StepTarget
 ) -> None:
     for template in templates:
         template.drop()
@@ -105,9 +109,9 @@ def _build(
             template.begin()
 
         try:
-            subject.run(migrate.upgrade, target)
+            fresh_app.run(migrate.upgrade, target)
         finally:
-            subject.dispose()
+            fresh_app.dispose()
 
         for template in templates:
             template.publish()

@@ -6,9 +6,9 @@ import typing as t
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import FreshDatabaseError
+from ..server_connection import ServerConnection
 from .base import PREFIX
 from .base import Server
-from .link import Link
 from .mysql_record import read_record
 
 if t.TYPE_CHECKING:
@@ -30,78 +30,82 @@ class MySQLServer(Server):
     """
 
     def open(self) -> None:
-        self._link = Link(self.url)
+        self._connection = ServerConnection(self.url)
         self._records: dict[str, list[str]] = {}
         self._refuse_others()
-        self._link.execute(f"SET SESSION wait_timeout = {_WAIT_TIMEOUT}")
-        self._link.execute("SET SESSION foreign_key_checks = 0")
+        self._connection.execute(f"SET SESSION wait_timeout = {_WAIT_TIMEOUT}")
+        self._connection.execute("SET SESSION foreign_key_checks = 0")
         # Some drivers log them.
-        self._link.execute("SET SESSION sql_notes = 0")
-        self._link.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
+        self._connection.execute("SET SESSION sql_notes = 0")
+        self._connection.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
         self._slot = next(
             slot for slot in range(_SLOTS) if self._take(f"{PREFIX}{self.run}_{slot}")
         )
 
     def _refuse_others(self) -> None:
-        [(name,)] = self._link.execute("SELECT DATABASE()")
+        [(name,)] = self._connection.execute("SELECT DATABASE()")
 
         if name is None or name in _SYSTEM or name.startswith(PREFIX):
             return
 
-        if self._link.execute(f"SHOW TABLES IN `{name}`"):
-            self._link.close()
+        if self._connection.execute(f"SHOW TABLES IN `{name}`"):
+            self._connection.close()
             raise FreshDatabaseError.not_empty(name)
 
     def _take(self, lock: str) -> bool:
-        return self._link.execute(f"SELECT GET_LOCK('{lock}', 0)") == [(1,)]
+        return self._connection.execute(f"SELECT GET_LOCK('{lock}', 0)") == [(1,)]
 
     def leave(self) -> None:
-        self._link.execute(f"SELECT RELEASE_LOCK('{PREFIX}{self.run}_{self._slot}')")
+        self._connection.execute(
+            f"SELECT RELEASE_LOCK('{PREFIX}{self.run}_{self._slot}')"
+        )
 
     def close(self) -> None:
-        self._link.close()
+        self._connection.close()
 
     def try_lock(self) -> bool:
         return self._take(f"{PREFIX}templates")
 
     def unlock(self) -> None:
-        self._link.execute(f"SELECT RELEASE_LOCK('{PREFIX}templates')")
+        self._connection.execute(f"SELECT RELEASE_LOCK('{PREFIX}templates')")
 
     def is_alive(self, run: str) -> bool:
         locks = (f"IS_USED_LOCK('{PREFIX}{run}_{slot}')" for slot in range(_SLOTS))
-        return self._link.execute(f"SELECT COALESCE({', '.join(locks)})") != [(None,)]
+        return self._connection.execute(f"SELECT COALESCE({', '.join(locks)})") != [
+            (None,)
+        ]
 
     def version(self) -> str:
-        [(version,)] = self._link.execute("SELECT VERSION()")
+        [(version,)] = self._connection.execute("SELECT VERSION()")
         return f"MySQL {version}"
 
     def url_of(self, name: str) -> sa.URL:
         return self.url.set(database=name)
 
     def names(self) -> list[str]:
-        rows = self._link.execute(
+        rows = self._connection.execute(
             "SELECT schema_name FROM information_schema.schemata"
             f" WHERE LEFT(schema_name, {len(PREFIX)}) = '{PREFIX}'"
         )
         return [name for (name,) in rows]
 
     def create(self, name: str) -> None:
-        self._link.execute(f"CREATE DATABASE `{name}`")
+        self._connection.execute(f"CREATE DATABASE `{name}`")
 
     def drop(self, name: str) -> None:
         # One that is in a transaction would be waited for.
-        for (session,) in self._link.execute(
+        for (session,) in self._connection.execute(
             "SELECT id FROM information_schema.processlist WHERE db = :name"
             " AND id <> CONNECTION_ID()",
             name=name,
         ):
             with contextlib.suppress(DBAPIError):
-                self._link.execute(f"KILL {session}")
+                self._connection.execute(f"KILL {session}")
 
-        self._link.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        self._connection.execute(f"DROP DATABASE IF EXISTS `{name}`")
 
     def has_template(self, name: str) -> bool:
-        if not self._link.execute(
+        if not self._connection.execute(
             "SELECT 1 FROM information_schema.tables"
             f" WHERE table_schema = '{name}' AND table_name = '{_RECORD}'"
         ):
@@ -109,19 +113,21 @@ class MySQLServer(Server):
 
         # The last row is empty.
         return bool(
-            self._link.execute(f"SELECT 1 FROM `{name}`.`{_RECORD}` WHERE text = ''")
+            self._connection.execute(
+                f"SELECT 1 FROM `{name}`.`{_RECORD}` WHERE text = ''"
+            )
         )
 
     def publish(self, built: str, template: str) -> None:
-        record = read_record(self._link, built)
+        record = read_record(self._connection, built)
         self._replay(record, built, template)
-        self._link.execute(
+        self._connection.execute(
             f"CREATE TABLE `{template}`.`{_RECORD}`"
             " (number INT PRIMARY KEY, text LONGTEXT NOT NULL) CHARACTER SET utf8mb4"
         )
 
         for number, text in enumerate([*record, ""]):
-            self._link.execute(
+            self._connection.execute(
                 f"INSERT INTO `{template}`.`{_RECORD}` VALUES (:number, :text)",
                 number=number,
                 text=text,
@@ -131,7 +137,7 @@ class MySQLServer(Server):
 
     def copy(self, template: str, name: str) -> None:
         if template not in self._records:
-            rows = self._link.execute(
+            rows = self._connection.execute(
                 f"SELECT text FROM `{template}`.`{_RECORD}` ORDER BY number"
             )
             self._records[template] = [text for (text,) in rows if text]
@@ -140,4 +146,4 @@ class MySQLServer(Server):
 
     def _replay(self, record: list[str], source: str, name: str) -> None:
         for statement in record:
-            self._link.execute(statement.format(source=source, name=name))
+            self._connection.execute(statement.format(source=source, name=name))

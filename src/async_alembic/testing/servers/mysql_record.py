@@ -6,7 +6,7 @@ import collections.abc as c
 import typing as t
 
 if t.TYPE_CHECKING:
-    from .link import Link
+    from ..server_connection import ServerConnection
 
 #: How the server shows each kind, and which columns have the mode and the text.
 _COLUMNS = {
@@ -17,31 +17,31 @@ _COLUMNS = {
 }
 
 
-def read_record(link: Link, database: str) -> list[str]:
+def read_record(connection: ServerConnection, database: str) -> list[str]:
     """Read the statements that make a database as this one is.
 
-    :param link: A connection that stays in the database.
+    :param connection: A connection that stays in the database.
     :param database: Its name.
     :return: Texts to be formatted with ``name``, the database to make, and ``source``,
         where to take rows from.
     """
-    return list(_Reader(link, database).statements())
+    return list(_Reader(connection, database).statements())
 
 
 class _Reader:
-    def __init__(self, link: Link, database: str) -> None:
-        self._link = link
+    def __init__(self, connection: ServerConnection, database: str) -> None:
+        self._connection = connection
         self._database = database
-        link.execute(f"USE `{database}`")
+        connection.execute(f"USE `{database}`")
 
     def statements(self) -> c.Iterator[str]:
-        [(charset, collation)] = self._link.execute(
+        [(charset, collation)] = self._connection.execute(
             "SELECT default_character_set_name, default_collation_name"
             " FROM information_schema.schemata WHERE schema_name = DATABASE()"
         )
         yield f"CREATE DATABASE `{{name}}` CHARACTER SET {charset} COLLATE {collation}"
         yield "USE `{name}`"
-        kinds = self._link.execute("SHOW FULL TABLES")
+        kinds = self._connection.execute("SHOW FULL TABLES")
         tables = [name for name, kind in kinds if kind == "BASE TABLE"]
         yield from self._routines("FUNCTION")
         yield from self._routines("PROCEDURE")
@@ -63,7 +63,7 @@ class _Reader:
         yield from self._routines("EVENT")
 
     def _show(self, kind: str, name: str) -> tuple[t.Any, ...]:
-        return self._link.execute(f"SHOW CREATE {kind} {_quote(name)}")[0]
+        return self._connection.execute(f"SHOW CREATE {kind} {_quote(name)}")[0]
 
     def _plain(self, text: str) -> str:
         """A text that is to be formatted, with no word of where it came from."""
@@ -72,16 +72,16 @@ class _Reader:
 
     def _sequence(self, name: str) -> c.Iterator[str]:
         yield self._plain(self._show("TABLE", name)[1])
-        [(value,)] = self._link.execute(
+        [(value,)] = self._connection.execute(
             f"SELECT next_not_cached_value FROM {_quote(name)}"
         )
         yield self._plain(f"SELECT SETVAL({_quote(name)}, {value}, 0)")
 
     def _rows(self, table: str) -> c.Iterator[str]:
-        if not self._link.execute(f"SELECT 1 FROM {_quote(table)} LIMIT 1"):
+        if not self._connection.execute(f"SELECT 1 FROM {_quote(table)} LIMIT 1"):
             return
 
-        columns = self._link.execute(
+        columns = self._connection.execute(
             "SELECT column_name FROM information_schema.columns"
             " WHERE table_schema = DATABASE() AND table_name = :table"
             " AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position",
@@ -96,7 +96,7 @@ class _Reader:
 
     def _views(self) -> list[str]:
         """The views, each after those that it selects from."""
-        rows = self._link.execute(
+        rows = self._connection.execute(
             "SELECT table_name, view_definition FROM information_schema.views"
             " WHERE table_schema = DATABASE() ORDER BY table_name"
         )
@@ -127,7 +127,7 @@ class _Reader:
             " WHERE event_schema = DATABASE()",
         }
 
-        for (name,) in self._link.execute(lists[kind]):
+        for (name,) in self._connection.execute(lists[kind]):
             mode, text = _COLUMNS[kind]
             shown = self._show(kind, name)
             # It is what the text was written in, and kept with it.

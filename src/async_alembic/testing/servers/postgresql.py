@@ -4,9 +4,9 @@ import time
 import typing as t
 
 from ...errors import FreshDatabaseError
+from ..server_connection import ServerConnection
 from .base import PREFIX
 from .base import Server
-from .link import Link
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -30,25 +30,25 @@ class PostgreSQLServer(Server):
     """
 
     def open(self) -> None:
-        self._link = Link(self.url)
+        self._connection = ServerConnection(self.url)
         self._seconds: dict[str, list[float]] = {"": []}
         self._settings: dict[str, list[tuple[str, str]]] = {}
         self._refuse_others()
-        self._link.execute(
+        self._connection.execute(
             "SELECT set_config(name, '0', false) FROM pg_settings"
             " WHERE name IN ('idle_session_timeout', 'statement_timeout')"
         )
-        self._link.execute(
+        self._connection.execute(
             f"SELECT pg_advisory_lock_shared({_RUNS}, {_signed(self.run)})"
         )
 
-        [(version,)] = self._link.execute("SHOW server_version_num")
+        [(version,)] = self._connection.execute("SHOW server_version_num")
 
         if int(version) >= 150000:
             self._seconds = {" STRATEGY FILE_COPY": [], " STRATEGY WAL_LOG": []}
 
     def _refuse_others(self) -> None:
-        [(name, tables)] = self._link.execute(
+        [(name, tables)] = self._connection.execute(
             "SELECT current_database(), (SELECT count(*) FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
@@ -56,48 +56,50 @@ class PostgreSQLServer(Server):
         )
 
         if tables and name != "postgres" and not name.startswith(PREFIX):
-            self._link.close()
+            self._connection.close()
             raise FreshDatabaseError.not_empty(name)
 
     def leave(self) -> None:
-        self._link.execute(
+        self._connection.execute(
             f"SELECT pg_advisory_unlock_shared({_RUNS}, {_signed(self.run)})"
         )
 
     def close(self) -> None:
-        self._link.close()
+        self._connection.close()
 
     def try_lock(self) -> bool:
         # Not waited for in the server: a waiter holds a snapshot.
-        [(taken,)] = self._link.execute(f"SELECT pg_try_advisory_lock({_TEMPLATES}, 0)")
+        [(taken,)] = self._connection.execute(
+            f"SELECT pg_try_advisory_lock({_TEMPLATES}, 0)"
+        )
         return bool(taken)
 
     def unlock(self) -> None:
-        self._link.execute(f"SELECT pg_advisory_unlock({_TEMPLATES}, 0)")
+        self._connection.execute(f"SELECT pg_advisory_unlock({_TEMPLATES}, 0)")
 
     def is_alive(self, run: str) -> bool:
-        [(holders,)] = self._link.execute(
+        [(holders,)] = self._connection.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
             f" AND objsubid = 2 AND classid = {_RUNS} AND objid = {int(run, 16)}"
         )
         return bool(holders)
 
     def version(self) -> str:
-        [(version,)] = self._link.execute("SHOW server_version")
+        [(version,)] = self._connection.execute("SHOW server_version")
         return f"PostgreSQL {version}"
 
     def url_of(self, name: str) -> sa.URL:
         return self.url.set(database=name)
 
     def names(self) -> list[str]:
-        rows = self._link.execute(
+        rows = self._connection.execute(
             "SELECT datname FROM pg_database"
             f" WHERE left(datname, {len(PREFIX)}) = '{PREFIX}'"
         )
         return [name for (name,) in rows]
 
     def create(self, name: str) -> None:
-        self._link.execute(f'CREATE DATABASE "{name}"')
+        self._connection.execute(f'CREATE DATABASE "{name}"')
 
     def drop(self, name: str) -> None:
         # The server itself looks only every 100 ms whether those that it ends are gone.
@@ -107,12 +109,12 @@ class PostgreSQLServer(Server):
 
             time.sleep(_PAUSE)
 
-        self._link.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _end_sessions(self, name: str) -> bool:
         """Whether there were any."""
         return bool(
-            self._link.execute(
+            self._connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 f" WHERE datname = '{name}'"
             )
@@ -120,30 +122,36 @@ class PostgreSQLServer(Server):
 
     def has_template(self, name: str) -> bool:
         return bool(
-            self._link.execute(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")
+            self._connection.execute(
+                f"SELECT 1 FROM pg_database WHERE datname = '{name}'"
+            )
         )
 
     def publish(self, built: str, template: str) -> None:
         # Whoever connects to a template keeps it from being copied.
-        self._link.execute(f'ALTER DATABASE "{built}" ALLOW_CONNECTIONS false')
+        self._connection.execute(f'ALTER DATABASE "{built}" ALLOW_CONNECTIONS false')
         self._end_sessions(built)
-        self._link.execute(f'ALTER DATABASE "{built}" RENAME TO "{template}"')
+        self._connection.execute(f'ALTER DATABASE "{built}" RENAME TO "{template}"')
 
     def copy(self, template: str, name: str) -> None:
         strategy = self._next_strategy()
         begin = time.perf_counter()
-        self._link.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{strategy}')
+        self._connection.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}"{strategy}'
+        )
         self._seconds[strategy].append(time.perf_counter() - begin)
 
         for setting, value in self._settings_of(template):
             # Only the server knows how it is to be quoted.
-            self._link.execute(
+            self._connection.execute(
                 "SELECT set_config(:setting, :value, false)",
                 setting=setting,
                 value=value,
             )
-            self._link.execute(f'ALTER DATABASE "{name}" SET {setting} FROM CURRENT')
-            self._link.execute(f"RESET {setting}")
+            self._connection.execute(
+                f'ALTER DATABASE "{name}" SET {setting} FROM CURRENT'
+            )
+            self._connection.execute(f"RESET {setting}")
 
     def _next_strategy(self) -> str:
         """Each strategy is tried with the first copies; which one is fastest depends on
@@ -158,7 +166,7 @@ class PostgreSQLServer(Server):
     def _settings_of(self, template: str) -> list[tuple[str, str]]:
         """What ``ALTER DATABASE ... SET`` has set, which is not copied."""
         if template not in self._settings:
-            rows = self._link.execute(
+            rows = self._connection.execute(
                 "SELECT split_part(setting, '=', 1),"
                 " substr(setting, strpos(setting, '=') + 1)"
                 " FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"

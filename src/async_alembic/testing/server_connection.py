@@ -10,12 +10,12 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from ...apps.engines import named_errors
+from ..apps.engines import named_errors
 
 Rows: t.TypeAlias = list[tuple[t.Any, ...]]
 
 
-class Link:
+class ServerConnection:
     """A connection that blocks, whatever its driver, and commits each statement.
 
     It belongs to one thread, in which no event loop is running.

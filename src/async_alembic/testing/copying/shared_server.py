@@ -6,13 +6,10 @@ import collections.abc as c
 import contextlib
 import time
 import typing as t
-from collections import deque
 from concurrent.futures import Future
 
 from ..servers import Server
 from ..servers import server_of
-from .copies import Copy
-from .copies import CopyInMemory
 from .worker import Worker
 
 if t.TYPE_CHECKING:
@@ -21,11 +18,9 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 #: In seconds: how often to ask for a template that another process makes.
 _PAUSE = 0.05
-#: How many copies are made before they are needed.
-_AHEAD = 2
 
 
-class Host:
+class SharedServer:
     """A server on which databases are made for tests.
 
     :param url: Its URL.
@@ -37,7 +32,7 @@ class Host:
     def __init__(self, url: sa.URL, run: str) -> None:
         self.server: Server = server_of(url, run)
         self._worker = Worker()
-        self._stocks: list[Stock] = []
+        self._before_close: list[c.Callable[[], None]] = []
 
         try:
             self._worker.call(self.server.open)
@@ -57,11 +52,9 @@ class Host:
         """Call a function with the server, before all that waits."""
         return self._worker.call(lambda: fn(self.server))
 
-    def stock(self, template: str | None) -> Stock:
-        """Make copies of a template; empty databases if there is none."""
-        stock = Stock(self, template)
-        self._stocks.append(stock)
-        return stock
+    def before_close(self, fn: c.Callable[[], None]) -> None:
+        """Call a function before the server is closed."""
+        self._before_close.append(fn)
 
     def copy(self, template: str | None) -> str:
         """Make a copy at once.
@@ -99,8 +92,8 @@ class Host:
         templates.
         """
         try:
-            for stock in self._stocks:
-                stock.clear()
+            for fn in self._before_close:
+                fn()
 
             with self.locked():
                 self._worker.call(self.server.leave)
@@ -119,53 +112,3 @@ class Host:
             yield
         finally:
             self._worker.call(self.server.unlock)
-
-
-class Stock:
-    """Copies of a template, some of which are made before they are needed.
-
-    :param host: The server.
-    :param template: The name of the template, if they are not empty.
-    """
-
-    def __init__(self, host: Host, template: str | None) -> None:
-        self._host = host
-        self._template = template
-        self._ahead: deque[Future[str]] = deque()
-        self._taken = 0
-
-    def copy(self, *, in_memory: bool) -> Copy:
-        """Get one that nobody else has.
-
-        :param in_memory: Whether it may be gone with its connection.
-        """
-        if in_memory and self._host.in_memory:
-            return CopyInMemory(self._host, self._template)
-
-        return Copy(self._host, self._take())
-
-    def _take(self) -> str:
-        copy = self._ahead.popleft() if self._ahead else None
-
-        if copy is None or copy.cancel():
-            # What waits may be behind the copies for others.
-            name = self._host.copy(self._template)
-        else:
-            name = copy.result()
-
-        # Not for those of whom there is one.
-        wanted = min(_AHEAD, self._taken) if self._host.server.is_slow else 0
-
-        while len(self._ahead) < wanted:
-            self._ahead.append(self._host.copy_later(self._template))
-
-        self._taken += 1
-        return name
-
-    def clear(self) -> None:
-        """Drop what nobody has taken."""
-        for copy in self._ahead:
-            if not copy.cancel():
-                self._host.drop_later(copy.result())
-
-        self._ahead.clear()
