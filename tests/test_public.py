@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import async_alembic
+import async_alembic.testing
 from async_alembic import Alembic
 from async_alembic import errors
 from async_alembic import SyncAlembic
@@ -125,9 +127,18 @@ def test_the_public_names_are_pinned() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", async_alembic.__all__)
-def test_a_public_name_can_be_imported_and_has_a_docstring(name: str) -> None:
-    value = getattr(async_alembic, name)
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (module, name)
+        for module in (async_alembic, async_alembic.testing)
+        for name in module.__all__
+    ],
+)
+def test_a_public_name_can_be_imported_and_has_a_docstring(
+    module: ModuleType, name: str
+) -> None:
+    value = getattr(module, name)
     assert value.__doc__.strip()
     # A dataclass without a docstring gets its signature for one.
     assert not value.__doc__.startswith(f"{name}(")
