@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from .leaks import no_leaks as no_leaks
 
 _modules = {
-    "FreshDatabase": "databases",
+    "FreshDatabase": "copying.databases",
     "History": "histories",
     "RevisionData": "checks.walks",
     "assert_models_match": "assertions",
