@@ -59,36 +59,47 @@ class History:
 
     @_as_check_failure
     def has_one_head(self) -> None:
+        """Check that the history has one head."""
         revision_files.check_one_head(self._scripts())
 
     @_as_check_failure
     def can_be_read(self) -> None:
+        """Check that every revision file has ``upgrade()`` and ``downgrade()``."""
         revision_files.check_functions(self._scripts())
 
     @_as_check_failure
     def goes_up_from_base(self) -> None:
+        """Upgrade an empty database to the heads."""
         self._fresh_app("base").run(migrate.upgrade, "heads")
 
     @_as_check_failure
     def goes_up_down_and_up(self) -> None:
+        """Upgrade, downgrade and upgrade each revision, and compare the schemas."""
         self._fresh_app("base").run(migrating.check_up_down_up)
 
     @_as_check_failure
     def leaves_no_trace(self) -> None:
+        """Check that a downgrade to base restores an empty database."""
         empty = self._schema(self._fresh_app("base"))
         self._fresh_app("heads").run(migrating.check_downgrade_to_base, empty)
 
     @_as_check_failure
     def matches_models(self) -> None:
+        """Check that the migrated database matches the models."""
         script = self._fresh_app("heads").run(compare.produce_migrations)
         models.check_models_match(script)
 
     @_as_check_failure
     def keeps_data(self, data: c.Mapping[str, RevisionData]) -> None:
+        """Check that revisions preserve rows.
+
+        :param data: The rows by revision id.
+        """
         self._fresh_app("base").run(migrating.check_data_preserved, data)
 
     @_as_check_failure
     def is_the_same_offline(self) -> None:
+        """Check that the SQL script creates the same schema as the revisions."""
         fresh_app = self._fresh_app("base")
         statements = fresh_app.run(offline.generate_sql)
         fresh_app.run(offline.execute_sql, statements)
@@ -101,6 +112,10 @@ class History:
 
     @_as_check_failure
     def is_as_released(self, ref: str) -> None:
+        """Check that no released revision was edited.
+
+        :param ref: The Git tag or commit of the release.
+        """
         current = self._scripts()
 
         if current.has(ref):
@@ -116,6 +131,10 @@ class History:
 
     @_as_check_failure
     def goes_up_from_release(self, ref: str) -> None:
+        """Check that a released database is upgraded to the current schema.
+
+        :param ref: The Git tag or commit of the release, or its revision.
+        """
         if self._scripts().has(ref):
             database = self._make(ref)
         else:
