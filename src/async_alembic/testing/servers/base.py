@@ -75,7 +75,7 @@ class Server(abc.ABC):
         """Drop the kept templates of a history.
 
         :param project: See :meth:`template_name`.
-        :param keep: The name of a template not to drop.
+        :param keep: The name of a template not to drop, or ``None`` to drop all.
         """
         for name in self.database_names():
             if name.startswith(f"{KEPT_PREFIX}{project}_") and name != keep:
