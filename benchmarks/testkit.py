@@ -31,7 +31,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from async_alembic.testing.servers.mysql_record import read_record
+from async_alembic.testing.servers.mysql_dump import dump_database
 
 from .lab import DRIVERS
 from .lab import Lab
@@ -174,7 +174,7 @@ def mariadb_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
     from async_alembic.testing.server_connection import ServerConnection
 
     link = ServerConnection(url)
-    record = read_record(link, url.database or "")
+    statements = dump_database(link, url.database or "")
     link.close()
 
     with closing(
@@ -190,7 +190,7 @@ def mariadb_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
         cursor.execute("SET SESSION foreign_key_checks = 0")
 
         def copy(number: int) -> None:
-            for statement in record:
+            for statement in statements:
                 cursor.execute(
                     statement.format(name=f"test_floor_{number}", source=url.database)
                 )

@@ -1,6 +1,6 @@
-"""The layers of the package, and a walk over its imports.
+"""The layers of the package and its imports.
 
-``python -m tests.architecture`` prints how the package stands.
+``python -m tests.architecture`` prints a summary.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import async_alembic
 
 SOURCE = Path(async_alembic.__file__).parent
 
-#: From the top to the bottom, as CONTRIBUTING shows them. What is in one layer imports
-#: what stands below it, never what stands above.
+#: From top to bottom, as in CONTRIBUTING. A layer may import the layers below it, never
+#: those above it.
 LAYERS = {
     "testing": "The pytest plugin, copies of databases, ready-made migration tests.",
     "extension": "The public classes, `Alembic` and `SyncAlembic`; `op` and `context`.",
@@ -31,15 +31,18 @@ LAYERS = {
     "errors": "What goes wrong, as sentences that carry data.",
     "results": "What methods return.",
 }
-MOST_LINES = 400
+MAX_LINES = 400
 
 
 @dataclass(frozen=True)
 class Import:
-    """One import in a module of the package.
+    """An import in a module of the package.
 
-    :param target: What is imported, from the root: ``alembic.config.Config``, and
-        ``.apps.registry`` for what is ours.
+    :param module: The importing module.
+    :param line: Its line number.
+    :param target: The imported name, such as ``alembic.config.Config``, or
+        ``.apps.registry`` for a name of this package.
+    :param for_types: Whether it is only imported for type checking.
     """
 
     module: str
@@ -52,23 +55,23 @@ class Import:
 
     @property
     def layer(self) -> str:
-        """The layer that imports; empty for the package itself."""
+        """The importing layer; empty for the package itself."""
         return self.module.split(".")[0]
 
     @property
     def imported_layer(self) -> str | None:
-        """The layer that is imported; none if it is not ours."""
+        """The imported layer; ``None`` for another package."""
         return self.target[1:].split(".")[0] if self.target.startswith(".") else None
 
     @property
     def points_up(self) -> bool:
         order = [*LAYERS]
-        above, below = self.layer, self.imported_layer
+        importing, imported = self.layer, self.imported_layer
 
-        if not above or not below or above == below:
+        if not importing or not imported or importing == imported:
             return False
 
-        return order.index(below) < order.index(above)
+        return order.index(imported) < order.index(importing)
 
 
 @cache
@@ -76,12 +79,12 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
-def modules() -> list[Path]:
+def module_paths() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
-def name_of(path: Path) -> str:
-    """``commands.migrate`` for a file, ``commands`` for its ``__init__``."""
+def module_name(path: Path) -> str:
+    """Return ``commands.migrate`` for a file, ``commands`` for ``__init__.py``."""
     parts = path.relative_to(SOURCE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
@@ -99,7 +102,7 @@ def imports(path: Path) -> Iterator[Import]:
     for node in ast.walk(tree):
         for target in _targets(node, path):
             yield Import(
-                name_of(path),
+                module_name(path),
                 getattr(node, "lineno", 0),
                 target,
                 id(node) in for_types,
@@ -120,41 +123,41 @@ def _targets(node: ast.AST, path: Path) -> Iterator[str]:
             yield "." + ".".join((*base, *inner, alias.name))
 
 
-ALL_IMPORTS = [found for path in modules() for found in imports(path)]
+ALL_IMPORTS = [import_ for path in module_paths() for import_ in imports(path)]
 
 
-def graph() -> dict[str, set[str]]:
-    """The modules that each module imports, also for types or inside a function."""
-    names = {name_of(path) for path in modules()}
+def import_graph() -> dict[str, set[str]]:
+    """Return what each module imports, including for types and in functions."""
+    names = {module_name(path) for path in module_paths()}
     edges: dict[str, set[str]] = {name: set() for name in names}
 
-    for found in ALL_IMPORTS:
-        if found.imported_layer:
-            target = found.target[1:]
-            # A name of a module, or a module itself.
+    for import_ in ALL_IMPORTS:
+        if import_.imported_layer:
+            target = import_.target[1:]
+            # Either a module, or a name in a module.
             imported = target if target in names else target.rpartition(".")[0]
-            edges[found.module].add(imported)
+            edges[import_.module].add(imported)
 
     return edges
 
 
-def circle() -> list[str]:
-    """Modules that import each other in a circle; none if there is no circle."""
+def import_cycle() -> list[str]:
+    """Return the modules of an import cycle; empty if there is none."""
     try:
-        graphlib.TopologicalSorter(graph()).prepare()
+        graphlib.TopologicalSorter(import_graph()).prepare()
     except graphlib.CycleError as e:
         return list(e.args[1])
 
     return []
 
 
-def floors() -> int:
-    """How many layers the longest chain of imports has."""
+def depth() -> int:
+    """Return how many layers the longest chain of imports has."""
     edges: dict[str, set[str]] = {layer: set() for layer in LAYERS}
 
-    for found in ALL_IMPORTS:
-        if found.layer and found.imported_layer and not found.points_up:
-            edges[found.layer].add(found.imported_layer)
+    for import_ in ALL_IMPORTS:
+        if import_.layer and import_.imported_layer and not import_.points_up:
+            edges[import_.layer].add(import_.imported_layer)
 
     heights: dict[str, int] = {}
 
@@ -166,16 +169,16 @@ def floors() -> int:
 
 
 def report() -> Iterator[str]:
-    lengths = {path: len(path.read_text().splitlines()) for path in modules()}
+    lengths = {path: len(path.read_text().splitlines()) for path in module_paths()}
     longest = max(lengths, key=lambda path: lengths[path])
     entries = {path.name for path in SOURCE.iterdir()} - {"__pycache__", "py.typed"}
-    upward = [found for found in ALL_IMPORTS if found.points_up]
+    upward = [import_ for import_ in ALL_IMPORTS if import_.points_up]
     yield f"entries in the root: {len(entries)}"
     yield f"modules: {len(lengths)}, lines: {sum(lengths.values())}"
-    yield f"longest file: {name_of(longest)}, {lengths[longest]} lines"
-    yield f"floors: {floors()}"
-    yield f"imports that point up: {', '.join(map(str, upward)) or 'none'}"
-    yield f"circles: {' -> '.join(circle()) or 'none'}"
+    yield f"longest file: {module_name(longest)}, {lengths[longest]} lines"
+    yield f"depth of the layers: {depth()}"
+    yield f"upward imports: {', '.join(map(str, upward)) or 'none'}"
+    yield f"import cycles: {' -> '.join(import_cycle()) or 'none'}"
 
 
 if __name__ == "__main__":

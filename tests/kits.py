@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from async_alembic import Alembic
-from async_alembic.testing.copying.databases import FreshDatabase
-from async_alembic.testing.copying.databases import FreshDatabases
-from async_alembic.testing.copying.sessions import Session
+from async_alembic.testing.copying.fresh_databases import FreshDatabase
+from async_alembic.testing.copying.fresh_databases import FreshDatabaseFactory
+from async_alembic.testing.copying.shared_servers import SharedServers
 from async_alembic.testing.servers.base import PREFIX
 
 from .apps import create_table
@@ -95,7 +95,7 @@ class Kit:
         self.framework: Framework = "quart"
         self.made = 0
         self._lock = threading.Lock()
-        self._sessions: list[Session] = []
+        self._sessions: list[SharedServers] = []
         self._engines: list[Any] = []
 
     @property
@@ -122,18 +122,18 @@ class Kit:
         self._engines.append(make(url, **options))
         return self._engines[-1]
 
-    def session(self, run: str | None = None, *, keep: bool = False) -> Session:
-        session = Session(run or uuid4().hex, keep=keep)
+    def session(self, run: str | None = None, *, keep: bool = False) -> SharedServers:
+        session = SharedServers(run or uuid4().hex, keep=keep)
         self._sessions.append(session)
         return session
 
     def databases(
         self,
-        session: Session | None = None,
+        session: SharedServers | None = None,
         factory: Callable[[str], Any] | None = None,
-    ) -> FreshDatabases:
+    ) -> FreshDatabaseFactory:
         session = session or self.session()
-        return session.databases(factory or self.app, self.url)
+        return session.database_factory(factory or self.app, self.url)
 
     def close(self) -> None:
         for session in self._sessions:

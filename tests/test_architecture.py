@@ -1,5 +1,5 @@
-"""The layers that CONTRIBUTING describes, kept by a walk over the source: what a module
-may import, what it may know, and what it uses that is private.
+"""The rules of CONTRIBUTING for the source: which modules may import which, and which
+private names of other packages they may use.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from .architecture import ALL_IMPORTS
-from .architecture import circle
+from .architecture import import_cycle
 from .architecture import LAYERS
-from .architecture import modules
-from .architecture import MOST_LINES
-from .architecture import name_of
+from .architecture import MAX_LINES
+from .architecture import module_name
+from .architecture import module_paths
 from .architecture import parse
 from .architecture import SOURCE
 
@@ -37,13 +37,13 @@ DATABASES = re.compile(
     r"|asyncmy|aiomysql|oracle|mssql)\b",
     re.IGNORECASE,
 )
-#: A URL that is shown as an example names a database, and knows none.
+#: An example URL in an error message may name a database system.
 EXAMPLE_URL = re.compile(r"'[a-z+]+://[a-z@/]+'")
 
 
 def test_every_module_has_its_place_in_the_layers() -> None:
-    # What is public is beside the layers.
-    assert {name_of(path).split(".")[0] for path in modules()} == {"", *LAYERS}
+    # The package itself has the public names and no layer.
+    assert {module_name(path).split(".")[0] for path in module_paths()} == {"", *LAYERS}
 
 
 def test_imports_point_downwards() -> None:
@@ -51,7 +51,7 @@ def test_imports_point_downwards() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert not circle()
+    assert not import_cycle()
 
 
 def test_contributing_shows_the_layers_that_are_kept() -> None:
@@ -61,7 +61,7 @@ def test_contributing_shows_the_layers_that_are_kept() -> None:
 
 
 def test_contributing_names_rooms_that_are_there() -> None:
-    """Each change that it describes begins in one file or folder."""
+    """The table of changes names existing files and folders."""
     text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
     places = re.findall(r"\| `([\w/]+(?:\.py|/))` \|$", text, re.MULTILINE)
     assert len(places) >= 10
@@ -71,7 +71,7 @@ def test_contributing_names_rooms_that_are_there() -> None:
 @pytest.mark.parametrize(
     ("part", "unknown"),
     [
-        # Loops, engines, frameworks, and how a command is run.
+        # Event loops, engines, frameworks, and how commands run.
         (
             part,
             {
@@ -129,8 +129,8 @@ def test_only_what_finds_apps_and_engines_imports_a_framework() -> None:
         if not found.for_types and found.target.split(".")[0] in {"flask", "quart"}
     }
     naming = {
-        name_of(path)
-        for path in modules()
+        module_name(path)
+        for path in module_paths()
         for node in ast.walk(parse(path))
         if isinstance(node, ast.Constant) and node.value in {"flask", "quart"}
     }
@@ -139,10 +139,10 @@ def test_only_what_finds_apps_and_engines_imports_a_framework() -> None:
 
 
 def test_only_the_command_line_prints_and_exits() -> None:
-    """A library that prints, exits or sets logging up is in its user's way."""
+    """A library must not print, exit or configure logging."""
     calls = {
-        f"{name_of(path)}:{node.lineno} {ast.unparse(node.func)}"
-        for path in modules()
+        f"{module_name(path)}:{node.lineno} {ast.unparse(node.func)}"
+        for path in module_paths()
         for node in ast.walk(parse(path))
         if isinstance(node, ast.Call)
         if re.fullmatch(
@@ -156,9 +156,9 @@ def test_only_the_command_line_prints_and_exits() -> None:
 
 def test_the_names_of_databases_stand_where_they_are_told_apart_only() -> None:
     named = [
-        f"{name_of(path)}:{constant.lineno} {constant.value!r}"
-        for path in modules()
-        if not name_of(path).startswith(("dialects", "testing"))
+        f"{module_name(path)}:{constant.lineno} {constant.value!r}"
+        for path in module_paths()
+        if not module_name(path).startswith(("dialects", "testing"))
         for constant in _strings(parse(path))
         if DATABASES.search(EXAMPLE_URL.sub("", constant.value))
     ]
@@ -166,7 +166,7 @@ def test_the_names_of_databases_stand_where_they_are_told_apart_only() -> None:
 
 
 def _strings(tree: ast.Module) -> Iterator[Any]:
-    """The string constants that are no docstrings."""
+    """Yield the string constants, without docstrings."""
     docstrings = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
 
     for node in ast.walk(tree):
@@ -175,9 +175,9 @@ def _strings(tree: ast.Module) -> Iterator[Any]:
                 yield node
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@pytest.mark.parametrize("path", module_paths(), ids=module_name)
 def test_a_file_stays_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= MOST_LINES
+    assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
 def _installed_proxy() -> object:
@@ -213,7 +213,7 @@ def _extension(module: str, name: str) -> object:
     return getattr(pytest.importorskip(module).SQLAlchemy(), name)
 
 
-#: What is private in other packages and used here, and where it must be found.
+#: The private names of other packages that are used here, and where to find them.
 PRIVATE: dict[str, Callable[[], object]] = {
     # Alembic
     "_downgrade_revs": lambda: ScriptDirectory._downgrade_revs,
@@ -235,12 +235,12 @@ PRIVATE: dict[str, Callable[[], object]] = {
         asyncpg.PGDialect_asyncpg._invalidate_schema_cache
     ),
     "_proxied": _proxied_engine,
-    # psycopg; private in name only, it is documented
+    # psycopg; documented, despite its name
     "_tx": lambda: ListDumper(list, None)._tx,
     # Flask-SQLAlchemy and Flask-SQLAlchemy-Lite
     "_app_engines": lambda: _extension("flask_sqlalchemy", "_app_engines"),
     "_app_state": lambda: _extension("flask_sqlalchemy_lite", "_app_state"),
-    # Werkzeug; private in name only, it is documented
+    # Werkzeug; documented, despite its name
     "_get_current_object": lambda: _werkzeug_proxy()._get_current_object,
 }
 
@@ -256,10 +256,10 @@ def _werkzeug_proxy() -> Any:
 
 
 def test_the_private_names_that_are_used_are_known() -> None:
-    """They can go with any release, so each new one is a decision."""
-    trees = {name_of(path): parse(path) for path in modules()}
+    """Any release may remove them, so each new one is a decision."""
+    trees = {module_name(path): parse(path) for path in module_paths()}
     ours = {name for tree in trees.values() for name in _defined(tree)}
-    # A method that takes the place of Alembic's.
+    # Defined here as an override of Alembic's method.
     ours -= {"_rev_path"}
     used = {
         name: module
@@ -285,8 +285,8 @@ def _defined(tree: ast.Module) -> Iterator[str]:
 
 
 def _mentioned(tree: ast.Module) -> Iterator[str]:
-    """What looks like a private name, also in a string: ``getattr(engine, "_x")``."""
-    parts_of_words = {id(part) for node in ast.walk(tree) for part in _parts(node)}
+    """Yield private names, including strings as in ``getattr(engine, "_x")``."""
+    string_parts = {id(part) for node in ast.walk(tree) for part in _string_parts(node)}
 
     for node in ast.walk(tree):
         match node:
@@ -296,12 +296,12 @@ def _mentioned(tree: ast.Module) -> Iterator[str]:
                 | ast.FunctionDef(name=name)
                 | ast.alias(name=name)
                 | ast.Constant(value=str(name))
-            ) if id(node) not in parts_of_words:
+            ) if id(node) not in string_parts:
                 if re.fullmatch(r"_[a-z]\w*", name):
                     yield name
 
 
-def _parts(node: ast.AST) -> list[ast.expr]:
+def _string_parts(node: ast.AST) -> list[ast.expr]:
     match node:
         case ast.JoinedStr(values=parts):
             return parts

@@ -1,4 +1,4 @@
-"""What users write against: names, signatures, docstrings, the tree of errors."""
+"""The public API: names, signatures, docstrings and the tree of errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .conftest import require
 
 EXAMPLES = Path(__file__).parent / "typing_examples"
 
-#: The signatures that are promised, without annotations.
+#: The public signatures, without annotations.
 SIGNATURES = {
     "__init__": (
         "(self, app=None, *, metadatas=None, engines=None, run_mkdir=True,"
@@ -64,7 +64,7 @@ BLOCKING_PROPERTIES = PROPERTIES | {
 
 
 def public(cls: type) -> dict[str, Any]:
-    """The public attributes of a class, and its constructor."""
+    """Return the public attributes of a class and its constructor."""
     return {
         name: inspect.getattr_static(cls, name)
         for name in dir(cls)
@@ -82,7 +82,7 @@ def properties(cls: type) -> set[str]:
 
 
 def bare(function: Any) -> str:
-    """A signature without its annotations."""
+    """Return a signature without annotations."""
     signature = inspect.signature(function)
     parameters = [
         parameter.replace(annotation=parameter.empty)
@@ -92,7 +92,7 @@ def bare(function: Any) -> str:
 
 
 def test_the_public_names_are_pinned() -> None:
-    """A name that is added or lost is a decision, not an accident."""
+    """Adding or removing a name is a decision, not an accident."""
     assert async_alembic.__all__ == [
         "Alembic",
         "AmbiguousRevisionError",
@@ -140,7 +140,7 @@ def test_a_public_name_can_be_imported_and_has_a_docstring(
 ) -> None:
     value = getattr(module, name)
     assert value.__doc__.strip()
-    # A dataclass without a docstring gets its signature for one.
+    # The default docstring of a dataclass is its signature.
     assert not value.__doc__.startswith(f"{name}(")
 
 
@@ -167,7 +167,7 @@ def test_the_properties_are_those_that_are_promised() -> None:
 
 @pytest.mark.parametrize("name", sorted(SIGNATURES))
 def test_the_twins_have_the_same_signature(name: str) -> None:
-    """Annotations too, so that a move from one to the other changes no type."""
+    """Including annotations, so that switching classes changes no types."""
     twins = [inspect.signature(getattr(cls, name)) for cls in (Alembic, SyncAlembic)]
     assert twins[0] == twins[1]
 
@@ -180,7 +180,7 @@ def test_one_twin_is_awaited_and_the_other_is_not(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(AWAITED))
 def test_the_docstring_of_the_blocking_twin_points_to_the_other(name: str) -> None:
-    """Described once, so that the descriptions cannot differ."""
+    """One description, so that two cannot differ."""
     assert inspect.getdoc(getattr(SyncAlembic, name)) == (
         f"Blocking form of :meth:`Alembic.{name}`."
     )
@@ -243,9 +243,7 @@ def test_the_package_is_marked_as_typed() -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
 def test_a_users_code_is_typed(path: Path) -> None:
-    """What the file expects to be an error is marked with ``type: ignore``, and mypy
-    complains of a mark where there is no error.
-    """
+    """Expected errors are marked with ``type: ignore``. mypy reports unused marks."""
     try:
         import mypy  # noqa: F401
     except ImportError:

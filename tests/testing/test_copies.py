@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from async_alembic.testing.copying.databases import FreshDatabase
+from async_alembic.testing.copying.fresh_databases import FreshDatabase
 from async_alembic.testing.servers.postgresql import PostgreSQLServer
 
 from ..apps import write_revision
@@ -107,12 +107,12 @@ def test_the_fastest_way_to_copy_is_found_out(kit: Kit) -> None:
     for _ in range(6):
         databases.make().close()
 
-    server = session._hosts[sa.make_url(kit.url)].server
+    server = session._servers[sa.make_url(kit.url)].server
     assert isinstance(server, PostgreSQLServer)
-    seconds = server._seconds
-    assert seconds.keys() == {" STRATEGY FILE_COPY", " STRATEGY WAL_LOG"}
-    assert all(len(tries) >= 2 for tries in seconds.values())
-    fastest = min(seconds, key=lambda strategy: min(seconds[strategy]))
+    times = server._copy_times
+    assert times.keys() == {" STRATEGY FILE_COPY", " STRATEGY WAL_LOG"}
+    assert all(len(trials) >= 2 for trials in times.values())
+    fastest = min(times, key=lambda strategy: min(times[strategy]))
     assert server._next_strategy() == fastest
 
 

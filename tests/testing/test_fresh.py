@@ -111,7 +111,7 @@ def test_one_is_made_without_pytest(
     kit: Kit, awaited: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = kit.session()
-    monkeypatch.setattr(fresh, "_session", lambda: session)
+    monkeypatch.setattr(fresh, "_shared_servers", lambda: session)
 
     async def read(engine: Any) -> Any:
         if not isinstance(engine, AsyncEngine):
@@ -269,7 +269,7 @@ def test_an_app_with_another_database_is_not_migrated(kit: Kit, tmp_path: Path) 
         return app
 
     with pytest.raises(
-        FreshDatabaseError, match="precious.db'. Give the engine the"
+        FreshDatabaseError, match="precious.db'. Create the engine with"
     ) as e:
         kit.databases(factory=make).make()
 
@@ -492,7 +492,9 @@ def test_a_file_that_is_somebodys_is_refused(kit: Kit, tmp_path: Path) -> None:
     assert not list(folder.iterdir())
     kit.url = f"sqlite:///{folder}/none/app.db"
 
-    with pytest.raises(FreshDatabaseError, match="There is no folder '.*/none'"):
+    with pytest.raises(
+        FreshDatabaseError, match="The folder '.*/none' .* does not exist"
+    ):
         kit.databases()
 
     kit.url = f"sqlite:///{folder}"

@@ -23,8 +23,8 @@ from async_alembic.testing import FreshDatabase
 from async_alembic.testing import History
 from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
-from async_alembic.testing.copying.databases import FreshDatabases
-from async_alembic.testing.copying.sessions import Session
+from async_alembic.testing.copying.fresh_databases import FreshDatabaseFactory
+from async_alembic.testing.copying.shared_servers import SharedServers
 from async_alembic.testing.servers.base import PREFIX
 
 from ..apps import create_table
@@ -63,7 +63,7 @@ class Shop:
         self.root = root
         self.urls = urls
         self.made: list[FreshDatabase] = []
-        self.sessions: list[Session] = []
+        self.sessions: list[SharedServers] = []
         note, event = (create_table(name, *COLUMNS) for name in ("note", "event"))
         self.write("a1", None, note, event)
 
@@ -97,9 +97,11 @@ class Shop:
         Alembic(app, metadatas=metadatas_of(), engines=engines)
         return app
 
-    def databases(self, factory: Any = None, *, keep: bool = False) -> FreshDatabases:
-        self.sessions.append(Session(uuid4().hex, keep=keep))
-        return self.sessions[-1].databases(factory or self.app, self.urls)
+    def databases(
+        self, factory: Any = None, *, keep: bool = False
+    ) -> FreshDatabaseFactory:
+        self.sessions.append(SharedServers(uuid4().hex, keep=keep))
+        return self.sessions[-1].database_factory(factory or self.app, self.urls)
 
     def close(self) -> None:
         for database in self.made:
@@ -212,7 +214,7 @@ def test_they_are_made_without_pytest(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.databases()
-    monkeypatch.setattr(fresh, "_session", lambda: shop.sessions[-1])
+    monkeypatch.setattr(fresh, "_shared_servers", lambda: shop.sessions[-1])
 
     async def use() -> None:
         async with fresh_database(shop.urls, shop.app) as database:
@@ -278,12 +280,14 @@ def test_what_is_wrong_in_either_is_found(shop: Shop) -> None:
     shop.write("b2", "a1", "pass", create_table("more"), ("pass", "pass"))
     history = history_of(shop)
 
-    with pytest.raises(CheckFailedError, match="Revision b2 .* leaves something") as e:
+    with pytest.raises(CheckFailedError, match="Revision b2 .* does not restore") as e:
         history.goes_up_down_and_up()
 
     assert "+ events: table more" in str(e.value)
 
-    with pytest.raises(CheckFailedError, match="something is left") as e:
+    with pytest.raises(
+        CheckFailedError, match="does not restore an empty database"
+    ) as e:
         history.leaves_no_trace()
 
     assert "+ events: table more" in str(e.value)
@@ -307,7 +311,7 @@ def test_what_is_wrong_in_either_is_found(shop: Shop) -> None:
 
     shop.write("b2", "a1", drop, "pass", ("pass", "pass"))
 
-    with pytest.raises(CheckFailedError, match="Revision b2 .* leaves something") as e:
+    with pytest.raises(CheckFailedError, match="Revision b2 .* does not restore") as e:
         history.goes_up_down_and_up()
 
     assert "- default: table note" in str(e.value)
@@ -333,9 +337,18 @@ def test_data_can_be_in_either(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        (None, "if the app has several databases, let the server's URL be a dict"),
-        (["default"], "There is no server for the app's database 'events'. Let the"),
-        (["default", "events", "x"], "for the database 'x', and the app has no such"),
+        (
+            None,
+            "If the app has several databases, use a dict with a server URL for each",
+        ),
+        (
+            ["default"],
+            "There is no server URL for the app's database 'events'. Use a dict",
+        ),
+        (
+            ["default", "events", "x"],
+            "is a server URL for 'x', but the app has no such",
+        ),
     ],
 )
 def test_each_database_needs_a_server(

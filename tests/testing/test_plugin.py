@@ -349,7 +349,9 @@ def test_it_says_what_to_override(runs: Runs) -> None:
     runs.pytester.makepyfile("def test_it(fresh_database): ...")
     result = runs.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines("*Override the fixture 'alembic_app', in conftest.py*")
+    result.stdout.fnmatch_lines(
+        "*The fixture 'alembic_app' is not overridden. Define it in conftest.py*"
+    )
 
 
 @on_aiosqlite
@@ -438,10 +440,10 @@ def test_leaks_are_shown(runs: Runs) -> None:
     result.stdout.fnmatch_lines(
         [
             "*Connections or contexts are left open. Close each*",
-            "*a connection was taken in",
+            "*a connection was checked out in",
             "*kept.append(fresh_database.engine.connect())",
-            "*an app context was entered, and not left",
-            "*'alembic.op' was installed by a migration that has not ended",
+            "*an app context was pushed and not popped",
+            "*a migration context was entered and not left",
         ]
     )
 
@@ -465,7 +467,7 @@ def test_one_line_switches_ready_made_tests_on(runs: Runs) -> None:
     result.stdout.fnmatch_lines(
         [
             "*_ test_data_survives _*",
-            "Revision b2 (*has not kept the data: table 'note' lacks rows.*",
+            "Revision b2 (*does not preserve the data: table 'note' lacks rows.*",
             "    - {'id': 9}",
         ]
     )

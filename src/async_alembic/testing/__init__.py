@@ -1,7 +1,7 @@
 """Migrated databases for tests, and tests for migrations.
 
-``plugin.py`` is what pytest loads wherever this package is installed, so that nothing
-may be imported here or there before a fixture needs it.
+pytest loads ``plugin.py`` in every environment that has this package, so this module
+and ``plugin.py`` import nothing until a fixture needs it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from .assertions import assert_models_match as assert_models_match
-    from .checks.walks import RevisionData as RevisionData
-    from .copying.databases import FreshDatabase as FreshDatabase
+    from .checks.migrating import RevisionData as RevisionData
+    from .copying.fresh_databases import FreshDatabase as FreshDatabase
     from .fresh import fresh_database as fresh_database
     from .histories import History as History
     from .leaks import no_leaks as no_leaks
 
 _modules = {
-    "FreshDatabase": "copying.databases",
+    "FreshDatabase": "copying.fresh_databases",
     "History": "histories",
-    "RevisionData": "checks.walks",
+    "RevisionData": "checks.migrating",
     "assert_models_match": "assertions",
     "fresh_database": "fresh",
     "no_leaks": "leaks",

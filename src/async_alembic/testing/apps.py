@@ -1,4 +1,4 @@
-"""An app that was made for a URL, and how its commands are run."""
+"""An app that is created for given database URLs, and runs migration commands."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
 from ..running.by_engine import run_blocking
 from ..running.dispatch import block_on_databases
-from .copying.names import as_given
-from .copying.names import find
-from .copying.names import Name
+from .copying.urls import DatabaseName
+from .copying.urls import get_by_name
+from .copying.urls import render_urls
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -43,100 +43,100 @@ if t.TYPE_CHECKING:
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
-#: Makes an app, or an extension that is registered on one, for the URL of its database,
-#: or for a dict with the URLs of several.
-Factory: t.TypeAlias = c.Callable[[t.Any], "App | Alembic | SyncAlembic"]
+#: Takes the URL of a database, or a dict of several. Returns an app, or an extension
+#: that is registered on an app.
+AppFactory: t.TypeAlias = c.Callable[[t.Any], "App | Alembic | SyncAlembic"]
 
 
 class FreshApp:
-    """An app whose databases are at certain URLs.
+    """An app that is created for given database URLs.
 
-    Its commands can be run in any thread and app context, and never on the event loop
-    of the caller.
+    Commands can run in any thread and app context. They never use the caller's event
+    loop.
 
-    :param factory: Makes it.
+    :param app_factory: Creates the app.
     :param urls: The URLs of its databases.
-    :param settings: To be added to ``ALEMBIC``.
-    :raises FreshDatabaseError: If what is made is no app with this extension, or its
-        databases are others.
+    :param settings: Settings to add to ``ALEMBIC``.
+    :raises FreshDatabaseError: If the factory returns no app with this extension, or
+        the app has other databases.
     """
 
     def __init__(
         self,
-        factory: Factory,
-        urls: c.Mapping[Name, sa.URL],
+        app_factory: AppFactory,
+        urls: c.Mapping[DatabaseName, sa.URL],
         settings: c.Mapping[str, object] | None = None,
     ) -> None:
         with registry.registering() as apps:
-            made = factory(as_given(urls))
+            returned = app_factory(render_urls(urls))
 
         self._urls = urls
-        self.extension: BaseAlembic = _extension_of(made)
+        self.extension: BaseAlembic = _extension_of(returned)
         self._registry = self.extension._registry
         registered = [app for app in apps if self._registry.has(app)]
-        # One instance may have the apps of earlier tests.
+        # One extension may also have the apps of earlier tests.
         self.app: App = registered[-1] if registered else self._registry.app()
         self._state = self._registry.state(self.app)
-        # Not in place, as several apps may have the same dict.
+        # A new dict, as several apps may share the old one.
         self.app.config["ALEMBIC"] = {**self.app.config["ALEMBIC"], **(settings or {})}
 
         for engine in self.databases.engines.values():
-            _keep_no_connection(engine)
+            _disable_pooling(engine)
 
     @property
     def project(self) -> Project:
-        """The files of its migrations, and settings to run them."""
+        """The app's revision files and settings."""
         project = self.extension._project(self.app)
-        # Nobody else migrates the database.
+        # No other process migrates this database.
         config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
         settings = Settings(project.settings.root_path, config)
         return dataclasses.replace(project, settings=settings)
 
     @functools.cached_property
     def databases(self) -> Databases:
-        """The databases. If their engines are made later, others are made."""
+        """The app's databases. Creates engines if the app does not have them yet."""
         try:
             databases = self._state.databases(self.app)
         except Exception:
             if not callable(self._registry.engines):
                 raise
 
-            return self._own_databases()
+            return self._create_databases()
 
         for name, engine in databases.engines.items():
-            self._check(name, engine.url)
+            self._check_url(name, engine.url)
 
         if missing := self._urls.keys() - {None, *databases.engines}:
             raise FreshDatabaseError(
-                f"There is a server for the database '{min(map(str, missing))}', and"
-                " the app has no such database. It has"
+                f"There is a server URL for '{min(map(str, missing))}', but the app has"
+                " no such database. Its databases are"
                 f" {', '.join(map(repr, databases.engines))}."
             )
 
         return databases
 
-    def _check(self, name: str, url: sa.URL) -> None:
-        wanted = find(self._urls, name)
+    def _check_url(self, name: str, url: sa.URL) -> None:
+        expected = get_by_name(self._urls, name)
 
-        if wanted is None:
+        if expected is None:
             raise FreshDatabaseError(
-                f"There is no server for the app's database '{name}'. Let the server's"
-                " URL be a dict that has one for each database."
+                f"There is no server URL for the app's database '{name}'. Use a dict"
+                " with a server URL for each database."
             )
 
-        if _place(url) != _place(wanted):
+        if _location(url) != _location(expected):
             raise FreshDatabaseError(
-                f"The app was made for '{wanted}', but its database '{name}' is"
-                f" '{url}'. Give the engine the URL that the function is called with;"
-                " if the app has several databases, let the server's URL be a dict"
-                " that has one for each."
+                f"The app was created for '{expected}', but its database '{name}' is"
+                f" '{url}'. Create the engine with the URL that is passed to the app"
+                " factory. If the app has several databases, use a dict with a server"
+                " URL for each."
             )
 
-    def _own_databases(self) -> Databases:
+    def _create_databases(self) -> Databases:
         urls = {name or "default": url for name, url in self._urls.items()}
         is_async = all(url.get_dialect().is_async for url in urls.values())
-        make: t.Any = create_async_engine if is_async else sa.create_engine
-        engines: t.Any = {name: make(url) for name, url in urls.items()}
+        create: t.Any = create_async_engine if is_async else sa.create_engine
+        engines: t.Any = {name: create(url) for name, url in urls.items()}
         add_urls(self._state.config(self.app), urls)
         return find_databases(
             self.app,
@@ -148,30 +148,30 @@ class FreshApp:
 
     @property
     def app_engines(self) -> Engines:
-        """The engines that the app has by now."""
+        """The engines that the app has now."""
         return self._state.databases(self.app).engines
 
     def run(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a command, and return what it returned."""
-        return self._block(
+        """Run a command and return its result."""
+        return self._call(
             lambda: block_on_databases(
                 lambda: self.project, self.databases, False, command, *args, **kwargs
             )
         )
 
     def on_databases(self, work: c.Callable[[OpenDatabases], T]) -> T:
-        """Call a function with the open databases."""
-        return self._block(lambda: run_blocking(self.databases.engines, work))
+        """Call a function with the open databases and return its result."""
+        return self._call(lambda: run_blocking(self.databases.engines, work))
 
     def dispose(self) -> None:
-        """Close the connections that the app's engines have."""
+        """Close the connections of the app's engines."""
         for engine in self.databases.engines.values():
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()
             elif is_bound(engine):
-                _in_thread(functools.partial(asyncio.run, engine.dispose()))
+                _run_in_thread(functools.partial(asyncio.run, engine.dispose()))
 
     async def adispose(self) -> None:
         """Awaited form of :meth:`dispose`."""
@@ -181,37 +181,34 @@ class FreshApp:
             else:
                 engine.dispose()
 
-    def _block(self, fn: c.Callable[[], T]) -> T:
-        # A sync engine can have one connection for each thread. An async one would need
-        # a loop, which must not take the place of one that the caller has.
-        return _in_thread(fn) if are_async(self.databases.engines) else fn()
+    def _call(self, fn: c.Callable[[], T]) -> T:
+        # The pool of a sync engine may have one connection for each thread. An async
+        # engine needs a new event loop, and this thread may be running one.
+        return _run_in_thread(fn) if are_async(self.databases.engines) else fn()
 
 
-def _extension_of(made: object) -> BaseAlembic:
-    if inspect.iscoroutine(made):
-        made.close()
+def _extension_of(returned: object) -> BaseAlembic:
+    if inspect.iscoroutine(returned):
+        returned.close()
 
-    extension = getattr(made, "extensions", {}).get("alembic", made)
+    extension = getattr(returned, "extensions", {}).get("alembic", returned)
 
     if not isinstance(extension, BaseAlembic):
         raise FreshDatabaseError(
-            "The function that is called with a URL must return an app on which"
-            " 'Alembic' or 'SyncAlembic' is registered, or one of these, not"
-            f" {type(made).__name__}."
+            "The app factory must return an app on which 'Alembic' or 'SyncAlembic'"
+            f" is registered, or the extension, not {type(returned).__name__}."
         )
 
     return extension
 
 
-def _place(url: sa.URL) -> tuple[object, ...]:
+def _location(url: sa.URL) -> tuple[object, ...]:
     database = None if url.database in {"", ":memory:"} else url.database
     return (url.get_backend_name(), url.host, url.port, database)
 
 
-def _keep_no_connection(engine: sa.Engine | AsyncEngine) -> None:
-    """Close each connection when it is given back: which event loop the next test has,
-    or how a test ends its loop, nobody can know.
-    """
+def _disable_pooling(engine: sa.Engine | AsyncEngine) -> None:
+    """Close each connection on checkin, as the next test may use another event loop."""
     if isinstance(engine, AsyncEngine) and not is_bound(engine):
         event.listen(
             engine.sync_engine.pool,
@@ -220,6 +217,6 @@ def _keep_no_connection(engine: sa.Engine | AsyncEngine) -> None:
         )
 
 
-def _in_thread(fn: c.Callable[[], T]) -> T:
+def _run_in_thread(fn: c.Callable[[], T]) -> T:
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(contextvars.copy_context().run, fn).result()

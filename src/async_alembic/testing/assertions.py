@@ -23,18 +23,18 @@ def assert_models_match(alembic: Alembic) -> c.Coroutine[t.Any, t.Any, None]: ..
 def assert_models_match(
     alembic: Alembic | SyncAlembic,
 ) -> c.Coroutine[t.Any, t.Any, None] | None:
-    """Assert that the models are what the database has, so that no revision is missing.
+    """Assert that the database matches the models, so that no revision is missing.
 
-    :param alembic: The extension. With :class:`.Alembic`, this is to be awaited.
-    :raises AssertionError: If they differ. It shows the differences, and what the
-        revision would be.
+    :param alembic: The extension. With :class:`.Alembic`, await the result.
+    :raises AssertionError: If they differ. The message shows the differences and the
+        missing operations.
     """
     if not isinstance(alembic, SyncAlembic):
         return _assert_models_match(alembic)
 
-    models.match_migrations(alembic.produce_migrations())
+    models.check_models_match(alembic.produce_migrations())
     return None
 
 
 async def _assert_models_match(alembic: Alembic) -> None:
-    models.match_migrations(await alembic.produce_migrations())
+    models.check_models_match(await alembic.produce_migrations())

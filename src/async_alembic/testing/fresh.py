@@ -10,48 +10,48 @@ from uuid import uuid4
 
 from ..apps.current import loop_is_running
 from ..errors import FreshDatabaseError
-from .copying.databases import FreshDatabase
-from .copying.sessions import Session
+from .copying.fresh_databases import FreshDatabase
+from .copying.shared_servers import SharedServers
 
 if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
-    from .apps import Factory
-    from .copying.names import Urls
+    from .apps import AppFactory
+    from .copying.urls import Urls
 
 _lock = threading.Lock()
 
 
 class fresh_database:
-    """Make a migrated database that nobody else has, and drop it.
+    """Make a migrated database and drop it on exit.
 
-    To be entered with ``async with``, or with ``with`` where no event loop is running.
-    The history is run once in each process; what is made is dropped at its end.
+    Use ``async with``, or ``with`` if no event loop is running. The migrations run once
+    per process. All databases are dropped when the process exits.
 
-    :param server_url: Where databases are made: the URL of a server, or of SQLite: that
-        of a folder, or of a database in memory. If the app has several databases, a
-        dict that has one for each.
-    :param upgrade: Called with the URL of a database, or with a dict of several,
-        returns the app or the extension that migrates it.
-    :param target: The revision that the database is at.
-    :raises FreshDatabaseError: If no database can be made.
+    :param server_url: The URL of the server. For SQLite, the URL of a folder or of an
+        in-memory database. For an app with several databases, a dict with a URL for
+        each.
+    :param upgrade: A function that takes the URL of the database, or a dict of several,
+        and returns the app or the extension that migrates it.
+    :param target: The revision to migrate to.
+    :raises FreshDatabaseError: If the database cannot be made.
     :raises MigrationError: If a revision fails.
     """
 
     def __init__(
         self,
         server_url: Urls,
-        upgrade: Factory,
+        upgrade: AppFactory,
         *,
         target: StepTarget = "heads",
     ) -> None:
-        self._url = server_url
-        self._factory = upgrade
+        self._server_url = server_url
+        self._app_factory = upgrade
         self._target = target
 
     def __enter__(self) -> FreshDatabase:
         if loop_is_running():
             raise FreshDatabaseError(
-                "'with fresh_database(...)' would block the event loop that runs in"
+                "'with fresh_database(...)' would block the event loop running in"
                 " this thread. Use 'async with'."
             )
 
@@ -72,13 +72,14 @@ class fresh_database:
 
     def _make(self) -> FreshDatabase:
         with _lock:
-            databases = _session().databases(self._factory, self._url)
+            servers = _shared_servers()
+            factory = servers.database_factory(self._app_factory, self._server_url)
 
-        return databases.make(self._target)
+        return factory.make(self._target)
 
 
 @functools.cache
-def _session() -> Session:
-    session = Session(uuid4().hex, keep=False)
-    atexit.register(session.close)
-    return session
+def _shared_servers() -> SharedServers:
+    servers = SharedServers(uuid4().hex, keep=False)
+    atexit.register(servers.close)
+    return servers

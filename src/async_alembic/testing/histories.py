@@ -1,4 +1,4 @@
-"""The checks of a history, each on databases of its own."""
+"""The checks of a history. Each check uses its own databases."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ..commands import compare
 from ..commands import migrate
 from ..errors import AsyncAlembicError
 from .checks import CheckFailedError
-from .checks import files
-from .checks import Impossible
+from .checks import CheckSkippedError
+from .checks import migrating
 from .checks import models
 from .checks import offline
-from .checks import walks
-from .checks.releases import export_release
-from .checks.schemas import differences
-from .checks.walks import RevisionData
+from .checks import revision_files
+from .checks.git_export import export_release
+from .checks.migrating import RevisionData
+from .checks.schema_comparison import differences
 
 if t.TYPE_CHECKING:
     from ..history.scripts import Scripts
     from ..history.targets import StepTarget
     from .apps import FreshApp
-    from .checks.schemas import Schema
-    from .copying.databases import FreshDatabase
+    from .checks.schema_comparison import Schema
+    from .copying.fresh_databases import FreshDatabase
 
 P = t.ParamSpec("P")
 
 
-def _explained(method: c.Callable[P, None]) -> c.Callable[P, None]:
-    """An error of the library is a sentence already."""
+def _as_check_failure(method: c.Callable[P, None]) -> c.Callable[P, None]:
+    """Report an error of this package as a failed check, without its traceback."""
 
     @functools.wraps(method)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -45,89 +45,111 @@ def _explained(method: c.Callable[P, None]) -> c.Callable[P, None]:
 
 
 class History:
-    """The history of an app, to be checked.
+    """Checks of the migration history of an app.
 
-    Each method raises an assertion error whose first line says what is wrong, and the
-    others show it; or :exc:`.Impossible` if it cannot be checked.
+    If a check fails, its method raises an assertion error. The first line says what is
+    wrong, the other lines show details. If a check cannot run, its method raises
+    :exc:`.CheckSkippedError`.
 
-    :param make: Makes a database at a revision, which is not in memory.
+    :param make: Makes a database at a revision. It must not be in memory.
     """
 
     def __init__(self, make: c.Callable[[StepTarget], FreshDatabase]) -> None:
         self._make = make
 
-    @_explained
+    @_as_check_failure
     def has_one_head(self) -> None:
-        files.has_one_head(self._scripts())
+        """Check that the history has one head."""
+        revision_files.check_one_head(self._scripts())
 
-    @_explained
+    @_as_check_failure
     def can_be_read(self) -> None:
-        files.can_be_read(self._scripts())
+        """Check that every revision file has ``upgrade()`` and ``downgrade()``."""
+        revision_files.check_functions(self._scripts())
 
-    @_explained
+    @_as_check_failure
     def goes_up_from_base(self) -> None:
+        """Upgrade an empty database to the heads."""
         self._fresh_app("base").run(migrate.upgrade, "heads")
 
-    @_explained
+    @_as_check_failure
     def goes_up_down_and_up(self) -> None:
-        self._fresh_app("base").run(walks.can_go_up_down_and_up)
+        """Upgrade, downgrade and upgrade each revision, and compare the schemas."""
+        self._fresh_app("base").run(migrating.check_up_down_up)
 
-    @_explained
+    @_as_check_failure
     def leaves_no_trace(self) -> None:
+        """Check that a downgrade to base restores an empty database."""
         empty = self._schema(self._fresh_app("base"))
-        self._fresh_app("heads").run(walks.leaves_no_trace, empty)
+        self._fresh_app("heads").run(migrating.check_downgrade_to_base, empty)
 
-    @_explained
+    @_as_check_failure
     def matches_models(self) -> None:
+        """Check that the migrated database matches the models."""
         script = self._fresh_app("heads").run(compare.produce_migrations)
-        models.match_migrations(script)
+        models.check_models_match(script)
 
-    @_explained
+    @_as_check_failure
     def keeps_data(self, data: c.Mapping[str, RevisionData]) -> None:
-        self._fresh_app("base").run(walks.keeps_data, data)
+        """Check that revisions preserve rows.
 
-    @_explained
+        :param data: The rows by revision id.
+        """
+        self._fresh_app("base").run(migrating.check_data_preserved, data)
+
+    @_as_check_failure
     def is_the_same_offline(self) -> None:
+        """Check that the SQL script creates the same schema as the revisions."""
         fresh_app = self._fresh_app("base")
-        statements = fresh_app.run(offline.offline_sql)
+        statements = fresh_app.run(offline.generate_sql)
         fresh_app.run(offline.execute_sql, statements)
         self._compare(
             fresh_app,
-            "What the SQL script of the history makes differs from what the revisions"
-            " make.",
-            [statement for listed in statements.values() for statement in listed],
+            "The SQL script of the history creates a different schema than the"
+            " revisions. Correct the revisions that differ in offline mode.",
+            [sql for database_sql in statements.values() for sql in database_sql],
         )
 
-    @_explained
+    @_as_check_failure
     def is_as_released(self, ref: str) -> None:
-        now = self._scripts()
+        """Check that no released revision was edited.
 
-        if now.has(ref):
-            raise Impossible(f"'{ref}' is a revision, and no commit to compare with.")
+        :param ref: The Git tag or commit of the release.
+        """
+        current = self._scripts()
+
+        if current.has(ref):
+            raise CheckSkippedError(
+                f"'{ref}' is a revision, not a Git tag or commit to compare with."
+            )
 
         with tempfile.TemporaryDirectory() as folder:
-            database, settings = self._release(ref, folder)
-            then = database.fresh_app_with(**settings).project.scripts
-            paths = {s.revision: Path(s.path) for s in then.walk_revisions()}
-            files.is_as_released(now, paths, ref)
+            database, settings = self._export_release(ref, folder)
+            released = database.fresh_app_with(**settings).project.scripts
+            paths = {s.revision: Path(s.path) for s in released.walk_revisions()}
+            revision_files.check_unchanged_since_release(current, paths, ref)
 
-    @_explained
+    @_as_check_failure
     def goes_up_from_release(self, ref: str) -> None:
+        """Check that a released database is upgraded to the current schema.
+
+        :param ref: The Git tag or commit of the release, or its revision.
+        """
         if self._scripts().has(ref):
             database = self._make(ref)
         else:
             with tempfile.TemporaryDirectory() as folder:
-                database, settings = self._release(ref, folder)
+                database, settings = self._export_release(ref, folder)
                 database.fresh_app_with(**settings).run(migrate.upgrade, "heads")
 
         database.fresh_app.run(migrate.upgrade, "heads")
         self._compare(
             database.fresh_app,
-            f"A database of '{ref}' that goes up to the heads differs from one that"
-            " goes there from an empty one. See whether a revision was edited.",
+            f"A database upgraded from '{ref}' differs from one upgraded from base."
+            " Check whether a revision was edited.",
         )
 
-    def _release(
+    def _export_release(
         self, ref: str, folder: str
     ) -> tuple[FreshDatabase, dict[str, object]]:
         database = self._make("base")
@@ -141,12 +163,12 @@ class History:
         return self._fresh_app("base").project.scripts
 
     def _schema(self, fresh_app: FreshApp) -> Schema:
-        return fresh_app.run(walks.schema_of)
+        return fresh_app.run(migrating.read_schema)
 
     def _compare(
-        self, fresh_app: FreshApp, sentence: str, evidence: c.Iterable[str] = ()
+        self, fresh_app: FreshApp, message: str, details: c.Iterable[str] = ()
     ) -> None:
         expected = self._schema(self._fresh_app("heads"))
 
         if lines := differences(expected, self._schema(fresh_app)):
-            raise CheckFailedError(sentence, [*lines, *evidence])
+            raise CheckFailedError(message, [*lines, *details])

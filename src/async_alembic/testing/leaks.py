@@ -1,4 +1,4 @@
-"""Connections that were not given back, and contexts that were not left."""
+"""Detection of connections and contexts that a test leaves open."""
 
 from __future__ import annotations
 
@@ -14,59 +14,61 @@ from sqlalchemy import event
 from ..apps.current import current_context
 from .checks import CheckFailedError
 
-#: How many lines of the code that has connected are shown.
-_SHOWN = 3
+#: How many stack frames to show for each open connection.
+_SHOWN_FRAMES = 3
 
 
 @contextlib.contextmanager
 def no_leaks() -> c.Iterator[None]:
-    """Check that what is begun meanwhile is ended: every connection of an engine was
-    given back, and every app context and migration context was left.
+    """Check that the block leaves no connection, app context or migration context open.
 
-    :raises CheckFailedError: If not. It shows where each connection was taken.
+    :raises CheckFailedError: If one is open. The message shows where each connection
+        was checked out.
     """
-    app_context, op = current_context(), _installed_op()
+    app_context, proxy = current_context(), _installed_proxy()
 
-    with _connections() as taken:
+    with _track_connections() as checked_out:
         yield
 
-    lines = [line for place in taken.values() for line in place]
+    lines = [line for site in checked_out.values() for line in site]
 
     if current_context() not in (None, app_context):
-        lines.append("an app context was entered, and not left")
+        lines.append("an app context was pushed and not popped")
 
-    if _installed_op() not in (None, op):
-        lines.append("'alembic.op' was installed by a migration that has not ended")
+    if _installed_proxy() not in (None, proxy):
+        lines.append("a migration context was entered and not left")
 
     if lines:
         raise CheckFailedError(
             "Connections or contexts are left open. Close each in the test or in the"
-            " app, best by 'with'.",
+            " app, preferably by using 'with'.",
             lines,
         )
 
 
-def _installed_op() -> object:
-    # There's no public way to tell whether one is installed.
+def _installed_proxy() -> object:
+    # There's no public way to check whether one is installed.
     return vars(alembic.op).get("_proxy")
 
 
 @contextlib.contextmanager
-def _connections() -> c.Iterator[dict[int, list[str]]]:
-    """Where each connection was taken that is out, by what stands for it."""
-    taken: dict[int, list[str]] = {}
+def _track_connections() -> c.Iterator[dict[int, list[str]]]:
+    """Yield the call site of each open connection, by the id of its pool record, or of
+    the connection once it is detached.
+    """
+    checked_out: dict[int, list[str]] = {}
 
     def checkout(connection: t.Any, record: object, proxy: object) -> None:
-        taken[id(record)] = _place()
+        checked_out[id(record)] = _call_site()
 
     def checkin(connection: t.Any, record: object) -> None:
-        taken.pop(id(record), None)
+        checked_out.pop(id(record), None)
 
     def detach(connection: t.Any, record: object) -> None:
-        taken[id(connection)] = taken.pop(id(record), [])
+        checked_out[id(connection)] = checked_out.pop(id(record), [])
 
     def close_detached(connection: t.Any) -> None:
-        taken.pop(id(connection), None)
+        checked_out.pop(id(connection), None)
 
     listeners: dict[str, c.Callable[..., None]] = {
         "checkout": checkout,
@@ -79,20 +81,20 @@ def _connections() -> c.Iterator[dict[int, list[str]]]:
         event.listen(sa.Pool, name, listener)
 
     try:
-        yield taken
+        yield checked_out
     finally:
         for name, listener in listeners.items():
             event.remove(sa.Pool, name, listener)
 
 
-def _place() -> list[str]:
-    """The lines of the user's code that take a connection."""
+def _call_site() -> list[str]:
+    """Return the lines of the user's code that check out a connection."""
     frames = [
         frame
         for frame in traceback.extract_stack()
         if "site-packages" not in frame.filename and frame.filename != __file__
     ]
     return [
-        "a connection was taken in",
-        *(f"  {f.filename}:{f.lineno} {f.line}" for f in frames[-_SHOWN:]),
+        "a connection was checked out in",
+        *(f"  {f.filename}:{f.lineno} {f.line}" for f in frames[-_SHOWN_FRAMES:]),
     ]

@@ -1,6 +1,6 @@
 """The pytest plugin: its options and fixtures.
 
-It imports nothing that a test run without these fixtures would not have.
+It imports only pytest and the standard library. Fixtures import the rest.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import pytest
 
 if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
-    from .apps import Factory
-    from .checks.walks import RevisionData
-    from .copying.databases import FreshDatabase
-    from .copying.names import Urls
-    from .copying.sessions import Session
+    from .apps import AppFactory
+    from .checks.migrating import RevisionData
+    from .copying.fresh_databases import FreshDatabase
+    from .copying.shared_servers import SharedServers
+    from .copying.urls import Urls
     from .histories import History
 
-    Make: t.TypeAlias = c.Callable[..., FreshDatabase]
+    MakeDatabase: t.TypeAlias = c.Callable[..., FreshDatabase]
 
-_session = pytest.StashKey["Session"]()
+_shared_servers_key = pytest.StashKey["SharedServers"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,28 +34,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--alembic-reuse",
         action="store_true",
-        help="Keep migrated templates for the next run with this option.",
+        help="Keep migrated templates for the next run that uses this option.",
     )
     parser.addini(
         "alembic_release",
-        "The revision, or the Git tag or commit, of the last release.",
+        "The revision, Git tag or Git commit of the last release.",
         default="",
     )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if (session := config.stash.get(_session, None)) is not None:
-        session.close()
+    if (servers := config.stash.get(_shared_servers_key, None)) is not None:
+        servers.close()
 
 
 @pytest.fixture(scope="session")
-def alembic_app() -> Factory:
-    """Override this: a function that returns the app, or the extension, for a URL; or
-    for a dict of them, if the server's URL is one.
+def alembic_app() -> AppFactory:
+    """Override this: a function that takes a database URL and returns the app or the
+    extension. It gets a dict of URLs if ``alembic_server_url`` returns a dict.
     """
     pytest.fail(
-        "Override the fixture 'alembic_app', in conftest.py, with one that returns a"
-        " function from the URL of a database to your app.",
+        "The fixture 'alembic_app' is not overridden. Define it in conftest.py and"
+        " return a function that takes a database URL and returns your app.",
         pytrace=False,
     )
 
@@ -64,18 +64,18 @@ def alembic_app() -> Factory:
 def alembic_server_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """Where databases are made. By default, they are SQLite's files.
+    """The server on which databases are created. By default, they are SQLite files.
 
-    Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``;
-    or, for an app that has several databases, with a dict that has one for each.
+    Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``.
+    For an app with several databases, return a dict with a URL for each.
     """
     from .servers import default_url
 
-    return default_url(_folder(request.config, tmp_path_factory))
+    return default_url(_default_folder(request.config, tmp_path_factory))
 
 
-def _folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
-    """One for all processes of a run, or of several."""
+def _default_folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of a run share, or all runs if reused."""
     if config.getoption("alembic_reuse") and hasattr(config, "cache"):
         return config.cache.mkdir("async-alembic")
 
@@ -87,14 +87,15 @@ def _folder(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_fresh_database(
-    request: pytest.FixtureRequest, alembic_app: Factory, alembic_server_url: Urls
-) -> c.Iterator[Make]:
+    request: pytest.FixtureRequest, alembic_app: AppFactory, alembic_server_url: Urls
+) -> c.Iterator[MakeDatabase]:
     """Make migrated databases: ``make_fresh_database(target="heads")``."""
-    databases = _session_of(request.config).databases(alembic_app, alembic_server_url)
+    servers = _shared_servers(request.config)
+    factory = servers.database_factory(alembic_app, alembic_server_url)
     made: list[FreshDatabase] = []
 
     def make(target: StepTarget = "heads", *, in_memory: bool = True) -> FreshDatabase:
-        made.append(databases.make(target, in_memory=in_memory))
+        made.append(factory.make(target, in_memory=in_memory))
         return made[-1]
 
     yield make
@@ -103,56 +104,56 @@ def make_fresh_database(
         database.close()
 
 
-def _session_of(config: pytest.Config) -> Session:
-    if _session not in config.stash:
-        from .copying.sessions import Session
+def _shared_servers(config: pytest.Config) -> SharedServers:
+    if _shared_servers_key not in config.stash:
+        from .copying.shared_servers import SharedServers
 
-        # The same for all workers of pytest-xdist.
+        # All workers of pytest-xdist have the same value.
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
         keep = bool(config.getoption("alembic_reuse"))
-        config.stash[_session] = Session(run, keep=keep)
+        config.stash[_shared_servers_key] = SharedServers(run, keep=keep)
 
-    return config.stash[_session]
+    return config.stash[_shared_servers_key]
 
 
 @pytest.fixture
-def fresh_database(make_fresh_database: Make) -> FreshDatabase:
-    """A migrated database that no other test has."""
+def fresh_database(make_fresh_database: MakeDatabase) -> FreshDatabase:
+    """A migrated database that no other test uses."""
     return make_fresh_database()
 
 
 @pytest.fixture
-def migrated_to(make_fresh_database: Make) -> Make:
-    """Make databases that are at a revision: ``migrated_to("1795338893")``."""
+def migrated_to(make_fresh_database: MakeDatabase) -> MakeDatabase:
+    """Make databases at a revision: ``migrated_to("1795338893")``."""
     return make_fresh_database
 
 
 @pytest.fixture
 def no_leaks() -> c.Iterator[None]:
-    """Fail if connections were not given back, or contexts not left."""
+    """Fail if the test leaves a connection or a context open."""
     from . import leaks
 
-    with showing_failures(), leaks.no_leaks():
+    with as_pytest_outcomes(), leaks.no_leaks():
         yield
 
 
 @contextlib.contextmanager
-def showing_failures() -> c.Iterator[None]:
-    """Show what a check has found, and not where in this package."""
+def as_pytest_outcomes() -> c.Iterator[None]:
+    """Turn the results of checks into pytest outcomes, without a traceback."""
     from .checks import CheckFailedError
-    from .checks import Impossible
+    from .checks import CheckSkippedError
 
     try:
         yield
     except CheckFailedError as e:
         raise pytest.fail.Exception(str(e), pytrace=False) from None
-    except Impossible as e:
+    except CheckSkippedError as e:
         raise pytest.skip.Exception(str(e)) from None
 
 
 @pytest.fixture
-def alembic_history(make_fresh_database: Make) -> History:
-    """What the ready-made tests check."""
+def alembic_history(make_fresh_database: MakeDatabase) -> History:
+    """The migration history, with the checks of the ready-made tests."""
     from .histories import History
 
     return History(functools.partial(make_fresh_database, in_memory=False))
@@ -160,14 +161,14 @@ def alembic_history(make_fresh_database: Make) -> History:
 
 @pytest.fixture(scope="session")
 def alembic_data() -> dict[str, RevisionData]:
-    """Override this: rows that revisions must keep, by their ids."""
+    """Override this: rows that revisions must preserve, by revision id."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def alembic_release(request: pytest.FixtureRequest) -> str:
-    """What was released last: a Git tag or commit, or a revision. By default, the ini
-    option of that name.
+    """The last release: a Git tag, a Git commit or a revision. By default, the ini
+    option of the same name.
     """
     release: str = request.config.getini("alembic_release")
 

@@ -1,4 +1,4 @@
-"""A connection to a server, past any app."""
+"""A connection to a server, independent of any app."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Rows: t.TypeAlias = list[tuple[t.Any, ...]]
 
 
 class ServerConnection:
-    """A connection that blocks, whatever its driver, and commits each statement.
+    """A blocking connection for any driver, in autocommit mode.
 
-    It belongs to one thread, in which no event loop is running.
+    Use it in one thread only, without a running event loop.
 
-    :param url: Where to connect to.
-    :raises DatabaseConnectionError: If that fails.
+    :param url: The URL to connect to.
+    :raises DatabaseConnectionError: If connecting fails.
     """
 
     def __init__(self, url: sa.URL) -> None:
@@ -34,7 +34,7 @@ class ServerConnection:
             self._stack = stack.pop_all()
 
     def execute(self, statement: str, **parameters: t.Any) -> Rows:
-        """Execute a statement. Without parameters, it is sent as it stands."""
+        """Execute a statement. Without parameters, it needs no escaping."""
         return self._execute(lambda conn: _execute(conn, statement, parameters))
 
     def close(self) -> None:

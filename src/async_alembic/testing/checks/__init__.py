@@ -1,7 +1,8 @@
-"""What can be wrong with a history, each as a function that raises an assertion error.
+"""Checks of a migration history. Each is a function that raises an assertion error.
 
-They take an open environment or the files, and know no pytest, engine, loop or thread.
+They take an open environment or the revision files, and do not depend on pytest,
+engines, event loops or threads.
 """
 
-from .failures import CheckFailedError as CheckFailedError
-from .failures import Impossible as Impossible
+from .results import CheckFailedError as CheckFailedError
+from .results import CheckSkippedError as CheckSkippedError

@@ -1,4 +1,4 @@
-"""The SQL that a history is without a database, as Alembic's ``--sql`` prints it."""
+"""The SQL script of a history, as Alembic's ``--sql`` prints it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from alembic.util import CommandError
 
 from ...errors import first_line
 from ...migration import op_per_task
-from ..servers.objects import execute_as_is
-from .failures import CheckFailedError
-from .failures import Impossible
+from ..servers.catalog import execute_verbatim
+from .results import CheckFailedError
+from .results import CheckSkippedError
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -22,11 +22,17 @@ if t.TYPE_CHECKING:
 
     from ...migration.environment import Environment
 
-_TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "START TRANSACTION", "BEGIN TRANSACTION"}
+_TRANSACTION_STATEMENTS = {
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "START TRANSACTION",
+    "BEGIN TRANSACTION",
+}
 
 
-class _Buffer:
-    """Takes one statement with each call, where Alembic would write to a file."""
+class _StatementBuffer:
+    """Collects the statements that Alembic writes, one with each call."""
 
     def __init__(self) -> None:
         self.statements: list[str] = []
@@ -35,38 +41,42 @@ class _Buffer:
         lines = text.strip().splitlines()
         statement = "\n".join(line for line in lines if not line.startswith("-- "))
 
-        if statement.strip().rstrip(";").upper() not in {"", *_TRANSACTION}:
+        if statement.strip().rstrip(";").upper() not in {"", *_TRANSACTION_STATEMENTS}:
             self.statements.append(statement.strip())
 
     def flush(self) -> None: ...
 
 
-def offline_sql(env: Environment) -> dict[str, list[str]]:
-    """Get the statements that take empty databases to their heads, by their names.
+def generate_sql(env: Environment) -> dict[str, list[str]]:
+    """Return the statements of an upgrade from base to the heads, by database name.
 
-    :param env: Tells which kinds of databases they are.
+    :param env: The databases, for their dialects.
     :raises CheckFailedError: If a revision needs a database.
-    :raises Impossible: If Alembic cannot do it for this kind of database.
+    :raises CheckSkippedError: If Alembic does not support a script for this dialect.
     """
-    return {name: _offline_sql(env, name) for name in env.contexts}
+    return {name: _generate_sql(env, name) for name in env.contexts}
 
 
-def _offline_sql(env: Environment, name: str) -> list[str]:
-    buffer = _Buffer()
-    running: list[RevisionStep] = []
+def _generate_sql(env: Environment, name: str) -> list[str]:
+    buffer = _StatementBuffer()
+    started: list[RevisionStep] = []
 
-    def plan(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
+    def get_steps(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
         for step in env.scripts._upgrade_revs("heads", ()):  # type: ignore[arg-type]
-            running.append(step)
+            started.append(step)
             yield step
 
     offline = EnvironmentContext(
-        env.project.config, env.scripts, fn=plan, as_sql=True, destination_rev="heads"
+        env.project.config,
+        env.scripts,
+        fn=get_steps,
+        as_sql=True,
+        destination_rev="heads",
     )
     options = env.project.settings.context_options()
     offline.configure(
         dialect_name=env.databases.connections[name].dialect.name,
-        # Else percent signs and colons would be doubled for a driver.
+        # Other styles make the dialect double percent signs or colons.
         dialect_opts={"paramstyle": "named"},
         output_buffer=t.cast("t.TextIO", buffer),
         literal_binds=True,
@@ -76,18 +86,18 @@ def _offline_sql(env: Environment, name: str) -> list[str]:
     try:
         with op_per_task.use(offline, Operations(offline.get_context())):
             with offline.begin_transaction():
-                # What revisions of several databases are called with.
+                # Revisions take the name if there are several databases.
                 several = len(env.contexts) > 1
                 offline.run_migrations(**({"engine_name": name} if several else {}))
     except Exception as e:
         if isinstance(e, CommandError) and "batch mode" in str(e):
-            raise Impossible(first_line(e)) from e
+            raise CheckSkippedError(first_line(e)) from e
 
-        script = t.cast("t.Any", running[-1]).revision
+        script = t.cast("t.Any", started[-1]).revision
         raise CheckFailedError(
-            f"Revision {script.revision} ({script.path}) cannot be written as SQL, as"
-            " it needs a database. Let it ask 'context.is_offline_mode()', or do"
-            " without SQL scripts and deselect this test.",
+            f"Revision {script.revision} ({script.path}) cannot be written as SQL"
+            " because it needs a database. Check 'context.is_offline_mode()' in it. If"
+            " you don't use SQL scripts, deselect this test.",
             [first_line(e)],
         ) from e
 
@@ -98,8 +108,8 @@ def execute_sql(env: Environment, statements: c.Mapping[str, c.Iterable[str]]) -
     """Execute statements as one migration.
 
     :param env: The databases.
-    :param statements: The statements for each, by its name.
-    :raises CheckFailedError: If one fails.
+    :param statements: The statements by database name.
+    :raises CheckFailedError: If a statement fails.
     """
     from ...commands import migrate
 
@@ -107,11 +117,11 @@ def execute_sql(env: Environment, statements: c.Mapping[str, c.Iterable[str]]) -
         for name, listed in statements.items():
             for statement in listed:
                 try:
-                    execute_as_is(env.databases.connections[name], statement)
+                    execute_verbatim(env.databases.connections[name], statement)
                 except Exception as e:
                     raise CheckFailedError(
-                        "The SQL script of the history fails, where the revisions do"
-                        " not.",
+                        "The SQL script of the history fails, although the revisions"
+                        " succeed. Correct what they do in offline mode.",
                         [first_line(e)],
                     ) from e
 

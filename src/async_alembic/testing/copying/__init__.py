@@ -1,1 +1,1 @@
-"""Databases for tests: templates, and the copies that are made of them."""
+"""Databases for tests: migrated templates and their copies."""

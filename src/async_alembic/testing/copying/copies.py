@@ -12,41 +12,41 @@ if t.TYPE_CHECKING:
 
 
 class Copy:
-    """A database of its own.
+    """A copy that is a database on the server.
 
-    :param host: The server that it is on.
-    :param name: Its name there.
+    :param shared_server: The server.
+    :param name: The name of the database.
     """
 
-    def __init__(self, host: SharedServer, name: str) -> None:
-        self._host = host
+    def __init__(self, shared_server: SharedServer, name: str) -> None:
+        self._shared_server = shared_server
         self._name = name
 
     @functools.cached_property
     def url(self) -> sa.URL:
-        return self._host.server.url_of(self._name)
+        return self._shared_server.server.url_of(self._name)
 
     def drop(self) -> None:
-        self._host.drop_later(self._name)
+        self._shared_server.drop(self._name)
 
 
-class CopyInMemory(Copy):
-    """One that is filled when its app is made, and gone with the app's connection.
+class InMemoryCopy(Copy):
+    """A copy that is loaded when its app is created, and lost when the app disconnects.
 
-    :param host: The server.
-    :param template: What it is filled with, if it is not empty.
+    :param shared_server: The server.
+    :param template: The name of the template, or ``None`` for an empty database.
     """
 
-    def __init__(self, host: SharedServer, template: str | None) -> None:
-        super().__init__(host, "")
+    def __init__(self, shared_server: SharedServer, template: str | None) -> None:
+        super().__init__(shared_server, "")
         self._template = template
 
     @functools.cached_property
     def url(self) -> sa.URL:
-        return self._host.server.url
+        return self._shared_server.server.url
 
-    def fill(self, connection: sa.Connection) -> None:
+    def load(self, connection: sa.Connection) -> None:
         if self._template is not None:
-            self._host.server.fill(connection, self._template)
+            self._shared_server.server.load_template(connection, self._template)
 
     def drop(self) -> None: ...

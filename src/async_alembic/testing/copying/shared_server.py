@@ -1,4 +1,4 @@
-"""A server as it is used: from any thread, by the processes of a run together."""
+"""Access to a server from any thread, shared by all processes of a test run."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from concurrent.futures import Future
 
 from ..servers import Server
 from ..servers import server_of
-from .worker import Worker
+from .worker_thread import WorkerThread
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
 T = t.TypeVar("T")
-#: In seconds: how often to ask for a template that another process makes.
-_PAUSE = 0.05
+#: Seconds between two attempts to take the template lock.
+_LOCK_POLL_INTERVAL = 0.05
 
 
 class SharedServer:
-    """A server on which databases are made for tests.
+    """A server on which test databases are created.
 
-    :param url: Its URL.
+    :param url: The URL of the server.
     :param run: See :class:`.Server`.
-    :raises DatabaseConnectionError: If it cannot be connected to.
-    :raises FreshDatabaseError: If its database is somebody else's.
+    :raises DatabaseConnectionError: If connecting fails.
+    :raises FreshDatabaseError: If the URL's database contains tables of a user.
     """
 
     def __init__(self, url: sa.URL, run: str) -> None:
         self.server: Server = server_of(url, run)
-        self._worker = Worker()
+        self._worker = WorkerThread()
         self._before_close: list[c.Callable[[], None]] = []
 
         try:
@@ -40,8 +40,8 @@ class SharedServer:
             self._worker.close()
             raise
 
-        with self.locked():
-            self._worker.call(self.server.sweep)
+        with self.template_lock():
+            self._worker.call(self.server.drop_leftovers)
 
     @property
     def in_memory(self) -> bool:
@@ -49,28 +49,29 @@ class SharedServer:
         return self.server.in_memory
 
     def call(self, fn: c.Callable[[Server], T]) -> T:
-        """Call a function with the server, before all that waits."""
+        """Call a function with the server, before all queued background jobs."""
         return self._worker.call(lambda: fn(self.server))
 
     def before_close(self, fn: c.Callable[[], None]) -> None:
-        """Call a function before the server is closed."""
+        """Register a function to call before the server is closed."""
         self._before_close.append(fn)
 
     def copy(self, template: str | None) -> str:
-        """Make a copy at once.
+        """Make a copy before all queued background jobs.
 
-        :return: Its name.
+        :param template: The name of the template, or ``None`` for an empty database.
+        :return: The name of the copy.
         """
-        if not self.server.is_slow:
-            return self._copy(template)
+        if not self.server.copy_in_worker:
+            return self._make_copy(template)
 
-        return self._worker.call(lambda: self._copy(template))
+        return self._worker.call(lambda: self._make_copy(template))
 
-    def copy_later(self, template: str | None) -> Future[str]:
-        """Make a copy when what is waited for is done."""
-        return self._worker.submit(lambda: self._copy(template))
+    def copy_in_background(self, template: str | None) -> Future[str]:
+        """Make a copy after all queued jobs."""
+        return self._worker.submit(lambda: self._make_copy(template))
 
-    def _copy(self, template: str | None) -> str:
+    def _make_copy(self, template: str | None) -> str:
         name = self.server.new_name()
 
         if template is None:
@@ -80,35 +81,35 @@ class SharedServer:
 
         return name
 
-    def drop_later(self, name: str) -> None:
-        """Drop a copy when what is waited for is done."""
-        if self.server.is_slow:
+    def drop(self, name: str) -> None:
+        """Drop a copy, after all queued jobs if the server copies in the worker."""
+        if self.server.copy_in_worker:
             self._worker.submit(lambda: self.server.drop(name))
         else:
             self.server.drop(name)
 
     def close(self) -> None:
-        """Drop what was made here; and if no other process of the run is left, its
-        templates.
+        """Drop the databases of this process. The last process of the run also drops
+        its templates.
         """
         try:
             for fn in self._before_close:
                 fn()
 
-            with self.locked():
-                self._worker.call(self.server.leave)
-                self._worker.call(self.server.sweep)
+            with self.template_lock():
+                self._worker.call(self.server.release_run_lock)
+                self._worker.call(self.server.drop_leftovers)
         finally:
             self._worker.submit(self.server.close)
             self._worker.close()
 
     @contextlib.contextmanager
-    def locked(self) -> c.Iterator[None]:
-        """Keep others from making templates."""
-        while not self._worker.call(self.server.try_lock):
-            time.sleep(_PAUSE)
+    def template_lock(self) -> c.Iterator[None]:
+        """Keep other processes from creating templates."""
+        while not self._worker.call(self.server.try_template_lock):
+            time.sleep(_LOCK_POLL_INTERVAL)
 
         try:
             yield
         finally:
-            self._worker.call(self.server.unlock)
+            self._worker.call(self.server.release_template_lock)

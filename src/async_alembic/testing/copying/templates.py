@@ -1,6 +1,4 @@
-"""The templates of an app's databases: what tells them from others, and how they are
-made.
-"""
+"""The templates of an app's databases: how they are identified and built."""
 
 from __future__ import annotations
 
@@ -16,89 +14,97 @@ from pathlib import Path
 
 from ...commands import migrate
 from ...dialects import digest
-from ..apps import Factory
+from ..apps import AppFactory
 from ..apps import FreshApp
 
 if t.TYPE_CHECKING:
     from ...apps.project import Project
     from ...history.targets import StepTarget
     from ..servers import Server
-    from .names import Name
     from .shared_server import SharedServer
+    from .urls import DatabaseName
 
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """A migrated database that others are copies of.
+    """A migrated database that is copied for tests.
 
-    :param host: Its server.
-    :param name: Its name.
-    :param built: The name of the database that is migrated to become it.
+    :param shared_server: The server.
+    :param name: The name of the template.
+    :param build_name: The name of the database while it is being migrated.
     """
 
-    host: SharedServer
+    shared_server: SharedServer
     name: str
-    built: str
+    build_name: str
 
-    def is_there(self) -> bool:
-        return self.host.call(lambda server: server.has_template(self.name))
+    def exists(self) -> bool:
+        return self.shared_server.call(lambda server: server.has_template(self.name))
 
     def drop(self) -> None:
-        """Drop what is left of one that was not finished, or is one of several."""
-        self.host.call(lambda server: server.drop(self.name))
+        """Drop a template that is incomplete, or whose siblings are missing."""
+        self.shared_server.call(lambda server: server.drop(self.name))
 
-    def begin(self) -> None:
-        self.host.call(lambda server: server.create(self.built))
+    def create_build(self) -> None:
+        self.shared_server.call(lambda server: server.create(self.build_name))
 
     def publish(self) -> None:
-        self.host.call(lambda server: server.publish(self.built, self.name))
+        self.shared_server.call(
+            lambda server: server.publish(self.build_name, self.name)
+        )
 
-    def give_up(self) -> None:
-        self.host.call(lambda server: server.drop(self.built))
+    def drop_build(self) -> None:
+        self.shared_server.call(lambda server: server.drop(self.build_name))
 
 
-def find_templates(
-    hosts: c.Mapping[Name, SharedServer],
-    factory: Factory,
+def get_or_build_templates(
+    servers: c.Mapping[DatabaseName, SharedServer],
+    app_factory: AppFactory,
     target: StepTarget,
     *,
     keep: bool,
-) -> dict[Name, str]:
-    """Get the names of the templates of an app's databases, which are made together
-    unless all are there.
+) -> dict[DatabaseName, str]:
+    """Return the names of the templates of an app's databases.
 
-    :param hosts: The server of each database.
-    :param factory: Makes what migrates them.
-    :param target: How far to migrate them.
-    :param keep: Whether they outlive the run, or were left by an earlier one.
+    If any template is missing, all of them are built together.
+
+    :param servers: The server of each database.
+    :param app_factory: Creates the app that migrates the databases.
+    :param target: The revision to migrate to.
+    :param keep: Whether to keep templates after the run and to reuse kept ones.
     """
-    built = {name: host.server.new_name() for name, host in hosts.items()}
-    urls = {name: host.server.url_of(built[name]) for name, host in hosts.items()}
-    fresh_app = FreshApp(factory, urls)
-    versions = [host.call(_version) for host in hosts.values()]
-    key = _key_of(fresh_app.project, target, versions)
-    templates: dict[Name, Template] = {}
+    build_names = {name: shared.server.new_name() for name, shared in servers.items()}
+    urls = {
+        name: shared.server.url_of(build_names[name])
+        for name, shared in servers.items()
+    }
+    fresh_app = FreshApp(app_factory, urls)
+    versions = [shared.call(_version) for shared in servers.values()]
+    key = _template_key(fresh_app.project, target, versions)
+    templates: dict[DatabaseName, Template] = {}
 
     with contextlib.ExitStack() as stack:
-        # In an order that is the same for all processes.
-        for host in sorted(set(hosts.values()), key=lambda host: str(host.server.url)):
-            stack.enter_context(host.locked())
+        # All processes lock in the same order, to avoid a deadlock.
+        for shared in sorted(set(servers.values()), key=lambda s: str(s.server.url)):
+            stack.enter_context(shared.template_lock())
 
-        for name, host in hosts.items():
-            project = _project_of(fresh_app.project, target, name)
-            template = host.server.template_name(project, digest(key, name), keep=keep)
-            templates[name] = Template(host, template, built[name])
-            # After a run that does not keep them, all are made anew.
+        for name, shared in servers.items():
+            project = _project_digest(fresh_app.project, target, name)
+            template = shared.server.template_name(
+                project, digest(key, name), keep=keep
+            )
+            templates[name] = Template(shared, template, build_names[name])
+            # With keep=False, all kept templates of the history are dropped.
             kept = template if keep else None
-            host.call(functools.partial(_drop_kept, project, kept))
+            shared.call(functools.partial(_drop_kept_templates, project, kept))
 
-        if not all(template.is_there() for template in templates.values()):
-            _build(fresh_app, templates.values(), target)
+        if not all(template.exists() for template in templates.values()):
+            _build_templates(fresh_app, templates.values(), target)
 
     return {name: template.name for name, template in templates.items()}
 
 
-def _build(
+def _build_templates(
     fresh_app: FreshApp, templates: c.Collection[Template], target: StepTarget
 ) -> None:
     for template in templates:
@@ -106,7 +112,7 @@ def _build(
 
     try:
         for template in templates:
-            template.begin()
+            template.create_build()
 
         try:
             fresh_app.run(migrate.upgrade, target)
@@ -117,7 +123,7 @@ def _build(
             template.publish()
     except BaseException:
         for template in templates:
-            template.give_up()
+            template.drop_build()
 
         raise
 
@@ -126,64 +132,68 @@ def _version(server: Server) -> str:
     return server.version()
 
 
-def _drop_kept(project: str, but: str | None, server: Server) -> None:
-    server.drop_kept(project, but)
+def _drop_kept_templates(project: str, keep: str | None, server: Server) -> None:
+    server.drop_kept_templates(project, keep)
 
 
-def _project_of(project: Project, target: StepTarget, name: Name) -> str:
-    """8 hexadecimal digits: those of a history, whatever is in it.
+def _project_digest(project: Project, target: StepTarget, name: DatabaseName) -> str:
+    """Return 8 hexadecimal digits that identify a history, whatever its contents.
 
-    :param project: The files.
-    :param target: How far it is applied.
-    :param name: The name of the database that it is applied to.
+    :param project: The revision files.
+    :param target: The revision to migrate to.
+    :param name: The name of the database.
     """
     location = os.path.realpath(project.settings.script_location)
     return digest(location, str(target), name)[:8]
 
 
-def _key_of(project: Project, target: StepTarget, servers: c.Iterable[str]) -> str:
-    """16 hexadecimal digits: others if a file changes that a revision can be made of, a
-    setting, the target, a server, or a version of what applies it.
+def _template_key(
+    project: Project, target: StepTarget, server_versions: c.Iterable[str]
+) -> str:
+    """Return 16 hexadecimal digits that identify the contents of a template.
 
-    :param project: The files.
-    :param target: How far it is applied.
-    :param servers: The versions of the servers.
+    They depend on all files in the migration folders, the settings, the target, the
+    server versions, and the versions of Alembic and of this package.
+
+    :param project: The revision files and settings.
+    :param target: The revision to migrate to.
+    :param server_versions: The versions of the servers.
     """
-    seen = hashlib.blake2b(digest_size=8)
+    contents = hashlib.blake2b(digest_size=8)
     roots = {path.resolve() for path in project.scripts.directories}
 
     for path in sorted({path for root in roots for path in _files_in(root)}):
         relative = os.path.relpath(path, project.settings.script_location)
-        seen.update(_framed(relative.encode()))
-        seen.update(_framed(path.read_bytes()))
+        contents.update(_length_prefixed(relative.encode()))
+        contents.update(_length_prefixed(path.read_bytes()))
 
     versions = map(importlib.metadata.version, ["async-alembic", "alembic"])
-    settings = _plain_settings(project)
+    settings = _reproducible_settings(project)
 
-    for text in (str(target), *servers, *settings, *versions):
-        seen.update(_framed(text.encode()))
+    for text in (str(target), *server_versions, *settings, *versions):
+        contents.update(_length_prefixed(text.encode()))
 
-    return seen.hexdigest()
+    return contents.hexdigest()
 
 
 def _files_in(folder: Path) -> c.Iterator[Path]:
-    """All files, as a revision may read others than Python's."""
+    """Yield all files, as a revision may also read data files."""
     for path in folder.rglob("*") if folder.is_dir() else ():
         if path.is_file() and path.suffix != ".pyc":
             yield path
 
 
-def _plain_settings(project: Project) -> c.Iterator[str]:
-    """Those that say the same in every process, unlike a function."""
+def _reproducible_settings(project: Project) -> c.Iterator[str]:
+    """Yield the settings whose text is the same in every process, unlike a function."""
     settings = project.settings
 
     for options in settings.options, settings.context_options():
         for name, value in sorted(options.items()):
-            # The URL is another one for each database.
+            # Each database has a different URL.
             if isinstance(value, (str, int)) and not name.startswith("sqlalchemy."):
                 yield f"{name}={value}"
 
 
-def _framed(data: bytes) -> bytes:
-    """So that what follows cannot be taken for a part of it."""
+def _length_prefixed(data: bytes) -> bytes:
+    """Prefix data with its length, so that "ab", "c" and "a", "bc" differ."""
     return len(data).to_bytes(8) + data

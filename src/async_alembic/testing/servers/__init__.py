@@ -1,7 +1,7 @@
-"""What there is to know of each kind of server to make databases for tests.
+"""How each kind of server creates, copies and drops test databases.
 
-Beside ``dialects/``, the only place where the name of a database system may stand.
-Nothing here knows an app, a history, pytest or more than one thread.
+Only this package and ``dialects/`` may contain names of database systems. It does not
+depend on apps, revisions, pytest or threads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 
 def default_url(folder: Path) -> str:
-    """Where databases are made if nobody said where: a folder for files.
+    """Return the default server URL: SQLite files in a folder.
 
     :param folder: The folder.
     """
@@ -39,18 +39,18 @@ _servers: dict[str, type[Server]] = {
 
 
 def server_of(url: sa.URL, run: str) -> Server:
-    """The server of a URL.
+    """Return the server for a URL, not connected yet.
 
     :param url: The URL.
     :param run: See :class:`.Server`.
-    :raises FreshDatabaseError: If no databases can be made there.
+    :raises FreshDatabaseError: If this database system is not supported.
     """
-    kind = _servers.get(url.get_backend_name())
+    server_class = _servers.get(url.get_backend_name())
 
-    if kind is None:
+    if server_class is None:
         raise FreshDatabaseError(
-            f"No databases can be made for tests at '{url}'. Use SQLite, PostgreSQL,"
+            f"Test databases cannot be created at '{url}'. Use SQLite, PostgreSQL,"
             " MariaDB or MySQL."
         )
 
-    return kind(url, run)
+    return server_class(url, run)

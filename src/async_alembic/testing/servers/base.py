@@ -10,27 +10,29 @@ from sqlalchemy.exc import DBAPIError
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-#: What every database begins with that is made here. Nothing else is ever touched.
+#: The prefix of every database that is created here. No other database is changed.
 PREFIX = "test_async_alembic_"
-#: The templates that outlive a run.
-KEPT = f"{PREFIX}keep_"
+#: The prefix of templates that are kept after a run.
+KEPT_PREFIX = f"{PREFIX}keep_"
 
 
 class Server(abc.ABC):
-    """Makes, copies and drops databases of one server.
+    """Creates, copies and drops databases on one server.
 
-    All of this blocks, and happens in one thread.
+    All methods block. Call them in one thread only, unless noted otherwise.
 
     :param url: The URL of the server.
-    :param run: 8 hexadecimal digits. All databases with these belong together: they are
-        of the processes of one test run, and left over once none of those is left.
+    :param run: 8 hexadecimal digits that identify the test run. They are part of the
+        name of each database. Once all processes of the run have ended, its databases
+        are leftovers.
     """
 
-    #: Whether each database is gone with its connection, and so is made by filling it.
+    #: Whether a database is lost with its connection. Copies are then made by
+    #: :meth:`load_template`.
     in_memory: bool = False
-    #: Whether copying and dropping takes longer than handing it to another thread. If
-    #: not, both may be called in any thread.
-    is_slow: bool = True
+    #: Whether to copy and drop in the worker thread. If false, doing so is faster than
+    #: switching threads, and any thread may call :meth:`copy` and :meth:`drop`.
+    copy_in_worker: bool = True
 
     def __init__(self, url: sa.URL, run: str) -> None:
         self.url = url
@@ -39,109 +41,107 @@ class Server(abc.ABC):
         self._process = uuid4().hex[:6]
 
     def new_name(self) -> str:
-        """A name that no other database has."""
+        """Return a unique database name."""
         return f"{PREFIX}{self.run}_{self._process}_{next(self._numbers)}"
 
     def template_name(self, project: str, key: str, *, keep: bool) -> str:
-        """The name of a template.
+        """Return the name of a template.
 
         :param project: 8 hexadecimal digits, the same for all versions of a history.
-        :param key: 16 hexadecimal digits, others if anything in it differs.
-        :param keep: Whether it outlives the run.
+        :param key: 16 hexadecimal digits that change with the contents.
+        :param keep: Whether to keep the template after the run.
         """
-        return f"{KEPT}{project}_{key}" if keep else f"{PREFIX}{self.run}_t{key}"
+        return f"{KEPT_PREFIX}{project}_{key}" if keep else f"{PREFIX}{self.run}_t{key}"
 
-    def sweep(self) -> None:
-        """Drop what is left of runs that are over, while having the lock."""
+    def drop_leftovers(self) -> None:
+        """Drop the databases of runs that have ended. Requires the template lock."""
         runs = {
             name: name.removeprefix(PREFIX).partition("_")[0]
-            for name in self.names()
-            if not name.startswith(KEPT)
+            for name in self.database_names()
+            if not name.startswith(KEPT_PREFIX)
         }
-        over = {run for run in set(runs.values()) if not self.is_alive(run)}
+        ended = {run for run in set(runs.values()) if not self.is_alive(run)}
 
         for name, run in runs.items():
-            if run in over:
+            if run in ended:
                 try:
                     self.drop(name)
                 except DBAPIError:
-                    # It can be another user's.
+                    # It may belong to another user.
                     if run == self.run:
                         raise
 
-    def drop_kept(self, project: str, but: str | None) -> None:
-        """Drop the templates of other versions of a history.
+    def drop_kept_templates(self, project: str, keep: str | None) -> None:
+        """Drop the kept templates of a history.
 
         :param project: See :meth:`template_name`.
-        :param but: The one to keep.
+        :param keep: The name of a template not to drop, or ``None`` to drop all.
         """
-        for name in self.names():
-            if name.startswith(f"{KEPT}{project}_") and name != but:
+        for name in self.database_names():
+            if name.startswith(f"{KEPT_PREFIX}{project}_") and name != keep:
                 self.drop(name)
 
     @abc.abstractmethod
     def open(self) -> None:
-        """Connect, and tell others that this run goes on.
+        """Connect and take the lock of this run, which several processes can hold.
 
-        :raises FreshDatabaseError: If the URL's database is somebody else's.
+        :raises FreshDatabaseError: If the URL's database contains tables of a user.
         """
 
     @abc.abstractmethod
-    def leave(self) -> None:
-        """Tell others that this process is done with its run."""
+    def release_run_lock(self) -> None:
+        """Release this process's hold on the lock of the run."""
 
     @abc.abstractmethod
     def close(self) -> None:
         """Disconnect."""
 
     @abc.abstractmethod
-    def try_lock(self) -> bool:
-        """Try to take the lock that is needed to make templates and to sweep.
+    def try_template_lock(self) -> bool:
+        """Try to take the lock for creating templates and dropping leftovers.
 
-        :return: Whether it is taken. If not, another process has it.
+        :return: False if another process holds it.
         """
 
     @abc.abstractmethod
-    def unlock(self) -> None: ...
+    def release_template_lock(self) -> None: ...
 
     @abc.abstractmethod
     def is_alive(self, run: str) -> bool:
-        """Whether a process of a run is there."""
+        """Whether any process holds the lock of a run."""
 
     @abc.abstractmethod
     def version(self) -> str:
-        """The version of the server."""
+        """Return the name and version of the server."""
 
     @abc.abstractmethod
     def url_of(self, name: str) -> sa.URL:
-        """How to connect to a database."""
+        """Return the URL of a database."""
 
     @abc.abstractmethod
-    def names(self) -> list[str]:
-        """The databases that begin with :data:`PREFIX`."""
+    def database_names(self) -> list[str]:
+        """Return the names that begin with :data:`PREFIX`."""
 
     @abc.abstractmethod
     def create(self, name: str) -> None:
-        """Make an empty database."""
+        """Create an empty database."""
 
     @abc.abstractmethod
     def drop(self, name: str) -> None:
-        """Drop a database if it is there, whoever is connected to it."""
+        """Drop a database if it exists, even if there are connections to it."""
 
     @abc.abstractmethod
     def has_template(self, name: str) -> bool:
-        """Whether there is a whole template of this name."""
+        """Whether a complete template of this name exists."""
 
     @abc.abstractmethod
-    def publish(self, built: str, template: str) -> None:
-        """Make a database a template, at once or not at all, and drop it."""
+    def publish(self, source: str, template: str) -> None:
+        """Turn a database into a template. Other processes never see it incomplete."""
 
     @abc.abstractmethod
     def copy(self, template: str, name: str) -> None:
-        """Make a database that is as a template."""
+        """Create a database as a copy of a template."""
 
-    def fill(self, connection: sa.Connection, template: str) -> None:
-        """Make the database of a connection as a template, if it is in memory. In any
-        thread.
-        """
+    def load_template(self, connection: sa.Connection, template: str) -> None:
+        """Copy a template to the in-memory database of a connection, in any thread."""
         raise NotImplementedError

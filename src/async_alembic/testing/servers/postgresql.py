@@ -11,43 +11,44 @@ from .base import Server
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-#: Advisory locks of two numbers: which kind of lock, and which one of these.
-_RUNS = 1634497390
-_TEMPLATES = 1634497391
-#: How many copies each strategy is tried with.
-_TRIES = 2
-#: How often, and after how many seconds, to look whether a session has ended.
-_LOOKS = 50
-_PAUSE = 0.005
+#: The first keys of the advisory locks. The second key is the run, or 0.
+_RUN_LOCKS = 1634497390
+_TEMPLATE_LOCKS = 1634497391
+#: How many copies to make with each strategy before choosing the fastest.
+_TRIALS = 2
+#: How many times to check whether the sessions of a database have ended.
+_SESSION_CHECKS = 50
+#: Seconds between two checks.
+_SESSION_CHECK_INTERVAL = 0.005
 
 
 class PostgreSQLServer(Server):
     """Copies with ``CREATE DATABASE ... TEMPLATE``
     (https://www.postgresql.org/docs/current/manage-ag-templatedbs.html).
 
-    Who has a run's advisory lock is seen from every database of the server in
-    ``pg_locks``, so that it does not matter which one the URL names.
+    ``pg_locks`` shows the advisory locks of all databases, so processes of a run may
+    connect to different ones.
     """
 
     def open(self) -> None:
         self._connection = ServerConnection(self.url)
-        self._seconds: dict[str, list[float]] = {"": []}
-        self._settings: dict[str, list[tuple[str, str]]] = {}
-        self._refuse_others()
+        self._copy_times: dict[str, list[float]] = {"": []}
+        self._database_settings: dict[str, list[tuple[str, str]]] = {}
+        self._refuse_database_with_tables()
         self._connection.execute(
             "SELECT set_config(name, '0', false) FROM pg_settings"
             " WHERE name IN ('idle_session_timeout', 'statement_timeout')"
         )
         self._connection.execute(
-            f"SELECT pg_advisory_lock_shared({_RUNS}, {_signed(self.run)})"
+            f"SELECT pg_advisory_lock_shared({_RUN_LOCKS}, {_signed_int(self.run)})"
         )
 
         [(version,)] = self._connection.execute("SHOW server_version_num")
 
         if int(version) >= 150000:
-            self._seconds = {" STRATEGY FILE_COPY": [], " STRATEGY WAL_LOG": []}
+            self._copy_times = {" STRATEGY FILE_COPY": [], " STRATEGY WAL_LOG": []}
 
-    def _refuse_others(self) -> None:
+    def _refuse_database_with_tables(self) -> None:
         [(name, tables)] = self._connection.execute(
             "SELECT current_database(), (SELECT count(*) FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -59,28 +60,28 @@ class PostgreSQLServer(Server):
             self._connection.close()
             raise FreshDatabaseError.not_empty(name)
 
-    def leave(self) -> None:
+    def release_run_lock(self) -> None:
         self._connection.execute(
-            f"SELECT pg_advisory_unlock_shared({_RUNS}, {_signed(self.run)})"
+            f"SELECT pg_advisory_unlock_shared({_RUN_LOCKS}, {_signed_int(self.run)})"
         )
 
     def close(self) -> None:
         self._connection.close()
 
-    def try_lock(self) -> bool:
-        # Not waited for in the server: a waiter holds a snapshot.
+    def try_template_lock(self) -> bool:
+        # pg_advisory_lock() would hold a snapshot while waiting.
         [(taken,)] = self._connection.execute(
-            f"SELECT pg_try_advisory_lock({_TEMPLATES}, 0)"
+            f"SELECT pg_try_advisory_lock({_TEMPLATE_LOCKS}, 0)"
         )
         return bool(taken)
 
-    def unlock(self) -> None:
-        self._connection.execute(f"SELECT pg_advisory_unlock({_TEMPLATES}, 0)")
+    def release_template_lock(self) -> None:
+        self._connection.execute(f"SELECT pg_advisory_unlock({_TEMPLATE_LOCKS}, 0)")
 
     def is_alive(self, run: str) -> bool:
         [(holders,)] = self._connection.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-            f" AND objsubid = 2 AND classid = {_RUNS} AND objid = {int(run, 16)}"
+            f" AND objsubid = 2 AND classid = {_RUN_LOCKS} AND objid = {int(run, 16)}"
         )
         return bool(holders)
 
@@ -91,7 +92,7 @@ class PostgreSQLServer(Server):
     def url_of(self, name: str) -> sa.URL:
         return self.url.set(database=name)
 
-    def names(self) -> list[str]:
+    def database_names(self) -> list[str]:
         rows = self._connection.execute(
             "SELECT datname FROM pg_database"
             f" WHERE left(datname, {len(PREFIX)}) = '{PREFIX}'"
@@ -102,17 +103,17 @@ class PostgreSQLServer(Server):
         self._connection.execute(f'CREATE DATABASE "{name}"')
 
     def drop(self, name: str) -> None:
-        # The server itself looks only every 100 ms whether those that it ends are gone.
-        for _ in range(_LOOKS):
-            if not self._end_sessions(name):
+        # WITH (FORCE) checks only every 100 ms whether the sessions have ended.
+        for _ in range(_SESSION_CHECKS):
+            if not self._terminate_sessions(name):
                 break
 
-            time.sleep(_PAUSE)
+            time.sleep(_SESSION_CHECK_INTERVAL)
 
         self._connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _end_sessions(self, name: str) -> bool:
-        """Whether there were any."""
+    def _terminate_sessions(self, name: str) -> bool:
+        """Terminate the sessions of a database. Return whether there were any."""
         return bool(
             self._connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -127,11 +128,11 @@ class PostgreSQLServer(Server):
             )
         )
 
-    def publish(self, built: str, template: str) -> None:
-        # Whoever connects to a template keeps it from being copied.
-        self._connection.execute(f'ALTER DATABASE "{built}" ALLOW_CONNECTIONS false')
-        self._end_sessions(built)
-        self._connection.execute(f'ALTER DATABASE "{built}" RENAME TO "{template}"')
+    def publish(self, source: str, template: str) -> None:
+        # A database that has connections cannot be copied.
+        self._connection.execute(f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS false')
+        self._terminate_sessions(source)
+        self._connection.execute(f'ALTER DATABASE "{source}" RENAME TO "{template}"')
 
     def copy(self, template: str, name: str) -> None:
         strategy = self._next_strategy()
@@ -139,10 +140,10 @@ class PostgreSQLServer(Server):
         self._connection.execute(
             f'CREATE DATABASE "{name}" TEMPLATE "{template}"{strategy}'
         )
-        self._seconds[strategy].append(time.perf_counter() - begin)
+        self._copy_times[strategy].append(time.perf_counter() - begin)
 
         for setting, value in self._settings_of(template):
-            # Only the server knows how it is to be quoted.
+            # FROM CURRENT, as a value would need quoting that depends on the setting.
             self._connection.execute(
                 "SELECT set_config(:setting, :value, false)",
                 setting=setting,
@@ -154,18 +155,21 @@ class PostgreSQLServer(Server):
             self._connection.execute(f"RESET {setting}")
 
     def _next_strategy(self) -> str:
-        """Each strategy is tried with the first copies; which one is fastest depends on
-        the server's disk and settings, and on the size of the template.
+        """Return each strategy for the first copies, then the fastest one.
+
+        Which is fastest depends on the disk, the settings and the size of the template.
         """
-        for strategy, seconds in self._seconds.items():
-            if len(seconds) < _TRIES:
+        for strategy, times in self._copy_times.items():
+            if len(times) < _TRIALS:
                 return strategy
 
-        return min(self._seconds, key=lambda strategy: min(self._seconds[strategy]))
+        return min(
+            self._copy_times, key=lambda strategy: min(self._copy_times[strategy])
+        )
 
     def _settings_of(self, template: str) -> list[tuple[str, str]]:
-        """What ``ALTER DATABASE ... SET`` has set, which is not copied."""
-        if template not in self._settings:
+        """Return the settings of ``ALTER DATABASE ... SET``, which are not copied."""
+        if template not in self._database_settings:
             rows = self._connection.execute(
                 "SELECT split_part(setting, '=', 1),"
                 " substr(setting, strpos(setting, '=') + 1)"
@@ -173,11 +177,11 @@ class PostgreSQLServer(Server):
                 " CROSS JOIN unnest(s.setconfig) AS setting"
                 f" WHERE d.datname = '{template}' AND s.setrole = 0"
             )
-            self._settings[template] = [(name, value) for name, value in rows]
+            self._database_settings[template] = [(name, value) for name, value in rows]
 
-        return self._settings[template]
+        return self._database_settings[template]
 
 
-def _signed(run: str) -> int:
-    """A run's number as the server takes it; in ``pg_locks`` it is without a sign."""
+def _signed_int(run: str) -> int:
+    """Return the advisory lock key of a run. In ``pg_locks``, it is unsigned."""
     return int.from_bytes(bytes.fromhex(run), signed=True)

@@ -20,16 +20,15 @@ _SUFFIXES = ("", "-journal", "-wal", "-shm")
 
 
 class SQLiteServer(Server):
-    """Copies files, and fills databases in memory by SQLite's backup.
+    """Copies files, and loads in-memory databases with SQLite's backup.
 
-    The URL is that of a folder, of a file that is not there, beside which the others
-    are made, or of a database in memory.
+    The URL names a folder, a file that does not exist yet (its folder is used), or an
+    in-memory database.
 
-    Other processes are kept out, and told that this one is there, by SQLite's own
-    locks, which end with the process.
+    Its locks are SQLite's own file locks, which end with the process.
     """
 
-    is_slow: bool = False
+    copy_in_worker: bool = False
 
     def __init__(self, url: sa.URL, run: str) -> None:
         super().__init__(url, run)
@@ -37,15 +36,15 @@ class SQLiteServer(Server):
 
     def open(self) -> None:
         self._folder = self._find_folder()
-        self._is_alive = _connect(self._folder / f"{PREFIX}{self.run}.lock")
-        self._open_lock()
-        # Having read, it keeps others from writing until its transaction ends.
-        self._is_alive.execute("BEGIN")
-        self._is_alive.execute("SELECT * FROM sqlite_master").fetchall()
+        self._run_lock = _connect(self._folder / f"{PREFIX}{self.run}.lock")
+        self._open_template_lock()
+        # Reading takes a shared lock until the transaction ends.
+        self._run_lock.execute("BEGIN")
+        self._run_lock.execute("SELECT * FROM sqlite_master").fetchall()
 
     def _find_folder(self) -> Path:
         if self.in_memory:
-            # Another user's could not be written.
+            # A folder of another user would not be writable.
             folder = Path(tempfile.gettempdir()) / f"{PREFIX}{getpass.getuser()}"
             folder.mkdir(exist_ok=True)
             return folder
@@ -60,53 +59,53 @@ class SQLiteServer(Server):
 
         if not path.parent.is_dir():
             raise FreshDatabaseError(
-                f"There is no folder '{path.parent}' for databases of tests. Make it,"
-                " or let the server's URL name another one."
+                f"The folder '{path.parent}' for test databases does not exist. Create"
+                " it, or use another folder in the server URL."
             )
 
         return path.parent
 
-    def leave(self) -> None:
-        self._is_alive.close()
+    def release_run_lock(self) -> None:
+        self._run_lock.close()
 
     def close(self) -> None:
-        self._is_alive.close()
+        self._run_lock.close()
 
-        if self.try_lock():
-            # Whoever has it open will open another one.
-            self._lock_path.unlink()
+        if self.try_template_lock():
+            # Processes that have the removed file open will create a new one.
+            self._template_lock_path.unlink()
 
-        self._lock.close()
+        self._template_lock.close()
 
         if self.in_memory:
-            # Others may have something in it.
+            # Not empty while other processes use it.
             with contextlib.suppress(OSError):
                 self._folder.rmdir()
 
-    def _open_lock(self) -> None:
-        self._lock_path = self._folder / f"{PREFIX}templates.lock"
-        self._lock = _connect(self._lock_path)
+    def _open_template_lock(self) -> None:
+        self._template_lock_path = self._folder / f"{PREFIX}templates.lock"
+        self._template_lock = _connect(self._template_lock_path)
 
-        # Until something is asked for, the file is not opened.
+        # SQLite opens the file with the first query.
         with contextlib.suppress(sqlite3.OperationalError):
-            self._lock.execute("SELECT * FROM sqlite_master").fetchall()
+            self._template_lock.execute("SELECT * FROM sqlite_master").fetchall()
 
-        self._lock_file = _inode(self._lock_path)
+        self._template_lock_inode = _inode(self._template_lock_path)
 
-    def try_lock(self) -> bool:
-        if not self._lock_is_there():
-            # It was removed by who had it last.
-            self._lock.close()
-            self._open_lock()
+    def try_template_lock(self) -> bool:
+        if not self._template_lock_exists():
+            # Its last user has removed the file.
+            self._template_lock.close()
+            self._open_template_lock()
 
-        # Meanwhile, too.
-        return _try_to_lock(self._lock) and self._lock_is_there()
+        # The file can also be removed before it is locked.
+        return _try_to_lock(self._template_lock) and self._template_lock_exists()
 
-    def _lock_is_there(self) -> bool:
-        return _inode(self._lock_path) == self._lock_file
+    def _template_lock_exists(self) -> bool:
+        return _inode(self._template_lock_path) == self._template_lock_inode
 
-    def unlock(self) -> None:
-        self._lock.execute("ROLLBACK")
+    def release_template_lock(self) -> None:
+        self._template_lock.execute("ROLLBACK")
 
     def is_alive(self, run: str) -> bool:
         path = self._folder / f"{PREFIX}{run}.lock"
@@ -117,13 +116,13 @@ class SQLiteServer(Server):
         with contextlib.closing(_connect(path)) as connection:
             return not _try_to_lock(connection)
 
-    def sweep(self) -> None:
-        super().sweep()
+    def drop_leftovers(self) -> None:
+        super().drop_leftovers()
 
         for path in self._folder.glob(f"{PREFIX}*.lock"):
             run = path.stem.removeprefix(PREFIX)
 
-            if path != self._lock_path and not self.is_alive(run):
+            if path != self._template_lock_path and not self.is_alive(run):
                 path.unlink()
 
     def version(self) -> str:
@@ -132,7 +131,7 @@ class SQLiteServer(Server):
     def url_of(self, name: str) -> sa.URL:
         return self.url.set(database=self._path(name))
 
-    def names(self) -> list[str]:
+    def database_names(self) -> list[str]:
         return [path.stem for path in self._folder.glob(f"{PREFIX}*.db")]
 
     def create(self, name: str) -> None:
@@ -142,36 +141,36 @@ class SQLiteServer(Server):
         path = self._path(name)
 
         for suffix in _SUFFIXES:
-            # Mostly there is only one of them, so that it pays to look.
+            # Usually only one exists, and a failing unlink() is slower.
             if os.path.exists(f"{path}{suffix}"):
                 os.unlink(f"{path}{suffix}")
 
     def has_template(self, name: str) -> bool:
         return os.path.exists(self._path(name))
 
-    def publish(self, built: str, template: str) -> None:
-        # Unlike the file, a backup has what is still in the write-ahead log.
-        whole = self.new_name()
+    def publish(self, source: str, template: str) -> None:
+        # Unlike a copy of the file, a backup includes the write-ahead log.
+        backup = self.new_name()
 
         with (
-            contextlib.closing(_connect(self._path(built))) as source,
-            contextlib.closing(_connect(self._path(whole))) as target,
+            contextlib.closing(_connect(self._path(source))) as source_connection,
+            contextlib.closing(_connect(self._path(backup))) as backup_connection,
         ):
-            source.backup(target)
+            source_connection.backup(backup_connection)
 
-        self.drop(built)
-        os.replace(self._path(whole), self._path(template))
+        self.drop(source)
+        os.replace(self._path(backup), self._path(template))
 
     def copy(self, template: str, name: str) -> None:
         shutil.copyfile(self._path(template), self._path(name))
 
-    def fill(self, connection: sa.Connection, template: str) -> None:
+    def load_template(self, connection: sa.Connection, template: str) -> None:
         path = self._path(template)
         target: t.Any = connection.connection.driver_connection
 
         if connection.dialect.is_async:
             adapted: t.Any = connection.connection.dbapi_connection
-            adapted.run_async(lambda _: _fill_async(path, target))
+            adapted.run_async(lambda _: _load_async(path, target))
             return
 
         with contextlib.closing(_connect(path)) as source:
@@ -189,13 +188,13 @@ def _inode(path: Path) -> int | None:
 
 
 def _connect(path: str | Path) -> sqlite3.Connection:
-    # None: it begins no transaction by itself.
+    # isolation_level=None: no implicit BEGIN.
     return sqlite3.connect(
         path, isolation_level=None, timeout=0, check_same_thread=False
     )
 
 
-async def _fill_async(path: str, target: t.Any) -> None:
+async def _load_async(path: str, target: t.Any) -> None:
     import aiosqlite
 
     async with aiosqlite.connect(path) as source:

@@ -1,4 +1,4 @@
-"""Checks of the files alone."""
+"""Checks of the revision files, without a database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import difflib
 import typing as t
 from pathlib import Path
 
-from .failures import CheckFailedError
+from .results import CheckFailedError
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -16,19 +16,19 @@ if t.TYPE_CHECKING:
     from ...history.scripts import Scripts
 
 
-def has_one_head(scripts: Scripts) -> None:
+def check_one_head(scripts: Scripts) -> None:
     """:raises CheckFailedError: If there are several heads."""
     heads = scripts.get_revisions(scripts.get_heads())
 
     if len(heads) > 1:
         raise CheckFailedError(
-            f"There are {len(heads)} heads. Join them with 'db merge', or let one"
-            " follow the other.",
+            f"There are {len(heads)} heads. Merge them with 'db merge', or make one"
+            " the 'down_revision' of the other.",
             (f"{head.revision} {head.path}" for head in heads),
         )
 
 
-def can_be_read(scripts: Scripts) -> None:
+def check_functions(scripts: Scripts) -> None:
     """:raises CheckFailedError: If a file lacks ``upgrade()`` or ``downgrade()``."""
     lines = []
 
@@ -39,34 +39,37 @@ def can_be_read(scripts: Scripts) -> None:
 
     if lines:
         raise CheckFailedError(
-            "Revisions need a function for each direction. Add what is missing.", lines
+            "Revisions lack 'upgrade()' or 'downgrade()'. Add these functions.", lines
         )
 
 
-def is_as_released(scripts: Scripts, released: c.Mapping[str, Path], ref: str) -> None:
-    """Compare revisions with what they were: but for comments, docstrings and how they
-    are formatted, no database that was migrated would notice a change.
+def check_unchanged_since_release(
+    scripts: Scripts, released: c.Mapping[str, Path], ref: str
+) -> None:
+    """Compare released revisions with their current files. Comments, docstrings and
+    formatting may differ.
 
-    :param scripts: The files.
-    :param released: The files of then, by the ids of their revisions.
-    :param ref: What to call that.
-    :raises CheckFailedError: If one was edited or removed.
+    :param scripts: The current files.
+    :param released: The released files by revision id.
+    :param ref: The name of the release, for error messages.
+    :raises CheckFailedError: If a revision was edited or removed.
     """
     by_id: dict[str, Script] = {s.revision: s for s in scripts.walk_revisions()}
 
     for revision, path in released.items():
         if revision not in by_id:
             raise CheckFailedError(
-                f"Revision {revision} of '{ref}' is gone. Put it back: databases that"
-                " are at it could not go on."
+                f"Revision {revision} of '{ref}' was removed. Databases at this"
+                " revision can no longer be upgraded. Restore its file."
             )
 
         before, after = path.read_text(), Path(by_id[revision].path).read_text()
 
-        if _code(before) != _code(after):
+        if _without_docstrings(before) != _without_docstrings(after):
             raise CheckFailedError(
-                f"Revision {revision} was edited since '{ref}'. Put it back, and write"
-                " a new one: databases that have it will not get the change.",
+                f"Revision {revision} was edited since '{ref}'. Databases that are"
+                " already upgraded do not get the change. Restore its file and write a"
+                " new revision.",
                 difflib.unified_diff(
                     before.splitlines(),
                     after.splitlines(),
@@ -77,20 +80,20 @@ def is_as_released(scripts: Scripts, released: c.Mapping[str, Path], ref: str) -
             )
 
 
-def _code(text: str) -> str:
+def _without_docstrings(text: str) -> str:
     tree = ast.parse(text)
 
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
 
         if isinstance(body, list):
-            node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
+            node.body = [item for item in body if not _is_docstring(item)]  # type: ignore[attr-defined]
 
     return ast.dump(tree)
 
 
-def _is_text(node: ast.AST) -> bool:
-    """Whether it is a docstring, or a text that nothing is done with."""
+def _is_docstring(node: ast.AST) -> bool:
+    """Whether a node is a docstring or another string that is a statement."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

@@ -1,4 +1,4 @@
-"""The revision files of another commit, as Git has them."""
+"""Export of the revision files of another Git commit."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import tarfile
 import typing as t
 from pathlib import Path
 
-from . import Impossible
+from . import CheckSkippedError
 
 if t.TYPE_CHECKING:
     from ...apps.settings import Settings
 
 
 def export_release(settings: Settings, ref: str, folder: Path) -> dict[str, object]:
-    """Write the files of a commit to a folder.
+    """Write the revision files of a commit to a folder.
 
-    :param settings: Where the files are now.
+    :param settings: The settings, with the current folders.
     :param ref: A tag, a branch or a commit.
-    :param folder: The folder, which is empty.
-    :return: The settings of ``ALEMBIC`` that lead there.
-    :raises Impossible: If Git does not know it.
+    :param folder: An empty folder.
+    :return: The ``ALEMBIC`` settings for the exported files.
+    :raises CheckSkippedError: If Git cannot export the commit.
     """
     main = folder / "main"
     _export(settings.script_location, ref, main)
     others = []
 
     for number, location in enumerate(settings.version_locations):
-        # Not every folder needs to have been there.
+        # The commit may not have every folder.
         others.append(os.fspath(folder / str(number)))
         _export(location, ref, folder / str(number))
 
@@ -37,7 +37,7 @@ def export_release(settings: Settings, ref: str, folder: Path) -> dict[str, obje
 
 
 def _export(location: str, ref: str, folder: Path) -> None:
-    # Within a folder, this is about that folder.
+    # In a subfolder, 'git archive' exports that folder only.
     done = subprocess.run(
         ["git", "archive", "--format=tar", f"{ref}^{{commit}}"],
         cwd=location,
@@ -50,7 +50,7 @@ def _export(location: str, ref: str, folder: Path) -> None:
 
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
-        raise Impossible(f"Git has no files of '{ref}': {reason}")
+        raise CheckSkippedError(f"Git cannot export the files of '{ref}': {reason}")
 
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")

@@ -1,4 +1,4 @@
-"""A schema as texts that can be compared."""
+"""Reading and comparing database schemas."""
 
 from __future__ import annotations
 
@@ -9,61 +9,64 @@ import warnings
 import sqlalchemy as sa
 from sqlalchemy.exc import SAWarning
 
-from ..servers.objects import definitions_of_tables
-from ..servers.objects import other_objects
-from ..servers.objects import schemas_of
+from ..servers.catalog import non_table_objects
+from ..servers.catalog import table_definitions
+from ..servers.catalog import user_schemas
 
-#: What each object is made of, by its kind and name, such as ``column user.name``.
+#: The definition of each object, by kind and name, such as ``column user.name``.
 Schema: t.TypeAlias = dict[str, str]
 
 
 class SchemaReader:
-    """Reads what is in a database, but its rows, again and again.
+    """Reads the schema of a database repeatedly.
 
-    A table is looked at again only if its definition has changed, where the server can
-    show that as one text: a history can have a thousand steps.
+    A history can have a thousand revisions. If the server can return the definition of
+    a table as text, a table is reflected again only if its definition has changed.
 
-    The order of columns is left out, as a column that is dropped and added again is the
-    last one.
+    The order of columns is ignored, as a column that is dropped and added again becomes
+    the last one.
 
-    :param but: The names of tables to leave out.
+    :param exclude_tables: The names of tables to ignore.
     """
 
-    def __init__(self, but: c.Collection[str] = ()) -> None:
-        self._but = but
-        self._known: dict[tuple[str, str], Schema] = {}
+    def __init__(self, exclude_tables: c.Collection[str] = ()) -> None:
+        self._exclude_tables = exclude_tables
+        self._cache: dict[tuple[str, str], Schema] = {}
 
     def read(self, connection: sa.Connection) -> Schema:
-        """:param connection: A connection to the database."""
-        found: Schema = other_objects(connection)
-        definitions = definitions_of_tables(connection)
+        """Return the schema.
+
+        :param connection: A connection to the database.
+        """
+        objects: Schema = non_table_objects(connection)
+        definitions = table_definitions(connection)
 
         with warnings.catch_warnings():
-            # Such as that an index has an expression.
+            # For example, that an index has an expression.
             warnings.simplefilter("ignore", SAWarning)
 
             if definitions is None:
                 tables = self._reflect(connection, None)
             else:
-                tables = self._look_up(connection, definitions)
+                tables = self._reflect_changed(connection, definitions)
 
-        for name, objects in tables.items():
-            if name not in self._but:
-                found |= objects
+        for name, table_objects in tables.items():
+            if name not in self._exclude_tables:
+                objects |= table_objects
 
-        return found
+        return objects
 
-    def _look_up(
+    def _reflect_changed(
         self, connection: sa.Connection, definitions: dict[str, str]
     ) -> dict[str, Schema]:
-        new = [item for item in definitions.items() if item not in self._known]
+        changed = [item for item in definitions.items() if item not in self._cache]
 
-        if new:
-            names = [name.rpartition(".")[2] for name, _ in new]
+        if changed:
+            names = [name.rpartition(".")[2] for name, _ in changed]
             reflected = self._reflect(connection, names)
-            self._known |= {item: reflected[item[0]] for item in new}
+            self._cache |= {item: reflected[item[0]] for item in changed}
 
-        return {item[0]: self._known[item] for item in definitions.items()}
+        return {item[0]: self._cache[item] for item in definitions.items()}
 
     def _reflect(
         self, connection: sa.Connection, names: list[str] | None
@@ -71,16 +74,14 @@ class SchemaReader:
         inspector = sa.inspect(connection)
         tables: dict[str, Schema] = {}
 
-        for schema in schemas_of(connection):
+        for schema in user_schemas(connection):
             tables |= _read_tables(inspector, schema, names)
 
         return tables
 
 
 def differences(before: Schema, after: Schema) -> list[str]:
-    """What there is in one schema only, or made of something else: lines that begin
-    with a minus or a plus.
-    """
+    """Return the objects that differ, as lines that begin with a minus or a plus."""
     lines = []
 
     for name in sorted(before.keys() | after.keys()):
@@ -108,17 +109,17 @@ def _read_tables(
         for (_, table), items in read(schema=schema, filter_names=names).items():
             name = table if schema is None else f"{schema}.{table}"
             objects = tables.setdefault(name, {f"table {name}": ""})
-            # A check, or a key of SQLite, may have no name.
+            # A check constraint, or a key on SQLite, may have no name.
             for kind, item, text in describe(items):
                 objects[f"{kind} {name}.{item}"] = text
 
     return tables
 
 
-_Lines: t.TypeAlias = c.Iterator[tuple[str, str, str]]
+_Objects: t.TypeAlias = c.Iterator[tuple[str, str, str]]
 
 
-def _columns(columns: list[dict[str, t.Any]]) -> _Lines:
+def _columns(columns: list[dict[str, t.Any]]) -> _Objects:
     for column in columns:
         null = "NULL" if column["nullable"] else "NOT NULL"
         parts = [repr(column["type"]), null]
@@ -130,12 +131,12 @@ def _columns(columns: list[dict[str, t.Any]]) -> _Lines:
         yield "column", column["name"], " ".join(parts)
 
 
-def _primary_key(key: dict[str, t.Any]) -> _Lines:
+def _primary_key(key: dict[str, t.Any]) -> _Objects:
     if key["constrained_columns"]:
         yield "primary key", key["name"] or "", _listed(key["constrained_columns"])
 
 
-def _foreign_keys(keys: list[dict[str, t.Any]]) -> _Lines:
+def _foreign_keys(keys: list[dict[str, t.Any]]) -> _Objects:
     for key in keys:
         referred = ".".join(
             filter(None, [key["referred_schema"], key["referred_table"]])
@@ -146,19 +147,19 @@ def _foreign_keys(keys: list[dict[str, t.Any]]) -> _Lines:
         yield "foreign key", key["name"] or columns, text.rstrip()
 
 
-def _unique_constraints(constraints: list[dict[str, t.Any]]) -> _Lines:
+def _unique_constraints(constraints: list[dict[str, t.Any]]) -> _Objects:
     for constraint in constraints:
         columns = _listed(constraint["column_names"])
         yield "unique constraint", constraint["name"] or columns, columns
 
 
-def _check_constraints(constraints: list[dict[str, t.Any]]) -> _Lines:
+def _check_constraints(constraints: list[dict[str, t.Any]]) -> _Objects:
     for constraint in constraints:
         text = constraint["sqltext"]
         yield "check constraint", constraint["name"] or text, text
 
 
-def _indexes(indexes: list[dict[str, t.Any]]) -> _Lines:
+def _indexes(indexes: list[dict[str, t.Any]]) -> _Objects:
     for index in indexes:
         columns = index.get("expressions") or index["column_names"]
         options = {

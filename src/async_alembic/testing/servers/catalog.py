@@ -1,4 +1,4 @@
-"""What a database has beside tables, and that SQLAlchemy's inspector does not tell."""
+"""Queries of the system catalogs, for what SQLAlchemy's inspector does not return."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ import typing as t
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-_OURS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
-_NO_MEMBER = (
+_USER_SCHEMAS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+_NOT_IN_EXTENSION = (
     "NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = {oid} AND d.deptype = 'e')"
 )
-#: Statements that tell what each object is, and what it is made of.
-_queries: dict[str, list[str]] = {
+#: By dialect: queries for the kind, name and definition of objects.
+_object_queries: dict[str, list[str]] = {
     "postgresql": [
-        f"SELECT 'schema ' || n.nspname, '' FROM pg_namespace n WHERE {_OURS}",
+        f"SELECT 'schema ' || n.nspname, '' FROM pg_namespace n WHERE {_USER_SCHEMAS}",
         "SELECT 'extension ' || extname, '' FROM pg_extension",
         f"SELECT 'view ' || c.oid::regclass, pg_get_viewdef(c.oid) FROM pg_class c"
-        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}"
-        f" AND c.relkind IN ('v', 'm') AND {_NO_MEMBER.format(oid='c.oid')}",
+        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_SCHEMAS}"
+        f" AND c.relkind IN ('v', 'm') AND {_NOT_IN_EXTENSION.format(oid='c.oid')}",
         f"SELECT 'sequence ' || c.oid::regclass, concat_ws(' ', s.seqtypid::regtype,"
         " s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle)"
         " FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid"
-        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}"
-        f" AND {_NO_MEMBER.format(oid='c.oid')}",
+        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_SCHEMAS}"
+        f" AND {_NOT_IN_EXTENSION.format(oid='c.oid')}",
         f"SELECT 'type ' || y.oid::regtype, coalesce((SELECT string_agg(e.enumlabel,"
         " ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = y.oid),"
         " format_type(y.typbasetype, y.typtypmod)) FROM pg_type y"
-        f" JOIN pg_namespace n ON n.oid = y.typnamespace WHERE {_OURS}"
-        f" AND y.typtype IN ('d', 'e') AND {_NO_MEMBER.format(oid='y.oid')}",
+        f" JOIN pg_namespace n ON n.oid = y.typnamespace WHERE {_USER_SCHEMAS}"
+        f" AND y.typtype IN ('d', 'e') AND {_NOT_IN_EXTENSION.format(oid='y.oid')}",
         f"SELECT 'function ' || p.oid::regprocedure, pg_get_functiondef(p.oid)"
-        f" FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_OURS}"
-        f" AND p.prokind IN ('f', 'p') AND {_NO_MEMBER.format(oid='p.oid')}",
+        f" FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        f" WHERE {_USER_SCHEMAS} AND p.prokind IN ('f', 'p')"
+        f" AND {_NOT_IN_EXTENSION.format(oid='p.oid')}",
         "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass,"
         " pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
         "SELECT 'policy ' || policyname || ' on ' || tablename,"
@@ -54,11 +55,11 @@ _queries: dict[str, list[str]] = {
         " FROM information_schema.events WHERE event_schema = DATABASE()",
     ],
 }
-_queries["mariadb"] = _queries["mysql"]
+_object_queries["mariadb"] = _object_queries["mysql"]
 
 
-#: All rows of the catalog that a table is made of.
-_rows_of_tables = f"""
+#: For each table, all of its rows in the catalog.
+_table_catalog_rows = f"""
 SELECT CASE WHEN n.nspname = current_schema() THEN c.relname
     ELSE n.nspname || '.' || c.relname END,
   concat_ws(' ', c.xmin,
@@ -73,31 +74,34 @@ SELECT CASE WHEN n.nspname = current_schema() THEN c.relname
     (SELECT string_agg(m::text, ' ' ORDER BY objsubid)
       FROM pg_description m WHERE m.objoid = c.oid))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f') AND {_OURS}
+WHERE c.relkind IN ('r', 'p', 'f') AND {_USER_SCHEMAS}
 """
 
 
-def execute_as_is(connection: sa.Connection, statement: str) -> t.Any:
-    """Execute a statement in which no percent sign is the driver's."""
-    # Not an option of the connection, which would keep it.
+def execute_verbatim(connection: sa.Connection, statement: str) -> t.Any:
+    """Execute a statement without parameters. Percent signs need no escaping."""
+    # Connection.execution_options() would keep the option for later statements.
     options = {"no_parameters": True}
     return connection.exec_driver_sql(statement, execution_options=options)
 
 
-def other_objects(connection: sa.Connection) -> dict[str, str]:
-    """What each object is made of, by its kind and name."""
+def non_table_objects(connection: sa.Connection) -> dict[str, str]:
+    """Return the definitions of views, functions etc. by kind and name."""
     return {
         name: definition or ""
-        for query in _queries.get(connection.dialect.name, [])
-        for name, definition in execute_as_is(connection, query)
+        for query in _object_queries.get(connection.dialect.name, [])
+        for name, definition in execute_verbatim(connection, query)
     }
 
 
-def definitions_of_tables(connection: sa.Connection) -> dict[str, str] | None:
-    """A text for each table that changes with it; ``None`` if there is no such text."""
+def table_definitions(connection: sa.Connection) -> dict[str, str] | None:
+    """Return a text for each table that changes whenever the table changes.
+
+    :return: The texts by table name; ``None`` if the database has no such text.
+    """
     match connection.dialect.name:
         case "postgresql":
-            rows = connection.exec_driver_sql(_rows_of_tables)
+            rows = connection.exec_driver_sql(_table_catalog_rows)
             return {name: text for name, text in rows}
         case "sqlite":
             rows = connection.exec_driver_sql(
@@ -114,7 +118,7 @@ def definitions_of_tables(connection: sa.Connection) -> dict[str, str] | None:
             ).scalars()
             quote = connection.dialect.identifier_preparer.quote_identifier
             shown = {
-                name: execute_as_is(connection, f"SHOW CREATE TABLE {quote(name)}")
+                name: execute_verbatim(connection, f"SHOW CREATE TABLE {quote(name)}")
                 for name in names.all()
             }
             return {name: result.one()[1] for name, result in shown.items()}
@@ -122,13 +126,13 @@ def definitions_of_tables(connection: sa.Connection) -> dict[str, str] | None:
             return None
 
 
-def schemas_of(connection: sa.Connection) -> list[str | None]:
-    """The schemas that belong to the database; ``None`` is the default one."""
+def user_schemas(connection: sa.Connection) -> list[str | None]:
+    """Return the schemas that users created; ``None`` is the default schema."""
     if connection.dialect.name != "postgresql":
         return [None]
 
     rows = connection.exec_driver_sql(
         f"SELECT n.nspname, n.nspname = current_schema() FROM pg_namespace n"
-        f" WHERE {_OURS} ORDER BY 1"
+        f" WHERE {_USER_SCHEMAS} ORDER BY 1"
     )
     return [None if is_default else name for name, is_default in rows]

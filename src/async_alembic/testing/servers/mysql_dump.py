@@ -1,4 +1,4 @@
-"""What makes a database anew, as a list of statements."""
+"""A database as the list of statements that recreate it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from ..server_connection import ServerConnection
 
-#: How the server shows each kind, and which columns have the mode and the text.
-_COLUMNS = {
+#: The positions of the SQL mode and of the statement in the row of ``SHOW CREATE ...``.
+_SHOW_CREATE_COLUMNS = {
     "PROCEDURE": (1, 2),
     "FUNCTION": (1, 2),
     "TRIGGER": (1, 2),
@@ -17,18 +17,18 @@ _COLUMNS = {
 }
 
 
-def read_record(connection: ServerConnection, database: str) -> list[str]:
-    """Read the statements that make a database as this one is.
+def dump_database(connection: ServerConnection, database: str) -> list[str]:
+    """Return the statements that recreate a database.
 
-    :param connection: A connection that stays in the database.
-    :param database: Its name.
-    :return: Texts to be formatted with ``name``, the database to make, and ``source``,
-        where to take rows from.
+    :param connection: A connection. Afterwards, this database is its default one.
+    :param database: The name of the database.
+    :return: Format strings with the fields ``name``, the database to create, and
+        ``source``, the database to copy rows from.
     """
-    return list(_Reader(connection, database).statements())
+    return list(_Dumper(connection, database).statements())
 
 
-class _Reader:
+class _Dumper:
     def __init__(self, connection: ServerConnection, database: str) -> None:
         self._connection = connection
         self._database = database
@@ -43,41 +43,41 @@ class _Reader:
         yield "USE `{name}`"
         kinds = self._connection.execute("SHOW FULL TABLES")
         tables = [name for name, kind in kinds if kind == "BASE TABLE"]
-        yield from self._routines("FUNCTION")
-        yield from self._routines("PROCEDURE")
+        yield from self._stored_programs("FUNCTION")
+        yield from self._stored_programs("PROCEDURE")
 
         for name in [name for name, kind in kinds if kind == "SEQUENCE"]:
-            yield from self._sequence(name)
+            yield from self._create_sequence(name)
 
         for table in tables:
-            yield self._plain(self._show("TABLE", table)[1])
+            yield self._format_string(self._show_create("TABLE", table)[1])
 
         for table in tables:
-            yield from self._rows(table)
+            yield from self._copy_rows(table)
 
-        for view in self._views():
-            yield self._plain(self._show("VIEW", view)[1])
+        for view in self._ordered_views():
+            yield self._format_string(self._show_create("VIEW", view)[1])
 
-        # Only now, so that they do nothing with the rows.
-        yield from self._routines("TRIGGER")
-        yield from self._routines("EVENT")
+        # Last, so that triggers and events don't act on the copied rows.
+        yield from self._stored_programs("TRIGGER")
+        yield from self._stored_programs("EVENT")
 
-    def _show(self, kind: str, name: str) -> tuple[t.Any, ...]:
+    def _show_create(self, kind: str, name: str) -> tuple[t.Any, ...]:
         return self._connection.execute(f"SHOW CREATE {kind} {_quote(name)}")[0]
 
-    def _plain(self, text: str) -> str:
-        """A text that is to be formatted, with no word of where it came from."""
+    def _format_string(self, text: str) -> str:
+        """Remove the name of the database and escape braces."""
         text = text.replace(f"`{self._database}`.", "")
         return text.replace("{", "{{").replace("}", "}}")
 
-    def _sequence(self, name: str) -> c.Iterator[str]:
-        yield self._plain(self._show("TABLE", name)[1])
+    def _create_sequence(self, name: str) -> c.Iterator[str]:
+        yield self._format_string(self._show_create("TABLE", name)[1])
         [(value,)] = self._connection.execute(
             f"SELECT next_not_cached_value FROM {_quote(name)}"
         )
-        yield self._plain(f"SELECT SETVAL({_quote(name)}, {value}, 0)")
+        yield self._format_string(f"SELECT SETVAL({_quote(name)}, {value}, 0)")
 
-    def _rows(self, table: str) -> c.Iterator[str]:
+    def _copy_rows(self, table: str) -> c.Iterator[str]:
         if not self._connection.execute(f"SELECT 1 FROM {_quote(table)} LIMIT 1"):
             return
 
@@ -87,36 +87,36 @@ class _Reader:
             " AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position",
             table=table,
         )
-        listed = self._plain(", ".join(_quote(name) for (name,) in columns))
-        quoted = self._plain(_quote(table))
+        listed = self._format_string(", ".join(_quote(name) for (name,) in columns))
+        quoted = self._format_string(_quote(table))
         yield (
             f"INSERT INTO {quoted} ({listed})"
             f" SELECT {listed} FROM `{{source}}`.{quoted}"
         )
 
-    def _views(self) -> list[str]:
-        """The views, each after those that it selects from."""
+    def _ordered_views(self) -> list[str]:
+        """Return the views, each after the views that it selects from."""
         rows = self._connection.execute(
             "SELECT table_name, view_definition FROM information_schema.views"
             " WHERE table_schema = DATABASE() ORDER BY table_name"
         )
-        left = {name: str(definition) for name, definition in rows}
+        remaining = {name: str(definition) for name, definition in rows}
         ordered: list[str] = []
 
-        while left:
+        while remaining:
             ready = [
                 name
-                for name, definition in left.items()
-                if not any(_quote(o) in definition for o in left if o != name)
+                for name, definition in remaining.items()
+                if not any(_quote(o) in definition for o in remaining if o != name)
             ]
-            # What mentions another one only as the name of a column.
-            ordered += ready or list(left)
-            left = {name: text for name, text in left.items() if name not in ordered}
+            # A column can have the name of another view, which looks like a cycle.
+            ordered += ready or list(remaining)
+            remaining = {n: text for n, text in remaining.items() if n not in ordered}
 
         return ordered
 
-    def _routines(self, kind: str) -> c.Iterator[str]:
-        lists = {
+    def _stored_programs(self, kind: str) -> c.Iterator[str]:
+        queries = {
             "PROCEDURE": "SELECT routine_name FROM information_schema.routines"
             " WHERE routine_schema = DATABASE() AND routine_type = 'PROCEDURE'",
             "FUNCTION": "SELECT routine_name FROM information_schema.routines"
@@ -127,13 +127,13 @@ class _Reader:
             " WHERE event_schema = DATABASE()",
         }
 
-        for (name,) in self._connection.execute(lists[kind]):
-            mode, text = _COLUMNS[kind]
-            shown = self._show(kind, name)
-            # It is what the text was written in, and kept with it.
+        for (name,) in self._connection.execute(queries[kind]):
+            mode, statement = _SHOW_CREATE_COLUMNS[kind]
+            row = self._show_create(kind, name)
+            # The server stores the mode with the program and parses it in that mode.
             yield "SET @async_alembic_mode = @@SESSION.sql_mode"
-            yield f"SET SESSION sql_mode = '{shown[mode]}'"
-            yield self._plain(shown[text])
+            yield f"SET SESSION sql_mode = '{row[mode]}'"
+            yield self._format_string(row[statement])
             yield "SET SESSION sql_mode = @async_alembic_mode"
 
 
