@@ -20,8 +20,8 @@ from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from .compare import pausing
 from .naming import name_constraints
-from .ordering import Changes
-from .ordering import put_in_order
+from .ordering import DetectedOps
+from .ordering import sort_operations
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -72,13 +72,13 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     context: autogenerate.RevisionContext = env.databases.offload(
         lambda: _revision_context(env.project, new)
     )
-    context.generated_revisions[0].upgrade_ops = changes = Changes()
+    context.generated_revisions[0].upgrade_ops = detected = DetectedOps()
 
-    def put_in_order_elsewhere(*args: t.Any) -> None:
-        changes.is_found = True
-        env.databases.offload(lambda: put_in_order(*args))
+    def sort_offloaded(*args: t.Any) -> None:
+        detected.is_complete = True
+        env.databases.offload(lambda: sort_operations(*args))
 
-    context.process_revision_directives = put_in_order_elsewhere
+    context.process_revision_directives = sort_offloaded
 
     for name in env.contexts:
         if not context.generated_revisions:
@@ -172,7 +172,7 @@ def _revision_context(
     project: Project, new: NewRevision
 ) -> autogenerate.RevisionContext:
     _check_template(project)
-    parents, labels = _place(project, new)
+    parents, labels = _parents_and_labels(project, new)
     found = project.scripts.get_revisions(parents)
 
     if not all(isinstance(parent, Script) for parent in found):
@@ -188,7 +188,7 @@ def _revision_context(
         "head": parents,
         "splice": new.splice,
         "branch_label": labels or None,
-        "version_path": _folder(project, new, found),
+        "version_path": _version_path(project, new, found),
         "rev_id": new.rev_id or unused_id(project),
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
     }
@@ -217,7 +217,9 @@ def _check_template(project: Project) -> None:
         )
 
 
-def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
+def _parents_and_labels(
+    project: Project, new: NewRevision
+) -> tuple[list[str], list[str]]:
     """The parents and the labels of a new revision."""
     scripts = project.scripts
     parents = to_ids(new.parent)
@@ -247,7 +249,9 @@ def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
     return parents or ["base"], [new.branch, *labels]
 
 
-def _folder(project: Project, new: NewRevision, parents: tuple[Script, ...]) -> str:
+def _version_path(
+    project: Project, new: NewRevision, parents: tuple[Script, ...]
+) -> str:
     """Where a new revision goes: where it was told, or where its branch is."""
     scripts, settings = project.scripts, project.settings
 

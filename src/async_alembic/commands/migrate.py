@@ -16,11 +16,11 @@ from ..history.targets import to_steps
 from ..migration import half_applied
 from ..migration.retries import is_blocked
 from ..migration.retries import migrate_exclusively
-from ..migration.steps import checked
-from ..migration.steps import planned
-from ..migration.steps import RevisionRun
-from ..migration.steps import StepRun
-from ..migration.transactions import begun
+from ..migration.steps import list_steps
+from ..migration.steps import RevisionRunner
+from ..migration.steps import StepRunner
+from ..migration.steps import with_known_check
+from ..migration.transactions import begin_transactions
 from ..migration.transactions import session_settings
 
 if t.TYPE_CHECKING:
@@ -104,12 +104,12 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
         context.purge = purge
 
     pending = list(env.contexts) if purge else _find_pending(env, plan)
-    names = [n for n in env.contexts if n in pending or half_applied.is_kept(env, n)]
+    names = [n for n in env.contexts if n in pending or half_applied.has_record(env, n)]
 
     def work(transactions: Transactions) -> None:
         for name in names:
-            StepRun(env, name).run(transactions, checked(env, name, plan))
-            half_applied.forget(env, name)
+            StepRunner(env, name).run(transactions, with_known_check(env, name, plan))
+            half_applied.clear(env, name)
 
     migrate_exclusively(env, names, work)
 
@@ -118,7 +118,7 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
     def work(transactions: Transactions) -> None:
         for name in env.contexts:
-            StepRun(env, name).run(transactions, fn, **kwargs)
+            StepRunner(env, name).run(transactions, fn, **kwargs)
 
     migrate_exclusively(env, list(env.contexts), work)
 
@@ -128,13 +128,13 @@ def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
 
     with (
         session_settings(env, names),
-        begun(env, names, single=True) as transactions,
+        begin_transactions(env, names, single=True) as transactions,
         env.use(env.default),
     ):
         result = fn(env)
 
         for name in names:
-            transactions.go_on(name)
+            transactions.reopen(name)
 
         return result
 
@@ -153,16 +153,18 @@ def _migrate(
     retry: bool,
 ) -> list[Script]:
     names = _find_pending(env, plan if target != ["+0"] else lambda heads, context: ())
-    runs = [RevisionRun(env, name, direction, report, retry) for name in names]
+    runners = [RevisionRunner(env, name, direction, report, retry) for name in names]
 
     def work(transactions: Transactions) -> None:
-        for run in runs:
-            environment_context = env.environment_contexts[run.name]
+        for runner in runners:
+            environment_context = env.environment_contexts[runner.name]
             environment_context.context_opts["destination_rev"] = target[0]
-            run.run(transactions, plan)
+            runner.run(transactions, plan)
 
     migrate_exclusively(env, names, work)
-    return list({r: s for run in runs for r, s in run.applied.items()}.values())
+    return list(
+        {r: s for runner in runners for r, s in runner.applied.items()}.values()
+    )
 
 
 def _find_pending(env: Environment, plan: Steps) -> list[str]:
@@ -171,7 +173,7 @@ def _find_pending(env: Environment, plan: Steps) -> list[str]:
 
     for name, context in env.contexts.items():
         try:
-            if planned(env, plan, env.current(name), context):
+            if list_steps(env, plan, env.current(name), context):
                 # What the lock needs to know is read in the same transaction.
                 names.append(name)
                 continue
@@ -182,6 +184,6 @@ def _find_pending(env: Environment, plan: Steps) -> list[str]:
             # By another migrator, it seems; it is looked at when that one is done.
             names.append(name)
 
-        env.stop_reading(name)
+        env.end_transaction(name)
 
     return names

@@ -18,18 +18,20 @@ if t.TYPE_CHECKING:
     Operations: t.TypeAlias = list[ops.MigrateOperation]
 
 
-class Changes(ops.UpgradeOps):
+class DetectedOps(ops.UpgradeOps):
     """What is found by a comparison. Alembic reverses it at once, within the connection
     and for the first of two times; only the second one counts, after it was ordered.
     """
 
-    is_found = False
+    is_complete = False
 
     def reverse_into(self, downgrade_ops: ops.DowngradeOps) -> ops.DowngradeOps:
-        return super().reverse_into(downgrade_ops) if self.is_found else downgrade_ops
+        return (
+            super().reverse_into(downgrade_ops) if self.is_complete else downgrade_ops
+        )
 
 
-def put_in_order(
+def sort_operations(
     context: object, revision: object, directives: list[ops.MigrationScript]
 ) -> None:
     """Order the operations for the database that was compared last.
@@ -38,14 +40,14 @@ def put_in_order(
     """
     upgrade = directives[0].upgrade_ops_list[-1]
     downgrade = directives[0].downgrade_ops_list[-1]
-    upgrade.ops[:] = _with_sorted_drops(_with_apart_foreign_keys(upgrade.ops))
+    upgrade.ops[:] = _with_sorted_drops(_with_separate_foreign_keys(upgrade.ops))
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
         container.ops[:] = _without_indexes_of_dropped_tables(container.ops)
 
 
-def _with_apart_foreign_keys(operations: Operations) -> Operations:
+def _with_separate_foreign_keys(operations: Operations) -> Operations:
     """Drop foreign keys before what they refer to is dropped or changed, and create
     them after that.
     """
@@ -62,8 +64,8 @@ def _with_apart_foreign_keys(operations: Operations) -> Operations:
         others = touched - {_key_of(op)}
         drops = [o for o in op.ops if _is_dropped_foreign_key(o)]
         creates = [o for o in op.ops if isinstance(o, ops.CreateForeignKeyOp)]
-        early = [o for o in drops if _referred(o.reverse()) in others]
-        late = [o for o in creates if _referred(o) in others]
+        early = [o for o in drops if _referent(o.reverse()) in others]
+        late = [o for o in creates if _referent(o) in others]
         rest = [o for o in op.ops if o not in drops and o not in creates]
         rest = _with_computed_columns_dropped_first(rest)
         rest = [o for o in drops if o not in early] + rest
@@ -136,7 +138,7 @@ def _is_dropped_foreign_key(op: ops.MigrateOperation) -> bool:
     return isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
 
 
-def _referred(op: ops.MigrateOperation) -> Key | None:
+def _referent(op: ops.MigrateOperation) -> Key | None:
     if isinstance(op, ops.CreateForeignKeyOp):
         return op.kw.get("referent_schema"), op.referent_table
 

@@ -15,8 +15,8 @@ from .base import VERSION_UPDATE as VERSION_UPDATE
 from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name
 from .locks import SessionLock as SessionLock
+from .migrated import AppliedStatements as AppliedStatements
 from .migrated import is_usable as is_usable
-from .migrated import LeftOver as LeftOver
 from .migrated import MigratedConnection as MigratedConnection
 from .mysql.dialect import MySQL
 from .postgresql.dialect import PostgreSQL

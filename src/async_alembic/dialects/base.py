@@ -92,20 +92,20 @@ class Dialect:
 
         try:
             for name, value in settings.items():
-                with _named_setting(name, value):
+                with _setting_errors(name, value):
                     before[name] = self.get_setting(connection, name)
                     self.set_setting(connection, name, value)
 
-            self._end(connection)
+            self._end_transaction(connection)
             yield
-            self._end(connection)
-            self._put_back(connection, before)
+            self._end_transaction(connection)
+            self._restore_settings(connection, before)
         except BaseException:
             # Whoever gets it next must not meet them.
-            self._give_up(connection, before)
+            self._abandon_settings(connection, before)
             raise
 
-    def _put_back(
+    def _restore_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         for name, value in before.items():
@@ -113,13 +113,13 @@ class Dialect:
 
         connection.commit()
 
-    def _give_up(
+    def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         if before and is_usable(connection):
             connection.invalidate()
 
-    def _end(self, connection: sa.Connection) -> None:
+    def _end_transaction(self, connection: sa.Connection) -> None:
         if connection.in_transaction():
             connection.commit()
 
@@ -193,7 +193,7 @@ def digest(*parts: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _named_setting(name: str, value: Setting) -> c.Iterator[None]:
+def _setting_errors(name: str, value: Setting) -> c.Iterator[None]:
     try:
         yield
     except DBAPIError as e:

@@ -21,11 +21,11 @@ class SessionLock(abc.ABC):
 
     #: Tries to take the lock, without waiting in the server. Its row tells whether that
     #: was done, and the server's id of the session.
-    take_statement: t.ClassVar[sa.TextClause]
+    acquire_statement: t.ClassVar[sa.TextClause]
     #: Releases the lock. Tells whether the session had it until now.
     release_statement: t.ClassVar[sa.TextClause]
     #: Tells the ids of the sessions that have the lock.
-    session_statement: t.ClassVar[sa.TextClause]
+    holder_ids_statement: t.ClassVar[sa.TextClause]
     #: Tells the fields of a :class:`.LockHolder`.
     holder_statement: t.ClassVar[sa.TextClause]
 
@@ -48,12 +48,12 @@ class SessionLock(abc.ABC):
         :raises LockUnavailableError: If it is not its own.
         """
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Try to take the lock, without waiting in the server.
 
         :return: Whether it is taken.
         """
-        row = self._connection.execute(self.take_statement, self.parameters).one()
+        row = self._connection.execute(self.acquire_statement, self.parameters).one()
         self._session = row[1]
         return bool(row[0])
 
@@ -64,14 +64,14 @@ class SessionLock(abc.ABC):
         """
         return bool(self._connection.scalar(self.release_statement, self.parameters))
 
-    def give_up(self) -> None:
+    def end_session(self) -> None:
         """End the session, and with it the lock."""
         if is_usable(self._connection):
             self._connection.invalidate()
 
     def holder(self) -> LockHolder | None:
         """Who has the lock, as far as the server tells."""
-        return find_session(self._connection, self.holder_statement, self.parameters)
+        return fetch_holder(self._connection, self.holder_statement, self.parameters)
 
     def is_held(self, connection: sa.Connection) -> bool:
         """Whether the server knows the session as the lock's holder.
@@ -79,11 +79,11 @@ class SessionLock(abc.ABC):
         :param connection: What to ask on, so that the session stays idle, which is how
             others see since when it has the lock.
         """
-        found = connection.scalars(self.session_statement, self.parameters).all()
+        found = connection.scalars(self.holder_ids_statement, self.parameters).all()
         return self._session is not None and self._session in found
 
 
-def find_session(
+def fetch_holder(
     connection: sa.Connection, statement: sa.TextClause, parameters: dict[str, t.Any]
 ) -> LockHolder | None:
     """Ask for a session of the server.

@@ -19,7 +19,7 @@ Batch: t.TypeAlias = c.Callable[
 
 
 @dataclasses.dataclass(frozen=True)
-class LeftOver:
+class AppliedStatements:
     """What is left of a revision that has failed, where not all can be rolled back.
 
     :param applied: The statements that were applied.
@@ -44,20 +44,20 @@ class MigratedConnection:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def begins(self) -> None:
+    def on_revision_start(self) -> None:
         """A revision begins."""
 
-    def ends(self) -> None:
+    def on_revision_end(self) -> None:
         """It is done, and the database says so."""
 
-    def left_over(self, error: BaseException) -> LeftOver | None:
+    def applied_statements(self, error: BaseException) -> AppliedStatements | None:
         """What is left of the revision that was begun.
 
         :param error: What it has failed with.
         """
         return None
 
-    def goes_on(self) -> bool:
+    def resume(self) -> bool:
         """Whether the next revision can follow the last one, as no other migrator came
         in between. Else it must be looked anew where the database is.
         """

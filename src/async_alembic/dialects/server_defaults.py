@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 # In parentheses, as Alembic puts some, or with a cast, as PostgreSQL shows them.
 _string = re.compile(r"\(?'((?:[^']|'')*)'\)?(?:::.*)?", re.DOTALL)
-_escaping_string = re.compile(r"\(?'((?:[^'\\]|''|\\.)*)'\)?", re.DOTALL)
-_escaped = re.compile(r"''|\\(.)", re.DOTALL)
+_string_with_escapes = re.compile(r"\(?'((?:[^'\\]|''|\\.)*)'\)?", re.DOTALL)
+_escape = re.compile(r"''|\\(.)", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Defaults:
         :return: ``None`` if Alembic can tell.
         """
         arg = getattr(column.server_default, "arg", None)
-        value = arg if isinstance(arg, str) else self._unquoted(new)
+        value = arg if isinstance(arg, str) else self._unquote(new)
 
         if value is None:
-            return False if self._plain(found) == self._plain(new) else None
+            return False if self._canonical(found) == self._canonical(new) else None
 
-        text = self._unquoted(found)
+        text = self._unquote(found)
 
         if text == value or text is None and _is_same_number(found, value):
             return False
@@ -61,18 +61,18 @@ class Defaults:
         is_certain = "'" in value or inspected.type.__visit_name__ == "JSON"
         return True if text is not None and is_certain else None
 
-    def _unquoted(self, sql: str) -> str | None:
-        match = (_escaping_string if self.backslashes else _string).fullmatch(sql)
+    def _unquote(self, sql: str) -> str | None:
+        match = (_string_with_escapes if self.backslashes else _string).fullmatch(sql)
 
         if match is None:
             return None
 
         if self.backslashes:
-            return _escaped.sub(lambda escape: escape[1] or "'", match[1])
+            return _escape.sub(lambda escape: escape[1] or "'", match[1])
 
         return match[1].replace("''", "'")
 
-    def _plain(self, sql: str) -> str:
+    def _canonical(self, sql: str) -> str:
         return self.synonyms.get(sql.lower(), sql)
 
 

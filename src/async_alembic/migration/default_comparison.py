@@ -24,17 +24,17 @@ if t.TYPE_CHECKING:
 
 _PLUGIN = "async_alembic.server_defaults"
 #: Alembic's own comparison, and what it uses if it is not told what to use.
-_ALEMBICS = "alembic.autogenerate.defaults"
-_ALL_ALEMBICS = ["alembic.autogenerate.*"]
+_ALEMBIC_COMPARISON = "alembic.autogenerate.defaults"
+_ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
 
 
 def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
     they leave out the comparison of server defaults.
     """
-    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALL_ALEMBICS)]
-    included = any(fnmatch.fnmatch(_ALEMBICS, name) for name in listed)
-    excluded = any(fnmatch.fnmatch(f"~{_ALEMBICS}", name) for name in listed)
+    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
+    included = any(fnmatch.fnmatch(_ALEMBIC_COMPARISON, name) for name in listed)
+    excluded = any(fnmatch.fnmatch(f"~{_ALEMBIC_COMPARISON}", name) for name in listed)
 
     if Plugin is None or not included or excluded:
         return options
@@ -88,7 +88,7 @@ def _compare(
     is_changed = dialect_of(autogen_context.connection).defaults.is_changed(
         inspected,
         column,
-        _rendered(new, autogen_context.dialect),
+        _render(new, autogen_context.dialect),
         t.cast("sa.TextClause", found.arg).text,
     )
 
@@ -101,7 +101,7 @@ def _compare(
     return PriorityDispatchResult.STOP
 
 
-def _rendered(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
+def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     """The default of a model, as Alembic compares it."""
     if isinstance(default.arg, str):
         return default.arg

@@ -129,10 +129,10 @@ class Environment:
 
     def idle_connection(self, name: str) -> sa.Connection:
         """The connection to a database, in no transaction."""
-        self.stop_reading(name)
+        self.end_transaction(name)
         return self.connection(name)
 
-    def stop_reading(self, name: str) -> None:
+    def end_transaction(self, name: str) -> None:
         """End the transaction in which something was read from a database."""
         self.connection(name).rollback()
 

@@ -21,14 +21,14 @@ from .locking import log
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ..dialects import LeftOver
+    from ..dialects import AppliedStatements
     from .environment import Environment
 
 #: In characters. Databases choose a type that is long enough.
-_LONGEST = 2**24
+_MAX_LENGTH = 2**24
 
 
-def refuse(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
+def check(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
     """Refuse to go on where a revision is half applied.
 
     :param env: The open databases.
@@ -40,7 +40,7 @@ def refuse(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) 
     if env.dialect(name).is_atomic:
         return
 
-    record = _record(env, name)
+    record = _record_of(env, name)
     partial = record.read(name, heads)
 
     if partial is not None and not retry:
@@ -50,32 +50,32 @@ def refuse(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) 
         record.clear()
 
 
-def is_kept(env: Environment, name: str) -> bool:
+def has_record(env: Environment, name: str) -> bool:
     """Whether a database has a record of a revision that is half applied."""
     if env.dialect(name).is_atomic:
         return False
 
     try:
-        return _record(env, name).is_there()
+        return _record_of(env, name).exists()
     finally:
-        env.stop_reading(name)
+        env.end_transaction(name)
 
 
-def forget(env: Environment, name: str) -> None:
+def clear(env: Environment, name: str) -> None:
     """Forget the revision, as somebody says where the database is."""
     if not env.dialect(name).is_atomic:
-        _record(env, name).clear()
+        _record_of(env, name).clear()
 
 
 def describe(
-    name: str, direction: str, script: Script, left_over: LeftOver
+    name: str, direction: str, script: Script, statements: AppliedStatements
 ) -> PartialRevision:
     """What is left of a revision that has failed.
 
     :param name: The name of the database.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param script: The revision.
-    :param left_over: What could not be rolled back.
+    :param statements: What could not be rolled back.
     """
     target = script.revision
 
@@ -89,14 +89,14 @@ def describe(
         script.revision,
         direction,
         target,
-        left_over.applied,
-        left_over.failed,
-        left_over.interrupted,
-        left_over.uncertain,
+        statements.applied,
+        statements.failed,
+        statements.interrupted,
+        statements.uncertain,
     )
 
 
-def keep(env: Environment, partial: PartialRevision) -> bool:
+def save(env: Environment, partial: PartialRevision) -> bool:
     """Keep a record of a revision, for whoever migrates next.
 
     :return: Whether it is half applied, as far as can be told.
@@ -109,13 +109,13 @@ def keep(env: Environment, partial: PartialRevision) -> bool:
 
         # What was broken off may not execute anything any more.
         with env.databases.connect(partial.database) as other:
-            return _record(env, partial.database, other).write(partial)
+            return _record_of(env, partial.database, other).write(partial)
     except Exception as e:
         log.warning("No record can be kept, as %s. %s", first_line(e), partial)
         return True
 
 
-def _record(
+def _record_of(
     env: Environment, name: str, connection: sa.Connection | None = None
 ) -> HalfAppliedRecord:
     return HalfAppliedRecord(
@@ -144,7 +144,7 @@ class HalfAppliedRecord:
             f"{version_table}_partial",
             sa.MetaData(),
             sa.Column("revision", sa.String(255), nullable=False),
-            sa.Column("details", sa.Text(_LONGEST), nullable=False),
+            sa.Column("details", sa.Text(_MAX_LENGTH), nullable=False),
             schema=schema,
         )
 
@@ -155,7 +155,7 @@ class HalfAppliedRecord:
         :param heads: Where the database is. If it was elsewhere when the revision
             failed, somebody has said meanwhile where it is.
         """
-        if not self.is_there():
+        if not self.exists():
             return None
 
         details = self._connection.scalar(sa.select(self._table.c.details))
@@ -169,7 +169,7 @@ class HalfAppliedRecord:
 
         return PartialRevision(database, **found)
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the table is there."""
         inspector = sa.inspect(self._connection)
         return inspector.has_table(self._table.name, self._table.schema)

@@ -30,27 +30,27 @@ if t.TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("async_alembic")
 
 #: The shortest and the longest delay between two attempts, in seconds.
-SHORTEST_DELAY = 0.005
-LONGEST_DELAY = 1.0
+MIN_DELAY = 0.005
+MAX_DELAY = 1.0
 #: When to say for the first time that there is somebody to wait for, and how long to
 #: keep quiet then, in seconds.
-FIRST_NOTE = 2.0
-NEXT_NOTE = 30.0
+FIRST_WARNING = 2.0
+WARNING_INTERVAL = 30.0
 #: How long to rely on the lock within a transaction, in seconds.
 CHECK_INTERVAL = 1.0
 
 
-def backoff(shortest: float = SHORTEST_DELAY) -> c.Iterator[float]:
+def backoff(shortest: float = MIN_DELAY) -> c.Iterator[float]:
     """Delays in seconds: each up to twice as long as the one before, but none longer
-    than :data:`LONGEST_DELAY`, and all of them random, so that those who wait for the
+    than :data:`MAX_DELAY`, and all of them random, so that those who wait for the
     same do not come back at the same moment.
     """
     for exponent in itertools.count():
-        longest = min(shortest * 2 ** min(exponent, 32), LONGEST_DELAY)
+        longest = min(shortest * 2 ** min(exponent, 32), MAX_DELAY)
         yield random.uniform(longest / 2, longest)
 
 
-class Turn:
+class LockWaiter:
     """Waiting for one database.
 
     :param database: Its name.
@@ -67,20 +67,20 @@ class Turn:
 
     def wait(
         self,
-        take: c.Callable[[], bool],
+        acquire: c.Callable[[], bool],
         holder: c.Callable[[], LockHolder | None],
     ) -> None:
         """Wait until it is this migrator's turn.
 
-        :param take: Tries to take the lock.
+        :param acquire: Tries to acquire the lock.
         :param holder: Tells who has it.
         :raises LockTimeout: If the time is over.
         """
         started = time.monotonic()
-        next_note = FIRST_NOTE
+        next_warning = FIRST_WARNING
 
         for delay in backoff():
-            if take():
+            if acquire():
                 return
 
             waited = time.monotonic() - started
@@ -88,8 +88,8 @@ class Turn:
             if waited >= self._timeout:
                 raise LockTimeout(self._database, self._timeout, holder())
 
-            if waited >= next_note:
-                next_note = waited + NEXT_NOTE
+            if waited >= next_warning:
+                next_warning = waited + WARNING_INTERVAL
                 log.warning(
                     "Waiting since %.0f s for database '%s', which another session is"
                     " migrating: %s.",
@@ -101,7 +101,7 @@ class Turn:
             self._sleep(min(delay, self._timeout - waited))
 
 
-class HeldLock:
+class MigrationLock:
     """The lock of one database while it is migrated.
 
     It is held by two sessions. One does nothing else, so that others see by it since
@@ -118,19 +118,19 @@ class HeldLock:
         self._connection = connection
         self._dialect = dialect_of(connection)
         self._lock: SessionLock | None = None
-        self._checked = 0.0
+        self._checked_at = 0.0
 
     @contextlib.contextmanager
-    def taken(
+    def acquired(
         self,
         key: str,
-        turn: Turn,
+        waiter: LockWaiter,
         connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]],
     ) -> c.Iterator[None]:
         """Wait for the lock, and release it at the end.
 
         :param key: Which lock it is.
-        :param turn: How to wait.
+        :param waiter: How to wait.
         :param connect: Opens one more connection to the database of a name.
         :raises LockTimeout: If it does not become free in time.
         """
@@ -140,45 +140,47 @@ class HeldLock:
             self._lock = lock = self._dialect.session_lock(idle, key)
             lock.prepare(self._connection)
             self._connection.rollback()
-            turn.wait(lock.take, lock.holder)
+            waiter.wait(lock.acquire, lock.holder)
 
             try:
-                with self._taken_by_migrating_session(digest(key), turn):
-                    self._checked = time.monotonic()
+                with self._acquired_by_migrating_session(digest(key), waiter):
+                    self._checked_at = time.monotonic()
                     yield
             finally:
                 self._release(lock)
 
-    def check(self, *, at_times: bool) -> None:
+    def check(self, *, throttled: bool) -> None:
         """Check that the lock is held.
 
-        :param at_times: Rely on it if it was checked within :data:`CHECK_INTERVAL`.
+        :param throttled: Rely on it if it was checked within :data:`CHECK_INTERVAL`.
         :raises LockLostError: If it is not held.
         """
-        if at_times and time.monotonic() - self._checked < CHECK_INTERVAL:
+        if throttled and time.monotonic() - self._checked_at < CHECK_INTERVAL:
             return
 
         if self._lock is None or not self._lock.is_held(self._connection):
             raise LockLostError(self._database)
 
-        self._checked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     @contextlib.contextmanager
-    def _taken_by_migrating_session(self, key: str, turn: Turn) -> c.Iterator[None]:
+    def _acquired_by_migrating_session(
+        self, key: str, waiter: LockWaiter
+    ) -> c.Iterator[None]:
         connection = self._connection
         lock = self._dialect.session_lock(connection, key)
 
-        def take() -> bool:
-            taken = lock.take()
+        def acquire() -> bool:
+            acquired = lock.acquire()
             # It stays taken.
             connection.rollback()
-            return taken
+            return acquired
 
         try:
-            turn.wait(take, lock.holder)
+            waiter.wait(acquire, lock.holder)
         except BaseException:
-            # It may be taken all the same.
-            lock.give_up()
+            # It may be acquired all the same.
+            lock.end_session()
             raise
 
         try:
@@ -200,7 +202,7 @@ class HeldLock:
         except Exception:
             # It ends with its session. Not every error of a lost connection is
             # SQLAlchemy's.
-            lock.give_up()
+            lock.end_session()
             was_held = False
 
         if not was_held:
@@ -220,16 +222,16 @@ class Locks:
     """
 
     def __init__(self, databases: OpenDatabases, timeout: float) -> None:
-        self._access = databases
+        self._databases = databases
         self._timeout = timeout
-        self._held: dict[str, HeldLock] = {}
+        self._held: dict[str, MigrationLock] = {}
 
-    def turn(self, name: str) -> Turn:
+    def waiter(self, name: str) -> LockWaiter:
         """How to wait for a database."""
-        return Turn(name, self._timeout, self._access.sleep)
+        return LockWaiter(name, self._timeout, self._databases.sleep)
 
     @contextlib.contextmanager
-    def taken(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
+    def acquired(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
         """Wait for the locks of databases, and release them at the end.
 
         :param keys: Which lock it is, by the name of the database.
@@ -238,24 +240,24 @@ class Locks:
         with contextlib.ExitStack() as stack:
             # In an order that is the same for all, so that no two wait for each other.
             for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
-                lock = HeldLock(name, self._access.connections[name])
+                lock = MigrationLock(name, self._databases.connections[name])
                 stack.enter_context(
-                    lock.taken(key, self.turn(name), self._access.connect)
+                    lock.acquired(key, self.waiter(name), self._databases.connect)
                 )
                 self._held[name] = lock
                 stack.callback(self._held.pop, name)
 
             yield
 
-    def check(self, name: str, *, at_times: bool = False) -> None:
+    def check(self, name: str, *, throttled: bool = False) -> None:
         """Check that the lock of a database is held, if there is one.
 
         :param name: The name of the database.
-        :param at_times: See :meth:`HeldLock.check`.
+        :param throttled: See :meth:`MigrationLock.check`.
         :raises LockLostError: If it is not.
         """
         if name in self._held:
-            self._held[name].check(at_times=at_times)
+            self._held[name].check(throttled=throttled)
 
 
 @contextlib.contextmanager
@@ -270,7 +272,7 @@ def locked(env: Environment, names: c.Collection[str]) -> c.Iterator[Locks]:
     settings = env.project.settings
     locks = Locks(env.databases, settings.lock_timeout)
 
-    with locks.taken(_lock_keys(env, names) if settings.lock else {}):
+    with locks.acquired(_lock_keys(env, names) if settings.lock else {}):
         yield locks
 
 

@@ -15,7 +15,7 @@ from ..errors import MigrationError
 from .locking import backoff
 from .locking import locked
 from .locking import log
-from .transactions import begun
+from .transactions import begin_transactions
 from .transactions import session_settings
 
 if t.TYPE_CHECKING:
@@ -48,12 +48,12 @@ def migrate_exclusively(
     with locked(env, names) as locks, session_settings(env, names):
         for retry in range(retries + 1):
             try:
-                with begun(env, names, locks) as transactions:
+                with begin_transactions(env, names, locks) as transactions:
                     work(transactions)
 
                 return
             except (MigrationError, SQLAlchemyError) as e:
-                blocked = _explain(env, names, e)
+                blocked = _add_blocker(env, names, e)
 
                 if blocked is None:
                     raise
@@ -72,7 +72,7 @@ def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool
     return original is not None and env.dialect(name).is_blocked(original)
 
 
-def _explain(
+def _add_blocker(
     env: Environment, names: c.Collection[str], error: Exception
 ) -> AsyncAlembicError | None:
     """The error with who was in the way, or ``None`` if it was no lock."""

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from .transactions import Transactions
 
 
-class StepRun:
+class StepRunner:
     """Steps that are run on one database.
 
     :param env: The files and the open databases.
@@ -52,19 +52,19 @@ class StepRun:
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
             nonlocal is_done
 
-            for step in self._planned(steps, heads, context):
+            for step in self._plan(steps, heads, context):
                 op_per_task.reinstall()
-                migrated.begins()
-                self._begins(step)
+                migrated.on_revision_start()
+                self._on_start(step)
                 yield step
-                migrated.ends()
-                transactions.go_on(self.name)
-                self._ends(step)
+                migrated.on_revision_end()
+                transactions.reopen(self.name)
+                self._on_end(step)
                 # It matters when something is committed.
                 is_open = transactions.is_open(self.name)
-                transactions.check_lock(self.name, at_times=is_open)
+                transactions.check_lock(self.name, throttled=is_open)
 
-                if not migrated.goes_on():
+                if not migrated.resume():
                     return
 
             is_done = True
@@ -74,17 +74,17 @@ class StepRun:
                 self._env.steps = run
                 self._env.contexts[self.name].run_migrations(**kwargs)
 
-    def _planned(
+    def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> c.Iterable[RevisionStep]:
         return steps(heads, context) or ()
 
-    def _begins(self, step: RevisionStep) -> None: ...
+    def _on_start(self, step: RevisionStep) -> None: ...
 
-    def _ends(self, step: RevisionStep) -> None: ...
+    def _on_end(self, step: RevisionStep) -> None: ...
 
 
-class RevisionRun(StepRun):
+class RevisionRunner(StepRunner):
     """Revisions that are applied to one database, or taken back.
 
     :param env: The files and the open databases.
@@ -112,7 +112,7 @@ class RevisionRun(StepRun):
         self._started = 0.0
 
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
-        """See :meth:`StepRun.run`.
+        """See :meth:`StepRunner.run`.
 
         :raises MigrationError: If a revision fails.
         :raises PartialRevisionError: If one that failed before is half applied.
@@ -122,7 +122,7 @@ class RevisionRun(StepRun):
         except LockLostError:
             raise
         except BaseException as e:
-            partial = self._keep_partial(transactions, e)
+            partial = self._save_partial(transactions, e)
 
             if not isinstance(e, Exception):
                 raise
@@ -147,12 +147,12 @@ class RevisionRun(StepRun):
         finally:
             self._running = None
 
-    def _planned(
+    def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> list[RevisionStep]:
-        half_applied.refuse(self._env, self.name, heads, retry=self._retry)
-        known = checked(self._env, self.name, steps)
-        run = planned(self._env, known, heads, context)
+        half_applied.check(self._env, self.name, heads, retry=self._retry)
+        known = with_known_check(self._env, self.name, steps)
+        run = list_steps(self._env, known, heads, context)
 
         # What was rolled back is to be done again.
         for step in run:
@@ -160,40 +160,40 @@ class RevisionRun(StepRun):
 
         return run
 
-    def _keep_partial(
+    def _save_partial(
         self, transactions: Transactions, error: BaseException
     ) -> PartialRevision | None:
         if self._running is None:
             return None
 
-        left_over = transactions.connections[self.name].left_over(error)
+        statements = transactions.connections[self.name].applied_statements(error)
 
-        if left_over is None:
+        if statements is None:
             return None
 
         partial = half_applied.describe(
-            self.name, self._direction, self._running, left_over
+            self.name, self._direction, self._running, statements
         )
-        return partial if half_applied.keep(self._env, partial) else None
+        return partial if half_applied.save(self._env, partial) else None
 
-    def _begins(self, step: RevisionStep) -> None:
+    def _on_start(self, step: RevisionStep) -> None:
         self._running = _script_of(step)
         self._started = time.perf_counter()
-        self._tell(self._running, None)
+        self._report_progress(self._running, None)
 
-    def _ends(self, step: RevisionStep) -> None:
+    def _on_end(self, step: RevisionStep) -> None:
         script = _script_of(step)
         self._running = None
         self.applied[script.revision] = script
-        self._tell(script, time.perf_counter() - self._started)
+        self._report_progress(script, time.perf_counter() - self._started)
 
-    def _tell(self, script: Script, seconds: float | None) -> None:
+    def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:
             several = len(self._env.contexts) > 1
             self._report(Progress(self.name, several, script, self._direction, seconds))
 
 
-def planned(
+def list_steps(
     env: Environment, steps: Steps, heads: t.Any, context: MigrationContext
 ) -> list[RevisionStep]:
     """The steps to run. The modules of their revisions are imported where that may
@@ -205,7 +205,7 @@ def planned(
     return found
 
 
-def checked(env: Environment, name: str, steps: Steps) -> Steps:
+def with_known_check(env: Environment, name: str, steps: Steps) -> Steps:
     """The same steps, after a check that the code has every revision that a database is
     at.
 

@@ -8,14 +8,14 @@ import typing as t
 
 from .locking import Locks
 from .operations import RevisionOperations
-from .version_table import compiled_once
+from .version_table import cached_version_update
 
 if t.TYPE_CHECKING:
     from ..dialects import MigratedConnection
     from .environment import Environment
 
 #: How many statements stay compiled. A loop over rows executes a few again and again.
-MOST_COMPILED = 50
+MAX_COMPILED = 50
 
 
 class Transactions:
@@ -36,16 +36,16 @@ class Transactions:
         # There's no public way to tell.
         return self._env.contexts[name]._transaction is not None
 
-    def check_lock(self, name: str, *, at_times: bool = False) -> None:
+    def check_lock(self, name: str, *, throttled: bool = False) -> None:
         """Check that other migrators are kept out of a database.
 
         :param name: The name of the database.
-        :param at_times: See :meth:`.HeldLock.check`.
+        :param throttled: See :meth:`.MigrationLock.check`.
         :raises LockLostError: If they are not.
         """
-        self._locks.check(name, at_times=at_times)
+        self._locks.check(name, throttled=throttled)
 
-    def go_on(self, name: str) -> None:
+    def reopen(self, name: str) -> None:
         """See to what follows ``op.get_bind().commit()``: commit what nothing else
         would, and begin the transaction again.
 
@@ -66,7 +66,7 @@ class Transactions:
 
 
 @contextlib.contextmanager
-def begun(
+def begin_transactions(
     env: Environment,
     names: c.Collection[str],
     locks: Locks | None = None,
@@ -90,7 +90,7 @@ def begun(
         for name in names:
             connection = env.idle_connection(name)
             connection.execution_options(compiled_cache=CompiledCache())
-            wait = locks.turn(name).wait if settings.lock else None
+            wait = locks.waiter(name).wait if settings.lock else None
             transactions.connections[name] = stack.enter_context(
                 env.dialect(name).migrating(connection, wait)
             )
@@ -98,9 +98,9 @@ def begun(
         for name in names:
             context = env.contexts[name]
             stack.enter_context(
-                compiled_once(env.connection(name), context.version_table)
+                cached_version_update(env.connection(name), context.version_table)
             )
-            stack.enter_context(_revisions_use(transactions, env, name))
+            stack.enter_context(_dialect_operations(transactions, env, name))
             stack.enter_context(context.begin_transaction())
 
             if single:
@@ -143,14 +143,14 @@ class CompiledCache(dict[t.Any, t.Any]):
     """
 
     def __setitem__(self, key: t.Any, compiled: t.Any) -> None:
-        if len(self) >= MOST_COMPILED:
+        if len(self) >= MAX_COMPILED:
             self.clear()
 
         super().__setitem__(key, compiled)
 
 
 @contextlib.contextmanager
-def _revisions_use(
+def _dialect_operations(
     transactions: Transactions, env: Environment, name: str
 ) -> c.Iterator[None]:
     """Let revisions get the database's own ``autocommit_block`` and
@@ -159,12 +159,12 @@ def _revisions_use(
     context = env.contexts[name]
     ops = t.cast("RevisionOperations", env.ops[name])
     migrated = transactions.connections[name]
-    block_of_alembic = context.autocommit_block
+    alembic_block = context.autocommit_block
 
     def block() -> contextlib.AbstractContextManager[None]:
         # It commits what was done so far.
         transactions.check_lock(name)
-        return migrated.autocommit_block(block_of_alembic)
+        return migrated.autocommit_block(alembic_block)
 
     # Alembic makes the context itself, so that there is no class to extend.
     context.autocommit_block = block  # type: ignore[assignment, method-assign]

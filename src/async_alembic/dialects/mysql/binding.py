@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def bound_as_on_pymysql(connection: sa.Connection) -> c.Iterator[None]:
+def pymysql_escaping(connection: sa.Connection) -> c.Iterator[None]:
     """Let a connection bind lists, tuples, sets and bytes.
 
     :param connection: A connection of any driver; one that does so anyway is left as it

@@ -17,18 +17,18 @@ from ..base import digest
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
-from ..locks import find_session
+from ..locks import fetch_holder
 from ..locks import SessionLock
 from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
-from .binding import bound_as_on_pymysql
+from .binding import pymysql_escaping
 from .half_applied import MySQLConnection
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
 _BLOCKED = {1205, 1213}
 #: The longest that a server takes, a year.
-_longest_timeout = 31_536_000
+_MAX_TIMEOUT = 31_536_000
 
 _columns = (
     "id AS pid, user AS application_name, host AS address,"
@@ -72,7 +72,7 @@ class MySQL(Dialect):
 
         with (
             super().migrating(connection, wait),
-            bound_as_on_pymysql(connection),
+            pymysql_escaping(connection),
             migration.listening(),
         ):
             yield migration
@@ -108,9 +108,9 @@ class MySQL(Dialect):
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
         try:
-            return find_session(connection, _blocker, {})
+            return fetch_holder(connection, _blocker, {})
         except DBAPIError:
-            return find_session(connection, _blocker_without_privilege, {})
+            return fetch_holder(connection, _blocker_without_privilege, {})
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
@@ -123,11 +123,13 @@ class MySQL(Dialect):
 
 
 class NamedLock(SessionLock):
-    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+    acquire_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT GET_LOCK(:name, 0), CONNECTION_ID()"
     )
     release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
-    session_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT IS_USED_LOCK(:name)")
+    holder_ids_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT IS_USED_LOCK(:name)"
+    )
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(
         f"SELECT {_columns} FROM information_schema.processlist"
         " WHERE id = IS_USED_LOCK(:name)"
@@ -146,13 +148,11 @@ class NamedLock(SessionLock):
                 " its own"
             )
 
-        self._connection.exec_driver_sql(
-            f"SET SESSION wait_timeout = {_longest_timeout}"
-        )
+        self._connection.exec_driver_sql(f"SET SESSION wait_timeout = {_MAX_TIMEOUT}")
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         try:
-            return super().take()
+            return super().acquire()
         except DBAPIError as e:
             if e.connection_invalidated:
                 raise

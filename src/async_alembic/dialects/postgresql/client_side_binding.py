@@ -21,7 +21,7 @@ from sqlalchemy.util import memoized_property
 
 from ..migrated import is_usable
 from .asyncpg import AsyncpgBinding
-from .untyped import Untyped
+from .untyped import Psycopg2NullType
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -33,14 +33,14 @@ _psycopg2: Dialect = t.cast("t.Any", PGDialect_psycopg2)()
 
 
 @contextlib.contextmanager
-def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
+def bind_on_client(connection: sa.Connection) -> c.Iterator[None]:
     """Bind the parameters of whatever a connection executes on the client.
 
     :param connection: A connection of any driver; one that does so anyway is left as it
         is.
     """
-    native = connection.dialect
-    bind = _binds.get(native.driver)
+    original = connection.dialect
+    bind = _binders.get(original.driver)
 
     if bind is None:
         yield
@@ -50,10 +50,10 @@ def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
         try:
             yield
         finally:
-            connection.dialect = native
+            connection.dialect = original
 
 
-def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | None:
+def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None:
     """What to write instead of what was executed past SQLAlchemy.
 
     :param error: What has failed; if it was that, it is an error of the driver itself.
@@ -63,7 +63,7 @@ def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | 
     name = type(getattr(error, "obj", None)).__name__
     misses = isinstance(error, AttributeError) and "cursor" in name.lower()
 
-    if driver in _binds and (is_of_driver or misses):
+    if driver in _binders and (is_of_driver or misses):
         return (
             f"A cursor of {driver} is not one of psycopg2: write op.get_bind().execute("
             "sa.text('... :x'), {'x': ...}), or op.bulk_insert() for many rows"
@@ -72,7 +72,7 @@ def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | 
     return None
 
 
-def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
+def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
     """A copy that renders parameters as psycopg2's does, mostly without their types."""
     copied: t.Any = copy.copy(dialect)
 
@@ -82,16 +82,19 @@ def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
             del vars(copied)[name]
 
     copied.bind_typing = _psycopg2.bind_typing
-    copied.statement_compiler = _with_casts_of_psycopg2(copied.statement_compiler)
+    copied.statement_compiler = _with_psycopg2_casts(copied.statement_compiler)
     copied.paramstyle = "pyformat"
     copied.positional = False
-    copied.colspecs = {**_without_casting_types(copied.colspecs), NullType: Untyped}
+    copied.colspecs = {
+        **_without_cast_types(copied.colspecs),
+        NullType: Psycopg2NullType,
+    }
     copied.identifier_preparer = copied.preparer(copied)
     copied.type_compiler_instance = copied.type_compiler_cls(copied)
     return t.cast("Dialect", copied)
 
 
-def _without_casting_types(
+def _without_cast_types(
     colspecs: c.Mapping[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]],
 ) -> dict[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]]:
     """Leave out the types that a dialect has only to render casts. What asks it for a
@@ -110,7 +113,7 @@ def _without_casting_types(
     return kept
 
 
-def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
+def _with_psycopg2_casts(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
     class ClientCompiler(compiler):  # type: ignore[misc, valid-type]
         def render_bind_cast(
             self,
@@ -130,7 +133,7 @@ def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
 
 @contextlib.contextmanager
 def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
-    from .psycopg import cursor_factory_of
+    from .psycopg import cursor_factory_for
 
     driver_connection: t.Any = connection.connection.driver_connection
     adapted: t.Any = connection.connection.dbapi_connection
@@ -143,8 +146,8 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
             # A cursor has turned it on when a transaction was left.
             adapted.autocommit = autocommit
 
-    driver_connection.cursor_factory = cursor_factory_of(driver_connection)
-    connection.dialect = _bound_as_on_psycopg2(connection.dialect)
+    driver_connection.cursor_factory = cursor_factory_for(driver_connection)
+    connection.dialect = _with_psycopg2_binding(connection.dialect)
     event.listen(connection, "begin", begin)
 
     try:
@@ -164,8 +167,8 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
 def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
     binding = AsyncpgBinding(connection)
 
-    with binding.installed(_bound_as_on_psycopg2(connection.dialect)):
+    with binding.installed(_with_psycopg2_binding(connection.dialect)):
         yield
 
 
-_binds = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}
+_binders = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}

@@ -14,11 +14,11 @@ from ..base import digest
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
-from ..locks import find_session
+from ..locks import fetch_holder
 from ..locks import SessionLock
 from ..migrated import MigratedConnection
-from .client_side_binding import advice_on_cursors
-from .client_side_binding import bound_on_client
+from .client_side_binding import bind_on_client
+from .client_side_binding import cursor_advice
 
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -80,7 +80,7 @@ class PostgreSQL(Dialect):
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         with super().migrating(connection, wait) as migration:
-            with bound_on_client(connection):
+            with bind_on_client(connection):
                 yield migration
 
     def lock_key(
@@ -118,10 +118,10 @@ class PostgreSQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
-        return find_session(connection, _blocker, {"statement": statement or ""})
+        return fetch_holder(connection, _blocker, {"statement": statement or ""})
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
-        return advice_on_cursors(connection, error)
+        return cursor_advice(connection, error)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         # Those that are awaited do it by themselves.
@@ -138,13 +138,13 @@ class AdvisoryLock(SessionLock):
     ``CREATE INDEX CONCURRENTLY`` waits in turn.
     """
 
-    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+    acquire_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT pg_try_advisory_lock(:key), pg_backend_pid()"
     ).bindparams(_key)
     release_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT pg_advisory_unlock(:key)"
     ).bindparams(_key)
-    session_statement: t.ClassVar[sa.TextClause] = sa.text(
+    holder_ids_statement: t.ClassVar[sa.TextClause] = sa.text(
         f"SELECT l.pid FROM {_locks}"
     ).bindparams(_key)
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(

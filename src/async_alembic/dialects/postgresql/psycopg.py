@@ -22,7 +22,7 @@ class ClientCursor(psycopg.ClientCursor[t.Any]):
         _register_dumpers(self)
 
     def execute(self, query: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Self:
-        _refuse_copies(query)
+        _reject_copy(query)
 
         with _with_pgcode():
             super().execute(query, *args, **kwargs)
@@ -43,7 +43,7 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
         _register_dumpers(self)
 
     async def execute(self, query: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Self:
-        _refuse_copies(query)
+        _reject_copy(query)
 
         with _with_pgcode():
             await super().execute(query, *args, **kwargs)
@@ -57,7 +57,7 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
         return self
 
 
-def _refuse_copies(query: object) -> None:
+def _reject_copy(query: object) -> None:
     is_text = isinstance(query, str) and "copy" in query.lower()
 
     if is_text and any(statement.is_copy for statement in split(str(query))):
@@ -65,7 +65,7 @@ def _refuse_copies(query: object) -> None:
         raise psycopg.NotSupportedError(NO_COPY)
 
 
-def cursor_factory_of(
+def cursor_factory_for(
     connection: psycopg.Connection[t.Any] | psycopg.AsyncConnection[t.Any],
 ) -> type[ClientCursor] | type[AsyncClientCursor]:
     if isinstance(connection, psycopg.AsyncConnection):

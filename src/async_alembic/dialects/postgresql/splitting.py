@@ -81,16 +81,16 @@ def split(text: str, *, backslashes: bool = False) -> list[Statement]:
         return [Statement(text.strip(), backslashes)]
 
     found: list[Statement] = []
-    statement = _Statement(backslashes)
+    statement = _StatementBuilder(backslashes)
 
     for token in _tokens(text, backslashes):
         if token.text == ";" and not statement.is_open:
-            found += statement.finished(text)
-            statement = _Statement(backslashes)
+            found += statement.build(text)
+            statement = _StatementBuilder(backslashes)
         else:
             statement.add(token)
 
-    return found + statement.finished(text)
+    return found + statement.build(text)
 
 
 class _Token(t.NamedTuple):
@@ -100,7 +100,7 @@ class _Token(t.NamedTuple):
     end: int
 
 
-class _Statement:
+class _StatementBuilder:
     """A statement that is being read."""
 
     def __init__(self, backslashes: bool) -> None:
@@ -126,7 +126,7 @@ class _Statement:
             self._words.append(token.text.upper())
             self._count_blocks()
 
-    def finished(self, text: str) -> list[Statement]:
+    def build(self, text: str) -> list[Statement]:
         if self._start is None:
             return []
 

@@ -11,7 +11,7 @@ from ...errors import RevisionError
 from ..base import VERSION_UPDATE
 
 
-class Step(t.NamedTuple):
+class VersionUpdate(t.NamedTuple):
     """An update from one revision to the next.
 
     :param table: The version table, as SQL.
@@ -25,7 +25,7 @@ class Step(t.NamedTuple):
 
 
 class VersionWrites:
-    """The writes that are kept back.
+    """The writes that are deferred.
 
     What is executed next is sent behind them, as one text, so that the server does the
     same in the same order, and nobody can tell but by the answer: it leaves out whether
@@ -38,58 +38,58 @@ class VersionWrites:
 
     def __init__(self, send: c.Callable[[str], str]) -> None:
         self._send = send
-        self._kept = ""
-        self._last: Step | None = None
+        self._deferred = ""
+        self._last: VersionUpdate | None = None
 
-    def keep(self, text: str, context: t.Any) -> bool:
+    def defer(self, text: str, context: t.Any) -> bool:
         """Keep a statement back, if it goes from one revision to the next.
 
         :param text: The statement.
         :param context: SQLAlchemy's execution context.
-        :return: Whether it is kept.
+        :return: Whether it is deferred.
         """
         if context is None or not context.execution_options.get(VERSION_UPDATE):
             return False
 
         ids = context.compiled_parameters[0]
         table = text.partition(" SET ")[0].removeprefix("UPDATE ")
-        step = Step(table, ids["last_id"], ids["next_id"])
+        step = VersionUpdate(table, ids["last_id"], ids["next_id"])
 
         if self._last is not None and self._last.next != step.last:
             # On another branch.
-            self.settle()
+            self.flush()
 
-        self._kept = _joined(self._kept, text)
+        self._deferred = _joined(self._deferred, text)
         self._last = step
         return True
 
-    def before(self, text: str) -> str:
-        """Put what is kept before another text, to be sent with it. A text that is
-        about the version table has to be sent by itself, so what is kept is sent now.
+    def prepend_to(self, text: str) -> str:
+        """Put what is deferred before another text, to be sent with it. A text that is
+        about the version table has to be sent by itself, so this is sent now.
         """
-        if self._last is not None and self._name in text.lower():
-            self.settle()
+        if self._last is not None and self._table_name in text.lower():
+            self.flush()
 
-        kept, self._kept = self._kept, ""
-        return _joined(kept, text)
+        deferred, self._deferred = self._deferred, ""
+        return _joined(deferred, text)
 
     @property
-    def _name(self) -> str:
+    def _table_name(self) -> str:
         """The name of the version table, without its schema."""
         assert self._last is not None
         return self._last.table.rpartition(".")[2].strip('"').lower()
 
-    def settle(self) -> None:
-        """Send what is kept by itself, and check that nothing was missing.
+    def flush(self) -> None:
+        """Send what is deferred by itself, and check that nothing was missing.
 
         :raises RevisionError: If the version table is not as it was expected to be.
         """
         if (last := self._last) is None:
             return
 
-        kept, self._kept, self._last = self._kept, "", None
+        deferred, self._deferred, self._last = self._deferred, "", None
         tag = self._send(
-            kept or f"SELECT FROM {last.table} WHERE version_num = '{last.next}'"
+            deferred or f"SELECT FROM {last.table} WHERE version_num = '{last.next}'"
         )
 
         if tag.rpartition(" ")[2] != "1":
@@ -99,9 +99,9 @@ class VersionWrites:
                 " changes it: a trigger, or a revision up to that one."
             )
 
-    def forget(self) -> None:
-        """Drop what is kept, as the transaction is rolled back."""
-        self._kept, self._last = "", None
+    def discard(self) -> None:
+        """Drop what is deferred, as the transaction is rolled back."""
+        self._deferred, self._last = "", None
 
 
 def _joined(first: str, second: str) -> str:

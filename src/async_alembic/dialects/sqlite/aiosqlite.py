@@ -19,29 +19,29 @@ if t.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def few_turns(connection: sa.Connection) -> c.Iterator[None]:
+def fewer_thread_switches(connection: sa.Connection) -> c.Iterator[None]:
     """Let a connection execute statements with such cursors.
 
     :param connection: A connection; one of another driver is left as it is.
     """
-    native = connection.dialect
+    original = connection.dialect
 
-    if native.driver != "aiosqlite":
+    if original.driver != "aiosqlite":
         yield
         return
 
-    class Context(native.execution_ctx_cls):  # type: ignore[misc, name-defined]
+    class Context(original.execution_ctx_cls):  # type: ignore[misc, name-defined]
         def create_default_cursor(self) -> Cursor:
             return Cursor(self.root_connection.connection.dbapi_connection)
 
-    dialect: t.Any = copy.copy(native)
+    dialect: t.Any = copy.copy(original)
     dialect.execution_ctx_cls = Context
     connection.dialect = dialect
 
     try:
         yield
     finally:
-        connection.dialect = native
+        connection.dialect = original
 
 
 class Cursor:
@@ -70,10 +70,10 @@ class Cursor:
         return t.cast("int | None", self._executed.lastrowid)
 
     def execute(self, statement: str, parameters: t.Any = ()) -> None:
-        self._await(lambda driver: driver.execute(statement, parameters))
+        self._run(lambda driver: driver.execute(statement, parameters))
 
     def executemany(self, statement: str, parameters: t.Any) -> None:
-        self._await(lambda driver: driver.executemany(statement, parameters))
+        self._run(lambda driver: driver.executemany(statement, parameters))
 
     def fetchone(self) -> t.Any:
         return self._rows.popleft() if self._rows else None
@@ -88,7 +88,7 @@ class Cursor:
     def close(self) -> None:
         self._rows.clear()
 
-    def _await(self, execute: c.Callable[[t.Any], c.Awaitable[t.Any]]) -> None:
+    def _run(self, execute: c.Callable[[t.Any], c.Awaitable[t.Any]]) -> None:
         async def run(driver: t.Any) -> None:
             self._executed = await execute(driver)
 

@@ -19,7 +19,7 @@ from ..migrated import Batch
 from ..migrated import Block
 from ..migrated import is_usable
 from ..migrated import MigratedConnection
-from .aiosqlite import few_turns
+from .aiosqlite import fewer_thread_switches
 from .batch import Recreation
 from .driver import end_transaction
 from .driver import execute
@@ -42,7 +42,7 @@ _WRITER = range(0x40000000, 0x40000003)
 _READER = range(0x40000002, 0x40000200)
 _WAL_WRITER = range(120, 121)
 
-_begins = re.compile(
+_begin_statement = re.compile(
     r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*",
     re.IGNORECASE,
 )
@@ -50,7 +50,7 @@ _needs_no_transaction = re.compile(
     r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
     re.IGNORECASE,
 )
-_creates = re.compile(
+_create_statement = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
     r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
     re.IGNORECASE,
@@ -82,7 +82,7 @@ class SQLite(Dialect):
         :param connection: A connection that is not in a transaction.
         :param wait: Waits until no other one is writing.
         """
-        is_always_open = in_transaction(connection)
+        was_open = in_transaction(connection)
         enforced = pragma(connection, "foreign_keys") == [(1,)]
         migration = SQLiteConnection(connection, wait, enforced)
 
@@ -91,13 +91,13 @@ class SQLite(Dialect):
                 end_transaction(connection)
                 pragma(connection, "foreign_keys=OFF")
 
-            with migration.listening(), few_turns(connection):
+            with migration.listening(), fewer_thread_switches(connection):
                 migration.begin()
                 yield migration
         finally:
             if is_usable(connection):
                 try:
-                    _leave(connection, enforced, is_always_open)
+                    _restore(connection, enforced, was_open)
                 except BaseException:
                     # Whoever gets it next must not find it half put back.
                     connection.invalidate()
@@ -121,18 +121,18 @@ class SQLite(Dialect):
         text = str(value).replace("'", "''")
         pragma(connection, f"{name}='{text}'")
 
-    def _put_back(
+    def _restore_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         for name, value in before.items():
             self.set_setting(connection, name, value)
 
-    def _give_up(
+    def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         # A database in memory would go with its connection.
         if is_usable(connection):
-            self._put_back(connection, before)
+            self._restore_settings(connection, before)
 
     def is_blocked(self, error: BaseException) -> bool:
         return _is_blocked(error)
@@ -164,9 +164,9 @@ class SQLiteConnection(MigratedConnection):
         self._violations: list[Violation] | None = None
         self._is_begun = False
         self._is_in_block = False
-        self._version: object = None
+        self._data_version: object = None
         #: The names of triggers and indexes that Alembic alone would have lost.
-        self._put_back: set[str] = set()
+        self._restored: set[str] = set()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
@@ -206,16 +206,16 @@ class SQLiteConnection(MigratedConnection):
         if self._check_keys and self._violations is None:
             self._violations = find_violations(self._connection)
 
-    def goes_on(self) -> bool:
+    def resume(self) -> bool:
         if self._is_begun:
             return True
 
-        before = self._version
+        before = self._data_version
         self.begin()
         # It changes when another connection has committed
         # (https://www.sqlite.org/pragma.html#pragma_data_version).
-        [self._version] = pragma(self._connection, "data_version")
-        return self._version == before
+        [self._data_version] = pragma(self._connection, "data_version")
+        return self._data_version == before
 
     @contextlib.contextmanager
     def autocommit_block(self, block: Block) -> c.Iterator[None]:
@@ -243,7 +243,7 @@ class SQLiteConnection(MigratedConnection):
                 with recreation.keeping() as names:
                     stack.close()
 
-                self._put_back |= names
+                self._restored |= names
 
     def _try_to_begin(self) -> bool:
         try:
@@ -283,20 +283,20 @@ class SQLiteConnection(MigratedConnection):
         if not self._is_begun:
             self.begin()
 
-        if _begins.fullmatch(statement):
+        if _begin_statement.fullmatch(statement):
             return "SELECT 1", parameters
 
-        if self._put_back and (match := _creates.match(statement)):
-            self._make_room(connection, match)
+        if self._restored and (match := _create_statement.match(statement)):
+            self._drop_restored(connection, match)
 
         return statement, parameters
 
-    def _make_room(self, connection: sa.Connection, creates: re.Match[str]) -> None:
+    def _drop_restored(self, connection: sa.Connection, creates: re.Match[str]) -> None:
         """Let a revision create by itself what Alembic alone would have lost."""
         name = creates["name"].strip('"').lower()
 
-        if name in self._put_back:
-            self._put_back.discard(name)
+        if name in self._restored:
+            self._restored.discard(name)
             execute(
                 connection,
                 f"DROP {creates['kind']} IF EXISTS"
@@ -310,14 +310,14 @@ class SQLiteConnection(MigratedConnection):
             if error := find_error(connection, before, after):
                 raise error
 
-        [self._version] = pragma(connection, "data_version")
+        [self._data_version] = pragma(connection, "data_version")
         self._is_begun = False
 
     def _before_rollback(self, connection: sa.Connection) -> None:
         self._is_begun = False
 
 
-def _leave(connection: sa.Connection, enforced: bool, is_always_open: bool) -> None:
+def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:
     """Roll back, and leave a connection in the mode that it was in before."""
     connection.rollback()
     # SQLAlchemy holds a transaction for done whose commit has failed.
@@ -327,7 +327,7 @@ def _leave(connection: sa.Connection, enforced: bool, is_always_open: bool) -> N
         end_transaction(connection)
         pragma(connection, "foreign_keys=ON")
 
-    if is_always_open and not in_transaction(connection):
+    if was_open and not in_transaction(connection):
         execute(connection, "BEGIN")
 
 

@@ -47,7 +47,9 @@ class Violation(t.NamedTuple):
 def find_violations(connection: sa.Connection) -> list[Violation]:
     """The rows that refer to none, in all databases of a connection."""
     schemas = [row[1] for row in pragma(connection, "database_list")]
-    return [found for schema in schemas for found in _find_in(connection, schema)]
+    return [
+        found for schema in schemas for found in _find_in_schema(connection, schema)
+    ]
 
 
 def find_error(
@@ -71,7 +73,7 @@ def find_error(
     return _describe(connection, violation)
 
 
-def _find_in(connection: sa.Connection, schema: str) -> list[Violation]:
+def _find_in_schema(connection: sa.Connection, schema: str) -> list[Violation]:
     try:
         return _check(connection, schema, "foreign_key_check")
     except DBAPIError as e:
@@ -83,10 +85,12 @@ def _find_in(connection: sa.Connection, schema: str) -> list[Violation]:
         connection,
         f"SELECT name FROM {quote(schema)}.sqlite_master WHERE type = 'table'",
     )
-    return [v for (name,) in tables for v in _find_of(connection, schema, name)]
+    return [v for (name,) in tables for v in _find_in_table(connection, schema, name)]
 
 
-def _find_of(connection: sa.Connection, schema: str, table: str) -> list[Violation]:
+def _find_in_table(
+    connection: sa.Connection, schema: str, table: str
+) -> list[Violation]:
     try:
         return _check(connection, schema, f"foreign_key_check({quote(table)})")
     except DBAPIError as e:
@@ -130,13 +134,13 @@ def _find_name(
     definition = parse_table(found[0][0]) if found else None
 
     for constraint in definition.of_kind("FOREIGN") if definition else []:
-        if _is_it(constraint, violation, columns):
+        if _matches(constraint, violation, columns):
             return constraint.name
 
     return None
 
 
-def _is_it(
+def _matches(
     constraint: Constraint, violation: Violation, columns: tuple[str, ...]
 ) -> bool:
     return constraint.parent.lower() == violation.parent.lower() and [
