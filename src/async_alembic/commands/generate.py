@@ -1,4 +1,4 @@
-"""Commands that write files: the script directory, and revisions."""
+"""Commands that write files: the script directory and revisions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class NewRevision:
-    """What was asked for; see :meth:`async_alembic.Alembic.revision`."""
+    """The arguments of :meth:`async_alembic.Alembic.revision`."""
 
     message: str
     empty: bool
@@ -60,15 +60,15 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
             shutil.copy(source, destination)
     except OSError as e:
         raise ConfigurationError(
-            f"Cannot make the folder '{settings.script_location}' or what belongs into"
-            f" it: {e.strerror} ('{e.filename}'). Correct the permissions, or"
+            f"Cannot create the script directory '{settings.script_location}':"
+            f" {e.strerror} ('{e.filename}'). Correct the permissions, or"
             " app.config['ALEMBIC']."
         ) from e
 
 
 @converted_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
-    """Write what the models and the databases differ by; nothing if they do not."""
+    """Write the differences between models and databases, if there are any."""
     context: autogenerate.RevisionContext = env.databases.offload(
         lambda: _revision_context(env.project, new)
     )
@@ -84,7 +84,8 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not context.generated_revisions:
             raise ConfigurationError(
                 "'process_revision_directives' emptied its list before all databases"
-                " were compared. Leave it: no revision is written if nothing differs."
+                " were compared. Remove that: without differences, no revision is"
+                " written anyway."
             )
 
         current = env.current(name)
@@ -104,7 +105,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
                         lambda: name_constraints(context.generated_revisions)
                     )
 
-        # What was read needs no transaction while files are written.
+        # Don't stay idle in a transaction while files are written.
         env.ops[name].get_bind().rollback()
 
     if not new.empty:
@@ -120,7 +121,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
 @converted_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
-    """Write a revision for which no database is needed."""
+    """Write a revision without using a database."""
     return _write(_revision_context(project, new))
 
 
@@ -154,7 +155,7 @@ def merge(
 
 
 def unused_id(project: Project) -> str:
-    """An id that no revision has, also within the second of the last one."""
+    """Return an unused id, even within the same second as the last revision."""
     ids = project.scripts.ids()
     rev_id = project.rev_id()
 
@@ -176,10 +177,10 @@ def _revision_context(
     found = project.scripts.get_revisions(parents)
 
     if not all(isinstance(parent, Script) for parent in found):
-        # Alembic counts steps down from the heads, and stumbles over the last one.
+        # Alembic does not resolve steps below the base to a revision.
         raise RevisionError(
-            "There are fewer revisions than that below the heads. Name the revision to"
-            " follow, or 'base'."
+            "There are fewer revisions than that below the heads. Name the parent"
+            " revision, or 'base'."
         )
 
     command_args = {
@@ -204,23 +205,23 @@ def _check_template(project: Project) -> None:
 
     if not path.exists():
         raise ConfigurationError(
-            f"There is no template '{path}' for new revisions. Run 'db mkdir' to create"
-            " it."
+            f"The template '{path}' for new revisions does not exist. Run 'db mkdir' to"
+            " create it."
         )
 
     several = project.config.get_main_option("databases") is not None
 
     if several and "engine_name" not in path.read_text(project.scripts.output_encoding):
         raise ConfigurationError(
-            f"The template '{path}' is for one database, and there are several. Remove"
-            " it, and run 'db mkdir' to create one for several."
+            f"The template '{path}' is for one database, but there are several. Remove"
+            " it, and run 'db mkdir' to create one for several databases."
         )
 
 
 def _parents_and_labels(
     project: Project, new: NewRevision
 ) -> tuple[list[str], list[str]]:
-    """The parents and the labels of a new revision."""
+    """Return the parents and the labels of a new revision."""
     scripts = project.scripts
     parents = to_ids(new.parent)
     labels = _labels(new.label)
@@ -233,7 +234,7 @@ def _parents_and_labels(
         return [f"{new.branch}@{p}" if p in named else p for p in parents], labels
 
     if new.branch == "default" and parents == ["head"]:
-        # A history that knows no branches is continued, never forked at its base.
+        # Continue a history without branches instead of forking it at its base.
         unlabelled = [head.revision for head in scripts.unlabelled_heads()]
 
         if len(unlabelled) > 1:
@@ -252,7 +253,7 @@ def _parents_and_labels(
 def _version_path(
     project: Project, new: NewRevision, parents: tuple[Script, ...]
 ) -> str:
-    """Where a new revision goes: where it was told, or where its branch is."""
+    """Return the folder of a new revision: the given one, or that of its branch."""
     scripts, settings = project.scripts, project.settings
 
     if new.path:

@@ -1,4 +1,4 @@
-"""Commands that change a database along the history of its revisions."""
+"""Commands that migrate databases along the revision history."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def upgrade(
     *,
     retry: bool = False,
 ) -> list[Script]:
-    # Asked about numbers only, so that nothing is put in order for "heads".
+    # Called for numbers only, so that "heads" does not load the revision map.
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids == ["heads"] and env.project.scripts.graph.last == {*heads}:
             return ()
 
-        # Despite its signature, several ids may be given, but not relative ones.
+        # Despite its signature, it accepts several ids, but no relative ones.
         destination = ids[0] if len(ids) == 1 else ids
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
@@ -73,19 +73,19 @@ def downgrade(
 
     if len(ids) > 1:
         raise RevisionError(
-            f"A downgrade takes one target, not {', '.join(ids)}. Go down to each of"
-            " them, as 'branch@revision'."
+            f"A downgrade takes one target, not {', '.join(ids)}. Use one downgrade for"
+            " each, to 'branch@revision'."
         )
 
     branch, at, _ = ids[0].rpartition("@")
 
     if at and not (env.scripts.has(branch) or env.scripts.has_branch(branch)):
-        # Alembic would take everything back.
+        # Alembic would downgrade everything.
         raise RevisionNotFoundError(branch)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids[0][0] in "+-" and len(heads) > 1:
-            # Alembic warns, and takes any one of them back.
+            # Alembic warns, and downgrades an arbitrary one.
             raise MultipleHeadsError(heads)
 
         return env.project.scripts._downgrade_revs(ids[0], heads)
@@ -168,20 +168,20 @@ def _migrate(
 
 
 def _find_pending(env: Environment, plan: Steps) -> list[str]:
-    """The databases for which there is something to do."""
+    """Return the names of the databases that the plan has steps for."""
     names = []
 
     for name, context in env.contexts.items():
         try:
             if list_steps(env, plan, env.current(name), context):
-                # What the lock needs to know is read in the same transaction.
+                # The lock key is read in the same transaction.
                 names.append(name)
                 continue
         except SQLAlchemyError as e:
             if not is_blocked(env, name, e):
                 raise
 
-            # By another migrator, it seems; it is looked at when that one is done.
+            # Probably by another migrator. Plan again once the lock is acquired.
             names.append(name)
 
         env.end_transaction(name)

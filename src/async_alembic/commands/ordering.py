@@ -1,7 +1,7 @@
-"""The order of what autogenerate writes, by what depends on what.
+"""Sorts the operations of autogenerate by dependency.
 
-Alembic orders tables that are created. Tables that are dropped, foreign keys of other
-tables and computed columns come as they are found, in an order that databases refuse.
+Alembic sorts created tables. Dropped tables, foreign keys of other tables and computed
+columns come in the order of detection, which databases may reject.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
 
 
 class DetectedOps(ops.UpgradeOps):
-    """What is found by a comparison. Alembic reverses it at once, within the connection
-    and for the first of two times; only the second one counts, after it was ordered.
+    """The operations that a comparison detects. Alembic reverses them twice: first
+    within the connection, which is skipped here, and again after they are sorted.
     """
 
     is_complete = False
@@ -34,9 +34,9 @@ class DetectedOps(ops.UpgradeOps):
 def sort_operations(
     context: object, revision: object, directives: list[ops.MigrationScript]
 ) -> None:
-    """Order the operations for the database that was compared last.
+    """Sort the operations for the database that was compared last.
 
-    Has the arguments of a ``process_revision_directives`` function.
+    Has the signature of a ``process_revision_directives`` function.
     """
     upgrade = directives[0].upgrade_ops_list[-1]
     downgrade = directives[0].downgrade_ops_list[-1]
@@ -48,8 +48,8 @@ def sort_operations(
 
 
 def _with_separate_foreign_keys(operations: Operations) -> Operations:
-    """Drop foreign keys before what they refer to is dropped or changed, and create
-    them after that.
+    """Drop foreign keys before their referent is dropped or changed, and create them
+    after it.
     """
     touched = {key for op in operations if (key := _key_of(op)) is not None}
     first: Operations = []
@@ -87,7 +87,7 @@ def _with_computed_columns_dropped_first(operations: Operations) -> Operations:
 
 
 def _with_sorted_drops(operations: Operations) -> Operations:
-    """Drop tables before those that they refer to."""
+    """Drop tables before the tables that they refer to."""
     tables = {
         _key_of(op): op.to_table()
         for op in operations
@@ -108,8 +108,8 @@ def _with_sorted_drops(operations: Operations) -> Operations:
 
 
 def _without_indexes_of_dropped_tables(operations: Operations) -> Operations:
-    """A table's indexes go with it. MySQL refuses to drop one before the table, if it
-    is that of a foreign key.
+    """Leave out indexes that are dropped with their table. MySQL refuses to drop the
+    index of a foreign key before the table.
     """
     dropped = {_key_of(op) for op in operations if isinstance(op, ops.DropTableOp)}
     kept: Operations = []
@@ -127,7 +127,7 @@ def _without_indexes_of_dropped_tables(operations: Operations) -> Operations:
 
 
 def _key_of(op: ops.MigrateOperation) -> Key | None:
-    """The table that is dropped or changed."""
+    """Return the schema and the name of the table that is dropped or changed."""
     if isinstance(op, (ops.DropTableOp, ops.ModifyTableOps)):
         return op.schema, op.table_name
 
