@@ -1,7 +1,7 @@
-"""Lets the dialect say whether a server default has changed, before Alembic does.
+"""Lets the dialect compare server defaults before Alembic does.
 
-By a plugin of Alembic's, which are new in 1.18; before, by taking the place of the
-comparison (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
+Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it replaces the
+comparison method (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
 _PLUGIN = "async_alembic.server_defaults"
-#: Alembic's own comparison, and what it uses if it is not told what to use.
+#: Alembic's own comparison, and the default of ``autogenerate_plugins``.
 _ALEMBIC_COMPARISON = "alembic.autogenerate.defaults"
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
 
 
 def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they leave out the comparison of server defaults.
+    they exclude the comparison of server defaults.
     """
     listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
     included = any(fnmatch.fnmatch(_ALEMBIC_COMPARISON, name) for name in listed)
@@ -43,7 +43,7 @@ def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def install(context: MigrationContext) -> None:
-    """Take the place of the comparison in versions of Alembic without plugins."""
+    """Replace the comparison method in versions of Alembic without plugins."""
     if Plugin is not None:
         return
 
@@ -81,7 +81,7 @@ def _compare(
 ) -> PriorityDispatchResult:
     new, found = column.server_default, inspected.server_default
 
-    # A computed column or an identity is none.
+    # Computed columns and identities are not server defaults.
     if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
         return PriorityDispatchResult.CONTINUE
 
@@ -102,7 +102,7 @@ def _compare(
 
 
 def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
-    """The default of a model, as Alembic compares it."""
+    """Render the default of a model as SQL, as Alembic's comparison does."""
     if isinstance(default.arg, str):
         return default.arg
 

@@ -1,5 +1,5 @@
-"""A revision that is half applied, where DDL cannot be rolled back: its record, in a
-table beside the version table, and what is done about it.
+"""Handles a revision that is half applied because DDL cannot be rolled back. A table
+beside the version table records it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ if t.TYPE_CHECKING:
     from ..dialects import AppliedStatements
     from .environment import Environment
 
-#: In characters. Databases choose a type that is long enough.
+#: In characters, so that the database chooses a type that is long enough.
 _MAX_LENGTH = 2**24
 
 
 def check(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
-    """Refuse to go on where a revision is half applied.
+    """Check that no revision is half applied.
 
     :param env: The open databases.
     :param name: The name of the database.
-    :param heads: Where it is.
-    :param retry: Forget the revision instead, as it was undone by hand.
-    :raises PartialRevisionError: If there is such a revision.
+    :param heads: The ids of the revisions that the database is at.
+    :param retry: Whether to delete the record instead, as the user has undone the
+        revision by hand.
+    :raises PartialRevisionError: If a revision is half applied.
     """
     if env.dialect(name).is_atomic:
         return
@@ -51,7 +52,7 @@ def check(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -
 
 
 def has_record(env: Environment, name: str) -> bool:
-    """Whether a database has a record of a revision that is half applied."""
+    """Return whether a database has a record of a half-applied revision."""
     if env.dialect(name).is_atomic:
         return False
 
@@ -62,7 +63,7 @@ def has_record(env: Environment, name: str) -> bool:
 
 
 def clear(env: Environment, name: str) -> None:
-    """Forget the revision, as somebody says where the database is."""
+    """Delete the record, as the user has stamped the database."""
     if not env.dialect(name).is_atomic:
         _record_of(env, name).clear()
 
@@ -70,17 +71,17 @@ def clear(env: Environment, name: str) -> None:
 def describe(
     name: str, direction: str, script: Script, statements: AppliedStatements
 ) -> PartialRevision:
-    """What is left of a revision that has failed.
+    """Describe a revision that failed and is half applied.
 
     :param name: The name of the database.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param script: The revision.
-    :param statements: What could not be rolled back.
+    :param statements: What was not rolled back.
     """
     target = script.revision
 
     if direction == "downgrade":
-        # With other branches beside it, only 'base' would be too much.
+        # 'base' alone would remove the revisions of other branches too.
         below = to_tuple(script.down_revision, default=())
         target = " ".join(below) or f"{script.revision}@base"
 
@@ -97,9 +98,9 @@ def describe(
 
 
 def save(env: Environment, partial: PartialRevision) -> bool:
-    """Keep a record of a revision, for whoever migrates next.
+    """Record a half-applied revision for the next migrator.
 
-    :return: Whether it is half applied, as far as can be told.
+    :return: Whether it is half applied, as far as is known.
     """
     connection = env.connection(partial.database)
 
@@ -107,11 +108,11 @@ def save(env: Environment, partial: PartialRevision) -> bool:
         if is_usable(connection):
             connection.rollback()
 
-        # What was broken off may not execute anything any more.
+        # An interrupted connection may not be able to execute anything.
         with env.databases.connect(partial.database) as other:
             return _record_of(env, partial.database, other).write(partial)
     except Exception as e:
-        log.warning("No record can be kept, as %s. %s", first_line(e), partial)
+        log.warning("Cannot record the failure: %s. %s", first_line(e), partial)
         return True
 
 
@@ -126,11 +127,12 @@ def _record_of(
 
 
 class HalfAppliedRecord:
-    """The table, which is there only while a revision is half applied.
+    """The table that records a half-applied revision. It exists only while there is
+    one.
 
     :param connection: A connection to the database.
     :param version_table: The name of the version table.
-    :param schema: Its schema, if one is configured.
+    :param schema: The schema of the version table, if one is configured.
     """
 
     def __init__(
@@ -149,11 +151,11 @@ class HalfAppliedRecord:
         )
 
     def read(self, database: str, heads: c.Iterable[str]) -> PartialRevision | None:
-        """The revision that is half applied, if there is one.
+        """Return the half-applied revision, if there is one.
 
         :param database: The name of the database.
-        :param heads: Where the database is. If it was elsewhere when the revision
-            failed, somebody has said meanwhile where it is.
+        :param heads: The ids of the revisions that the database is at. If they have
+            changed since the failure, the user has stamped the database.
         """
         if not self.exists():
             return None
@@ -170,15 +172,15 @@ class HalfAppliedRecord:
         return PartialRevision(database, **found)
 
     def exists(self) -> bool:
-        """Whether the table is there."""
+        """Return whether the table exists."""
         inspector = sa.inspect(self._connection)
         return inspector.has_table(self._table.name, self._table.schema)
 
     def write(self, partial: PartialRevision) -> bool:
-        """Keep what is left of a revision, and commit that.
+        """Record a revision, and commit.
 
-        :return: Whether the revision is half applied. It is not if the database has it,
-            as its commit has come through.
+        :return: Whether it is half applied. It is not if its commit went through after
+            all, so that the version table has it.
         """
         heads = sorted(
             self._connection.scalars(sa.select(self._versions.c.version_num))
@@ -201,5 +203,5 @@ class HalfAppliedRecord:
         return is_half
 
     def clear(self) -> None:
-        """Forget the revision."""
+        """Drop the table."""
         self._table.drop(self._connection, checkfirst=True)

@@ -1,6 +1,6 @@
-"""One migrator at a time: waiting for the lock of a database, and keeping it.
+"""One migrator at a time: waits for the lock of a database, and holds it.
 
-Knows no database; what is a lock is up to its dialect.
+The dialect defines what the lock is.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if t.TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
-#: The shortest and the longest delay between two attempts, in seconds.
+#: The minimum and the maximum delay between two attempts, in seconds.
 MIN_DELAY = 0.005
 MAX_DELAY = 1.0
-#: When to say for the first time that there is somebody to wait for, and how long to
-#: keep quiet then, in seconds.
+#: How long to wait before the first warning, and between two warnings, in seconds.
 FIRST_WARNING = 2.0
 WARNING_INTERVAL = 30.0
-#: How long to rely on the lock within a transaction, in seconds.
+#: How long a check of the lock is good for within a transaction, in seconds.
 CHECK_INTERVAL = 1.0
 
 
 def backoff(shortest: float = MIN_DELAY) -> c.Iterator[float]:
-    """Delays in seconds: each up to twice as long as the one before, but none longer
-    than :data:`MAX_DELAY`, and all of them random, so that those who wait for the
-    same do not come back at the same moment.
+    """Yield delays in seconds: exponential, up to :data:`MAX_DELAY`, and random, so
+    that processes waiting for the same lock do not retry at the same moment.
+
+    :param shortest: The first delay is between half of it and all of it, in seconds.
     """
     for exponent in itertools.count():
         longest = min(shortest * 2 ** min(exponent, 32), MAX_DELAY)
@@ -51,11 +51,11 @@ def backoff(shortest: float = MIN_DELAY) -> c.Iterator[float]:
 
 
 class LockWaiter:
-    """Waiting for one database.
+    """Waits for the lock of one database.
 
-    :param database: Its name.
-    :param timeout: How long to wait at the most, in seconds.
-    :param sleep: Waits for some seconds.
+    :param database: The name of the database.
+    :param timeout: How long to wait, in seconds.
+    :param sleep: Sleeps for a number of seconds.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class LockWaiter:
         acquire: c.Callable[[], bool],
         holder: c.Callable[[], LockHolder | None],
     ) -> None:
-        """Wait until it is this migrator's turn.
+        """Wait until the lock is acquired.
 
-        :param acquire: Tries to acquire the lock.
-        :param holder: Tells who has it.
-        :raises LockTimeout: If the time is over.
+        :param acquire: Tries to acquire the lock, and returns whether it did.
+        :param holder: Returns who holds the lock.
+        :raises LockTimeout: If the timeout expires.
         """
         started = time.monotonic()
         next_warning = FIRST_WARNING
@@ -91,8 +91,8 @@ class LockWaiter:
             if waited >= next_warning:
                 next_warning = waited + WARNING_INTERVAL
                 log.warning(
-                    "Waiting since %.0f s for database '%s', which another session is"
-                    " migrating: %s.",
+                    "Still waiting after %.0f s for database '%s', which another"
+                    " session is migrating: %s.",
                     waited,
                     self._database,
                     holder() or "unknown",
@@ -102,15 +102,15 @@ class LockWaiter:
 
 
 class MigrationLock:
-    """The lock of one database while it is migrated.
+    """The lock of one database during a migration.
 
-    It is held by two sessions. One does nothing else, so that others see by it since
-    when it is held, and so that it is free at once when this process has died. The
-    other one is that which migrates: what a process has left running on the server
-    when it died is waited for as well.
+    Two sessions hold it. The first does nothing else, so that it shows others how long
+    the lock has been held, and frees the lock at once when this process dies. The
+    second is the migrating session itself: others also wait for a statement that a dead
+    process has left running on the server.
 
     :param database: The name of the database.
-    :param connection: The connection that is migrated.
+    :param connection: The migrating connection.
     """
 
     def __init__(self, database: str, connection: sa.Connection) -> None:
@@ -129,13 +129,13 @@ class MigrationLock:
     ) -> c.Iterator[None]:
         """Wait for the lock, and release it at the end.
 
-        :param key: Which lock it is.
-        :param waiter: How to wait.
-        :param connect: Opens one more connection to the database of a name.
-        :raises LockTimeout: If it does not become free in time.
+        :param key: The key of the lock.
+        :param waiter: Waits for the lock.
+        :param connect: Opens another connection to a database, by name.
+        :raises LockTimeout: If the timeout expires.
         """
         with connect(self._database) as idle:
-            # What is idle in a transaction can hang the statements of others.
+            # A session that is idle in a transaction can block statements of others.
             idle.execution_options(isolation_level="AUTOCOMMIT")
             self._lock = lock = self._dialect.session_lock(idle, key)
             lock.prepare(self._connection)
@@ -150,10 +150,11 @@ class MigrationLock:
                 self._release(lock)
 
     def check(self, *, throttled: bool) -> None:
-        """Check that the lock is held.
+        """Check that the lock is still held.
 
-        :param throttled: Rely on it if it was checked within :data:`CHECK_INTERVAL`.
-        :raises LockLostError: If it is not held.
+        :param throttled: Whether to skip the check if the last one was less than
+            :data:`CHECK_INTERVAL` ago.
+        :raises LockLostError: If the lock was lost.
         """
         if throttled and time.monotonic() - self._checked_at < CHECK_INTERVAL:
             return
@@ -172,14 +173,14 @@ class MigrationLock:
 
         def acquire() -> bool:
             acquired = lock.acquire()
-            # It stays taken.
+            # A session lock survives the rollback.
             connection.rollback()
             return acquired
 
         try:
             waiter.wait(acquire, lock.holder)
         except BaseException:
-            # It may be acquired all the same.
+            # The server may have granted the lock before the error.
             lock.end_session()
             raise
 
@@ -192,7 +193,7 @@ class MigrationLock:
                     self._release(lock)
                     connection.rollback()
                 except BaseException:
-                    # Whoever gets it next must not hold the lock.
+                    # The lock must not go back to the pool with the connection.
                     connection.invalidate()
                     raise
 
@@ -200,25 +201,25 @@ class MigrationLock:
         try:
             was_held = lock.release()
         except Exception:
-            # It ends with its session. Not every error of a lost connection is
-            # SQLAlchemy's.
+            # Ending the session releases the lock. Drivers raise their own errors
+            # for some lost connections, so SQLAlchemyError is not enough.
             lock.end_session()
             was_held = False
 
         if not was_held:
             log.warning(
-                "The lock that keeps other migrators out of database '%s' was lost"
-                " before it was released. See whether its connection was ended by the"
-                " server, or goes through a pooler in transaction mode.",
+                "The migration lock of database '%s' was lost before it was released."
+                " Check whether the server ended the connection, or whether it goes"
+                " through a pooler in transaction mode.",
                 self._database,
             )
 
 
 class Locks:
-    """The locks of all databases that are migrated.
+    """The locks of all databases of a migration.
 
     :param databases: The open databases.
-    :param timeout: How long to wait for another migrator, in seconds.
+    :param timeout: How long to wait for each lock, in seconds.
     """
 
     def __init__(self, databases: OpenDatabases, timeout: float) -> None:
@@ -227,18 +228,18 @@ class Locks:
         self._held: dict[str, MigrationLock] = {}
 
     def waiter(self, name: str) -> LockWaiter:
-        """How to wait for a database."""
+        """Return a waiter for the lock of a database."""
         return LockWaiter(name, self._timeout, self._databases.sleep)
 
     @contextlib.contextmanager
     def acquired(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
-        """Wait for the locks of databases, and release them at the end.
+        """Wait for the locks of several databases, and release them at the end.
 
-        :param keys: Which lock it is, by the name of the database.
-        :raises LockTimeout: If one does not become free in time.
+        :param keys: The key of each lock, by the name of the database.
+        :raises LockTimeout: If the timeout expires.
         """
         with contextlib.ExitStack() as stack:
-            # In an order that is the same for all, so that no two wait for each other.
+            # All processes use the same order, so that they cannot deadlock.
             for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
                 lock = MigrationLock(name, self._databases.connections[name])
                 stack.enter_context(
@@ -250,11 +251,11 @@ class Locks:
             yield
 
     def check(self, name: str, *, throttled: bool = False) -> None:
-        """Check that the lock of a database is held, if there is one.
+        """Check that the lock of a database is still held, if it has one.
 
         :param name: The name of the database.
         :param throttled: See :meth:`MigrationLock.check`.
-        :raises LockLostError: If it is not.
+        :raises LockLostError: If the lock was lost.
         """
         if name in self._held:
             self._held[name].check(throttled=throttled)
@@ -262,12 +263,12 @@ class Locks:
 
 @contextlib.contextmanager
 def locked(env: Environment, names: c.Collection[str]) -> c.Iterator[Locks]:
-    """Keep other migrators out of databases, unless ``ALEMBIC_LOCK`` is off.
+    """Lock databases against other migrators, unless ``ALEMBIC_LOCK`` is off.
 
     :param env: The open databases.
     :param names: The names of the databases.
-    :raises LockTimeout: If another migrator does not end in time.
-    :raises LockUnavailableError: If a database refuses the lock.
+    :raises LockTimeout: If another migrator does not finish in time.
+    :raises LockUnavailableError: If a database cannot provide the lock.
     """
     settings = env.project.settings
     locks = Locks(env.databases, settings.lock_timeout)
@@ -284,7 +285,7 @@ def _lock_keys(env: Environment, names: c.Iterable[str]) -> dict[str, str]:
         key = env.dialect(name).lock_key(
             connection, env.version_schema(name), env.contexts[name].version_table
         )
-        # What waits must not be idle in a transaction.
+        # A session must not be idle in a transaction while it waits.
         connection.rollback()
 
         if key is not None:

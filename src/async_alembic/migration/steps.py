@@ -1,4 +1,4 @@
-"""Running the steps of a plan: the revisions of one database, one after another."""
+"""Runs the steps of a plan: the revisions of one database, one after another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 
 
 class StepRunner:
-    """Steps that are run on one database.
+    """Runs steps on one database.
 
     :param env: The files and the open databases.
     :param name: The name of the database.
@@ -38,9 +38,9 @@ class StepRunner:
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
         """Run steps inside the transactions.
 
-        :param transactions: Those that were begun.
-        :param steps: Called with the current heads and the migration context, returns
-            the steps to run. Called again if another migrator came in between.
+        :param transactions: The open transactions.
+        :param steps: Takes the current heads and the migration context, and returns the
+            steps to run. Called again if another migrator has changed the database.
         :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
         """
         migrated = transactions.connections[self.name]
@@ -60,7 +60,7 @@ class StepRunner:
                 migrated.on_revision_end()
                 transactions.reopen(self.name)
                 self._on_end(step)
-                # It matters when something is committed.
+                # Nothing is committed within a transaction, so a recent check will do.
                 is_open = transactions.is_open(self.name)
                 transactions.check_lock(self.name, throttled=is_open)
 
@@ -85,14 +85,15 @@ class StepRunner:
 
 
 class RevisionRunner(StepRunner):
-    """Revisions that are applied to one database, or taken back.
+    """Applies or reverts revisions of one database.
 
     :param env: The files and the open databases.
     :param name: The name of the database.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param report: Called when a revision begins, and when it is done.
-    :param retry: Run a revision again that is half applied, as it was undone by hand.
-    :ivar applied: The revisions by their ids, in that order.
+    :param report: Called when a revision starts and when it is done.
+    :param retry: Whether to rerun a half-applied revision, as the user has undone it by
+        hand.
+    :ivar applied: The revisions that were run, by id, in order.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class RevisionRunner(StepRunner):
         """See :meth:`StepRunner.run`.
 
         :raises MigrationError: If a revision fails.
-        :raises PartialRevisionError: If one that failed before is half applied.
+        :raises PartialRevisionError: If a revision is half applied since a failure.
         """
         try:
             super().run(transactions, steps, **kwargs)
@@ -154,7 +155,7 @@ class RevisionRunner(StepRunner):
         known = with_known_check(self._env, self.name, steps)
         run = list_steps(self._env, known, heads, context)
 
-        # What was rolled back is to be done again.
+        # A retry reruns the revisions that were rolled back.
         for step in run:
             self.applied.pop(_script_of(step).revision, None)
 
@@ -196,8 +197,8 @@ class RevisionRunner(StepRunner):
 def list_steps(
     env: Environment, steps: Steps, heads: t.Any, context: MigrationContext
 ) -> list[RevisionStep]:
-    """The steps to run. The modules of their revisions are imported where that may
-    block.
+    """Return the steps to run. Imports the modules of their revisions, offloaded as
+    that reads files.
     """
     found: list[RevisionStep] = env.databases.offload(
         lambda: list(steps(heads, context) or ())
@@ -206,10 +207,10 @@ def list_steps(
 
 
 def with_known_check(env: Environment, name: str, steps: Steps) -> Steps:
-    """The same steps, after a check that the code has every revision that a database is
-    at.
+    """Wrap steps with a check that the code has every revision that a database is at.
 
-    :raises UnknownRevisionInDatabaseError: When called, if it does not.
+    :return: The steps. They raise :exc:`.UnknownRevisionInDatabaseError` if it does
+        not.
     """
 
     def steps_after_check(
@@ -222,8 +223,8 @@ def with_known_check(env: Environment, name: str, steps: Steps) -> Steps:
 
 
 def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The Ctrl-C that an error came after. Alembic cleans up before it lets go, which
-    fails as the connection is gone by then.
+    """Return the Ctrl-C behind an error. Alembic's cleanup fails after a Ctrl-C, as the
+    connection is already gone, and that error hides it.
     """
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

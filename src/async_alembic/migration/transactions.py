@@ -1,4 +1,4 @@
-"""The transactions in which databases are migrated, and settings of their sessions."""
+"""The transactions and the session settings of a migration."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if t.TYPE_CHECKING:
     from ..dialects import MigratedConnection
     from .environment import Environment
 
-#: How many statements stay compiled. A loop over rows executes a few again and again.
+#: How many compiled statements to keep. A loop over rows repeats a few of them.
 MAX_COMPILED = 50
 
 
 class Transactions:
-    """The transactions of databases that are being migrated.
+    """The transactions of the databases of a migration.
 
     :param env: The files and the open databases.
-    :param locks: What keeps other migrators out.
-    :ivar connections: What is migrated, by the name of the database.
+    :param locks: The locks against other migrators.
+    :ivar connections: The migrating connections, by the name of the database.
     """
 
     def __init__(self, env: Environment, locks: Locks) -> None:
@@ -32,27 +32,27 @@ class Transactions:
         self.connections: dict[str, MigratedConnection] = {}
 
     def is_open(self, name: str) -> bool:
-        """Whether the transaction of a database is open."""
-        # There's no public way to tell.
+        """Return whether the transaction of a database is open."""
+        # There's no public way to check.
         return self._env.contexts[name]._transaction is not None
 
     def check_lock(self, name: str, *, throttled: bool = False) -> None:
-        """Check that other migrators are kept out of a database.
+        """Check that the lock of a database is still held.
 
         :param name: The name of the database.
         :param throttled: See :meth:`.MigrationLock.check`.
-        :raises LockLostError: If they are not.
+        :raises LockLostError: If the lock was lost.
         """
         self._locks.check(name, throttled=throttled)
 
     def reopen(self, name: str) -> None:
-        """See to what follows ``op.get_bind().commit()``: commit what nothing else
-        would, and begin the transaction again.
+        """Begin the transaction again if a revision has ended it, as
+        ``op.get_bind().commit()`` does. First commit what ran outside of it.
 
         :param name: The name of the database.
         """
         connection, context = self._env.connection(name), self._env.contexts[name]
-        # There's no public way to tell, nor to give the context another one.
+        # There's no public way to read or replace it.
         transaction = context._transaction
 
         if transaction is not None and transaction.is_active:
@@ -73,14 +73,14 @@ def begin_transactions(
     *,
     single: bool = False,
 ) -> c.Iterator[Transactions]:
-    """Begin the transactions of databases. If anything fails, all are rolled back; else
-    they are committed one after another, and once a commit fails, the rest is rolled
-    back.
+    """Begin the transactions of databases. If anything fails, all are rolled back.
+    Otherwise they are committed one after another; if a commit fails, the remaining
+    ones are rolled back.
 
     :param env: The files and the open databases.
     :param names: The names of the databases.
-    :param locks: What keeps other migrators out, if anything.
-    :param single: Use one transaction even where each revision has its own.
+    :param locks: The locks against other migrators, if any.
+    :param single: Whether to use one transaction even where each revision has its own.
     """
     settings = env.project.settings
     locks = locks or Locks(env.databases, settings.lock_timeout)
@@ -104,8 +104,7 @@ def begin_transactions(
             stack.enter_context(context.begin_transaction())
 
             if single:
-                # It is this argument by which a revision gets its own transaction
-                # where the databases' one was not begun.
+                # Begins a transaction even with 'transaction_per_migration'.
                 stack.enter_context(context.begin_transaction(_per_migration=True))
 
         yield transactions
@@ -121,7 +120,7 @@ def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[N
 
     :param env: The open databases.
     :param names: The names of the databases.
-    :raises ConfigurationError: If a database refuses one of the settings.
+    :raises ConfigurationError: If a database rejects a setting.
     """
     with contextlib.ExitStack() as stack:
         for name in names:
@@ -135,11 +134,11 @@ def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[N
 
 
 class CompiledCache(dict[t.Any, t.Any]):
-    """Statements that were compiled a moment ago, for ``compiled_cache`` of
-    SQLAlchemy's execution options.
+    """Recently compiled statements, for SQLAlchemy's execution option
+    ``compiled_cache``.
 
     Most statements of a migration are executed once. In the cache of the app's engine
-    they would take the place of those that the app executes all the time.
+    they would displace the statements that the app uses all the time.
     """
 
     def __setitem__(self, key: t.Any, compiled: t.Any) -> None:
@@ -153,20 +152,18 @@ class CompiledCache(dict[t.Any, t.Any]):
 def _dialect_operations(
     transactions: Transactions, env: Environment, name: str
 ) -> c.Iterator[None]:
-    """Let revisions get the database's own ``autocommit_block`` and
-    ``batch_alter_table``.
-    """
+    """Give revisions the dialect's ``autocommit_block`` and ``batch_alter_table``."""
     context = env.contexts[name]
     ops = t.cast("RevisionOperations", env.ops[name])
     migrated = transactions.connections[name]
     alembic_block = context.autocommit_block
 
     def block() -> contextlib.AbstractContextManager[None]:
-        # It commits what was done so far.
+        # Entering the block commits.
         transactions.check_lock(name)
         return migrated.autocommit_block(alembic_block)
 
-    # Alembic makes the context itself, so that there is no class to extend.
+    # Alembic creates the context itself, so there is no class to extend.
     context.autocommit_block = block  # type: ignore[assignment, method-assign]
     ops.migrated = migrated
 

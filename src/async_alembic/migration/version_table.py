@@ -1,7 +1,7 @@
-"""Alembic's update of the version table, which each revision ends with.
+"""Speeds up Alembic's update of the version table at the end of each revision.
 
-It is another statement for each revision, as the ids are literals in it. Compiling it
-takes longer than many a revision does.
+Alembic writes the ids into it as literals, so SQLAlchemy compiles it for each revision.
+That takes longer than many revisions do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _quoted = re.compile("'([^']*)'")
 def cached_version_update(
     connection: sa.Connection, version_table: str
 ) -> c.Iterator[None]:
-    """Let a connection compile the update once, with the ids as parameters.
+    """Make a connection compile the update once, with the ids as parameters.
 
     :param connection: The connection.
     :param version_table: The name of the version table.
@@ -57,14 +57,14 @@ def cached_version_update(
 
 
 def _parametrized_update(table: sa.Table) -> sa.Update:
-    """From one revision to the next."""
+    """Return an update from one revision to the next."""
     update = table.update().values(version_num=sa.bindparam("next_id"))
     update = update.where(table.c.version_num == sa.bindparam("last_id"))
     return update.execution_options(**{VERSION_UPDATE: True})
 
 
 def _extract_ids(statement: sa.Update) -> dict[str, str] | None:
-    """The ids in an update as Alembic makes it; ``None`` if it is another one."""
+    """Return the ids in Alembic's update; ``None`` if it is another statement."""
     match [*visitors.iterate(statement)]:
         case [
             sa.Update(),
