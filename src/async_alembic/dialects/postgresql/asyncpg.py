@@ -1,4 +1,4 @@
-"""Statements on asyncpg, with literals in them."""
+"""Executes statements with literals on asyncpg."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .version_writes import VersionWrites
 if t.TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
-#: How many characters of statements to send at once, about.
+#: About how many characters of statements to send at once.
 MAX_BATCH = 100_000
 
 _placeholder = re.compile(r"%(?:%|\((?P<name>[^)]*)\)s)")
 _position = re.compile(r"%(?:%|(?P<position>s))")
 _single_percent = re.compile(r"(?<!%)(?:%%)*%(?!%)")
-#: What ends the name of a parameter that SQLAlchemy has made for one of many rows.
+#: The suffix that SQLAlchemy gives to the parameters of each of many rows.
 _row_number = re.compile(r"__\d+\Z")
-#: The classes of errors by the first two characters of their SQLSTATE
+#: The class of an error, by the first two characters of its SQLSTATE
 #: (https://www.psycopg.org/docs/errors.html#sqlstate-exception-classes).
 _ERROR_CLASSES = {
     **dict.fromkeys(["0A"], "NotSupportedError"),
@@ -55,13 +55,13 @@ _WITHOUT_ROWS = {
 
 
 class AsyncpgBinding:
-    """How statements are executed on asyncpg.
+    """Executes statements on asyncpg.
 
-    What returns no rows is sent by the simple protocol, which takes several statements,
+    Statements without rows use the simple protocol, which accepts several statements,
     needs no preparation, and would drop rows
     (https://www.postgresql.org/docs/current/protocol-flow.html).
 
-    :param connection: A connection whose dialect is still its own.
+    :param connection: A connection with its original dialect.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -71,12 +71,12 @@ class AsyncpgBinding:
 
     @contextlib.contextmanager
     def installed(self, dialect: t.Any) -> c.Iterator[None]:
-        """Let the connection execute statements so.
+        """Make the connection execute statements like this.
 
         :param dialect: A copy of its dialect.
         """
-        # Closing a cursor of the server's would leave its portal open, for which no
-        # table could be altered any more.
+        # Closing a server-side cursor would leave its portal open, which blocks
+        # ALTER TABLE.
         dialect.supports_server_side_cursors = False
         dialect.do_execute = self.execute
         dialect.do_execute_no_params = self.execute_no_params
@@ -107,7 +107,7 @@ class AsyncpgBinding:
     ) -> None:
         if isinstance(parameters, tuple) and parameters:
             if not _has_positional(statement):
-                # The user wrote '$1', as the driver itself takes it.
+                # The user wrote '$1', the driver's own style.
                 self._execute_natively(cursor, statement, parameters, context)
                 return
 
@@ -120,7 +120,7 @@ class AsyncpgBinding:
             self._execute_text(cursor, text, context)
             return
 
-        # The server takes one statement with parameters at a time.
+        # With parameters, the server accepts one statement at a time.
         statements = split(statement, backslashes=self._backslashes)
         self._reject_copy(statements)
         *before, last = statements
@@ -187,7 +187,7 @@ class AsyncpgBinding:
 
     @contextlib.contextmanager
     def _psycopg2_errors(self) -> c.Iterator[None]:
-        """Let errors be of the classes that they are of with psycopg2."""
+        """Raise errors as the classes that psycopg2 raises."""
         dbapi: t.Any = self._original.loaded_dbapi
 
         try:
@@ -199,7 +199,7 @@ class AsyncpgBinding:
             if isinstance(e, error_class):
                 raise
 
-            # What it carries and how it is made differs by SQLAlchemy's version.
+            # Attributes and constructor depend on SQLAlchemy's version.
             error = error_class.__new__(error_class, *e.args)
             vars(error).update(vars(e))
             raise error from e.__cause__
@@ -207,11 +207,11 @@ class AsyncpgBinding:
     def _bind(
         self, statement: str, parameters: c.Mapping[str, t.Any], context: t.Any
     ) -> tuple[str, list[t.Any]]:
-        """Put literals into a statement, and numbers for what has none."""
+        """Replace parameters by literals, or by numbers where there is no literal."""
         is_compiled = context is None or context.compiled is not None
 
         if not is_compiled and not parameters and _single_percent.search(statement):
-            # psycopg2 wants '%%' there.
+            # psycopg2 would require '%%'.
             return statement, []
 
         arguments: list[t.Any] = []
@@ -243,7 +243,7 @@ class AsyncpgBinding:
             type_ = _type_of(value)
 
         if isinstance(type_, sa.types.NullType):
-            # The server finds out.
+            # Let the server infer the type.
             return ""
 
         return f"::{type_.compile(self._original)}"
@@ -265,7 +265,7 @@ class AsyncpgBinding:
                 context.cursor = _FinishedCursor(status)
 
             if statements[0].first_word not in _DML:
-                # What was prepared for the tables as they were is of no use now.
+                # Prepared statements for the old tables are no longer valid.
                 dialect: t.Any = self._connection.dialect
                 dialect._invalidate_schema_cache()
 
@@ -281,12 +281,12 @@ class AsyncpgBinding:
     def _send(self, text: str) -> str:
         """Send statements, and discard their rows.
 
-        :return: The command tag of the last one, such as ``"UPDATE 1"``.
+        :return: The command tag of the last statement, such as ``"UPDATE 1"``.
         """
         adapted = self._adapted
 
         if not self._in_transaction and not adapted.autocommit:
-            # There is no public way to begin the transaction but to execute something.
+            # Executing a statement is the only public way to begin the transaction.
             with contextlib.closing(adapted.cursor()) as cursor:
                 self._execute_natively(cursor, "SELECT 1", (), None)
 
@@ -294,7 +294,7 @@ class AsyncpgBinding:
             try:
                 status = adapted.run_async(lambda driver: driver.execute(text))
             except Exception as e:
-                # There's no public way to raise it as the DBAPI's error that it is.
+                # There's no public way to convert it to the DBAPI's error.
                 adapted._handle_exception(e)
                 raise
 
@@ -302,7 +302,7 @@ class AsyncpgBinding:
 
     def _reject_copy(self, statements: c.Iterable[Statement]) -> None:
         if any(statement.is_copy for statement in statements):
-            # The driver would wait for ever.
+            # The driver would wait forever.
             dbapi: t.Any = self._original.loaded_dbapi
             raise dbapi.NotSupportedError(NO_COPY)
 
@@ -321,9 +321,9 @@ class AsyncpgBinding:
 
 
 class _FinishedCursor:
-    """The cursor of a statement that has returned no rows.
+    """The cursor of an executed statement without rows.
 
-    :param status: Its command tag, such as ``"UPDATE 1"``.
+    :param status: The command tag, such as ``"UPDATE 1"``.
     """
 
     description: t.ClassVar[None] = None
@@ -352,7 +352,7 @@ def _has_positional(statement: str) -> bool:
 def _to_named(
     statement: str, parameters: c.Sequence[t.Any]
 ) -> tuple[str, dict[str, t.Any]]:
-    """Give names to the parameters of a statement that has ``%s`` for each."""
+    """Convert a statement and its parameters from ``%s`` to ``%(name)s``."""
     numbers = itertools.count()
     text = _position.sub(
         lambda found: f"%({next(numbers)})s" if found["position"] else found[0],

@@ -1,9 +1,9 @@
-"""Binding parameters on the client, as psycopg2 does.
+"""Binds parameters on the client, as psycopg2 does.
 
-A server that is sent a statement and its parameters apart takes one statement at a
-time, and must know the type of each parameter beforehand. Revisions that were written
-for psycopg2 rely on neither: what they send is one text with literals in it, which is
-read as a whole. So does what is here, on drivers that otherwise bind on the server.
+If a statement and its parameters are sent separately, the server accepts one statement
+at a time, and must know the types of the parameters. psycopg2 sends a single text with
+literals instead, and revisions that were written for it rely on that. This module does
+the same on drivers that bind on the server.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if t.TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
-#: Asked how it renders; its driver need not be there.
+#: Only used for rendering, so its driver need not be installed.
 _psycopg2: Dialect = t.cast("t.Any", PGDialect_psycopg2)()
 
 
 @contextlib.contextmanager
 def bind_on_client(connection: sa.Connection) -> c.Iterator[None]:
-    """Bind the parameters of whatever a connection executes on the client.
+    """Bind the parameters of all statements of a connection on the client.
 
-    :param connection: A connection of any driver; one that does so anyway is left as it
-        is.
+    :param connection: A connection of any driver. Does nothing on drivers that do so
+        anyway.
     """
     original = connection.dialect
     bind = _binders.get(original.driver)
@@ -54,9 +54,9 @@ def bind_on_client(connection: sa.Connection) -> c.Iterator[None]:
 
 
 def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None:
-    """What to write instead of what was executed past SQLAlchemy.
+    """Return what to write instead of code that uses a cursor without SQLAlchemy.
 
-    :param error: What has failed; if it was that, it is an error of the driver itself.
+    :param error: The error of a revision; in such code, the driver raised it.
     """
     driver = connection.dialect.driver
     is_of_driver = isinstance(error, connection.dialect.loaded_dbapi.Error)
@@ -73,11 +73,11 @@ def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None
 
 
 def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
-    """A copy that renders parameters as psycopg2's does, mostly without their types."""
+    """Copy a dialect, and make it render parameters as psycopg2's, mostly untyped."""
     copied: t.Any = copy.copy(dialect)
 
     for name in [*vars(copied)]:
-        # What it remembers was made for the other way to bind.
+        # Memoized values belong to the original binding.
         if isinstance(getattr(type(copied), name, None), memoized_property):
             del vars(copied)[name]
 
@@ -97,8 +97,8 @@ def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
 def _without_cast_types(
     colspecs: c.Mapping[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]],
 ) -> dict[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]]:
-    """Leave out the types that a dialect has only to render casts. What asks it for a
-    type, such as ``Text`` or ``TIMESTAMP(precision=2)``, would get them instead.
+    """Leave out the types that a dialect has only to render casts. SQLAlchemy would
+    substitute them for types such as ``Text`` or ``TIMESTAMP(precision=2)``.
     """
     kept = {}
 
@@ -143,7 +143,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
         options = connection.get_execution_options()
 
         if options.get("isolation_level") != "AUTOCOMMIT":
-            # A cursor has turned it on when a transaction was left.
+            # A cursor turned autocommit on when a statement ended the transaction.
             adapted.autocommit = autocommit
 
     driver_connection.cursor_factory = cursor_factory_for(driver_connection)
@@ -158,7 +158,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
         if is_usable(connection):
             driver_connection.cursor_factory = factory
             connection.rollback()
-            # SQLAlchemy holds a transaction for done whose commit has failed.
+            # SQLAlchemy considers a transaction ended even if its commit failed.
             adapted.rollback()
             adapted.autocommit = autocommit
 

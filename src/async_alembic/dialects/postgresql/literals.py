@@ -1,6 +1,4 @@
-"""Values as they are written in a statement of PostgreSQL, by SQLAlchemy's own literal
-processors.
-"""
+"""Renders values as PostgreSQL literals, with SQLAlchemy's literal processors."""
 
 from __future__ import annotations
 
@@ -19,13 +17,13 @@ if t.TYPE_CHECKING:
 
 
 def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None:
-    """Write a value as psycopg2 does: by what it is, whatever it is for, and with its
-    type only where it would be taken for another one.
+    """Render a value as psycopg2 does: by its Python type, with a cast only where the
+    server would infer another type.
 
-    :param value: A value, as it would be passed to the driver.
-    :param dialect: The dialect of the server, which doubles no percent signs.
-    :param backslashes: Whether a backslash escapes in every string.
-    :return: ``None`` if it cannot be written.
+    :param value: A value, as passed to the driver.
+    :param dialect: A dialect that does not double percent signs.
+    :param backslashes: Whether a backslash is an escape character in every string.
+    :return: ``None`` if the value has no literal.
     """
     match value:
         case None:
@@ -88,7 +86,7 @@ def _render_number(
     value: object, type_: TypeEngine[t.Any], dialect: Dialect
 ) -> str | None:
     text = _render(value, type_, dialect)
-    # After a minus, another one would begin a comment.
+    # After a minus sign, a second one would start a comment.
     return f" {text}" if text is not None and text.startswith("-") else text
 
 

@@ -1,4 +1,4 @@
-"""Columns that no type is known of, as psycopg2 returns them."""
+"""Returns columns without a known type as psycopg2 does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.types import NullType
 
 Processor: t.TypeAlias = c.Callable[[t.Any], t.Any]
 
-# The ids of types
+# OIDs of types
 # (https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat).
 _CHAR = 18
 _JSON = {114, 3802}

@@ -1,5 +1,5 @@
-"""What Alembic writes into the version table after each revision, sent along with the
-next statement, which saves a round trip.
+"""Sends Alembic's update of the version table along with the next statement, which
+saves a round trip per revision.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class VersionUpdate(t.NamedTuple):
     """An update from one revision to the next.
 
     :param table: The version table, as SQL.
-    :param last: The id that it has been at.
-    :param next: The id that it is at then.
+    :param last: The id before the update.
+    :param next: The id after the update.
     """
 
     table: str
@@ -25,12 +25,12 @@ class VersionUpdate(t.NamedTuple):
 
 
 class VersionWrites:
-    """The writes that are deferred.
+    """Defers updates of the version table.
 
-    What is executed next is sent behind them, as one text, so that the server does the
-    same in the same order, and nobody can tell but by the answer: it leaves out whether
-    the row was there. A row that was not is missing to the next write as well, so the
-    answer to the last one tells for all.
+    They are sent before the next statement, in the same text, so the server executes
+    the same statements in the same order. Only the row counts are lost. If an update
+    matches no row, neither does the next one, so the count of the last update covers
+    them all.
 
     :param send: Sends a text by itself, and returns the last command tag, such as
         ``"UPDATE 1"``.
@@ -42,7 +42,7 @@ class VersionWrites:
         self._last: VersionUpdate | None = None
 
     def defer(self, text: str, context: t.Any) -> bool:
-        """Keep a statement back, if it goes from one revision to the next.
+        """Defer a statement, if it is an update from one revision to the next.
 
         :param text: The statement.
         :param context: SQLAlchemy's execution context.
@@ -56,7 +56,7 @@ class VersionWrites:
         step = VersionUpdate(table, ids["last_id"], ids["next_id"])
 
         if self._last is not None and self._last.next != step.last:
-            # On another branch.
+            # The step is on another branch.
             self.flush()
 
         self._deferred = _joined(self._deferred, text)
@@ -64,8 +64,8 @@ class VersionWrites:
         return True
 
     def prepend_to(self, text: str) -> str:
-        """Put what is deferred before another text, to be sent with it. A text that is
-        about the version table has to be sent by itself, so this is sent now.
+        """Prepend the deferred updates to a text. If it uses the version table, send
+        them by themselves first, and check them.
         """
         if self._last is not None and self._table_name in text.lower():
             self.flush()
@@ -80,9 +80,9 @@ class VersionWrites:
         return self._last.table.rpartition(".")[2].strip('"').lower()
 
     def flush(self) -> None:
-        """Send what is deferred by itself, and check that nothing was missing.
+        """Send the deferred updates by themselves, and check that no row was missing.
 
-        :raises RevisionError: If the version table is not as it was expected to be.
+        :raises RevisionError: If the version table was changed by something else.
         """
         if (last := self._last) is None:
             return
@@ -94,13 +94,13 @@ class VersionWrites:
 
         if tag.rpartition(" ")[2] != "1":
             raise RevisionError(
-                f"The version table {last.table} has not the one row of revision"
-                f" {last.last} that revision {last.next} follows. Correct what"
-                " changes it: a trigger, or a revision up to that one."
+                f"The version table {last.table} does not have exactly one row for"
+                f" revision {last.last}, which revision {last.next} follows. Correct"
+                " what changes the table: a trigger or a revision."
             )
 
     def discard(self) -> None:
-        """Drop what is deferred, as the transaction is rolled back."""
+        """Drop the deferred updates, as the transaction is rolled back."""
         self._deferred, self._last = "", None
 
 
