@@ -27,15 +27,15 @@ from .half_applied import MySQLConnection
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
 _BLOCKED = {1205, 1213}
-#: The longest that a server takes, a year.
+#: The longest timeout that a server accepts, in seconds: a year.
 _MAX_TIMEOUT = 31_536_000
 
 _columns = (
     "id AS pid, user AS application_name, host AS address,"
     " UTC_TIMESTAMP() - INTERVAL time SECOND AS since, info AS query"
 )
-#: The session of this database that has been at it for longest, preferring those in a
-#: transaction. Sees those of other users where it may.
+#: The session that has run longest on this database, preferring those in a transaction.
+#: Shows sessions of other users only with the privilege to see them.
 _blocker = sa.text(
     f"SELECT {_columns} FROM information_schema.processlist"
     " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
@@ -49,8 +49,8 @@ _blocker_without_privilege = sa.text(
 
 
 class MySQL(Dialect):
-    """Locks are named and belong to a session, so that the commits which DDL implies do
-    not end them (https://mariadb.com/kb/en/get_lock/).
+    """Named locks belong to a session, so that the implicit commits of DDL do not
+    release them (https://mariadb.com/kb/en/get_lock/).
     """
 
     is_atomic = False
@@ -80,7 +80,7 @@ class MySQL(Dialect):
     def lock_key(
         self, connection: sa.Connection, schema: str | None, table: str
     ) -> str | None:
-        # A schema is a database here.
+        # A schema is the same as a database.
         return digest(schema or connection.scalar(sa.text("SELECT DATABASE()")), table)
 
     def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
@@ -89,8 +89,8 @@ class MySQL(Dialect):
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         if not re.fullmatch(r"\w+", name):
             raise ConfigurationError(
-                f"app.config['ALEMBIC_SESSION']['{name}'] is no name of a setting."
-                " Correct it; 'SHOW VARIABLES' lists what there is."
+                f"app.config['ALEMBIC_SESSION']['{name}'] is not a valid name"
+                " of a setting. Correct it; 'SHOW VARIABLES' lists all settings."
             )
 
         value: Setting | None = connection.scalar(sa.text(f"SELECT @@SESSION.{name}"))
@@ -115,7 +115,7 @@ class MySQL(Dialect):
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
 
-        # Not every driver knows it.
+        # Not every driver has it.
         if not hasattr(driver_connection, "thread_id"):
             return Interruption()
 
@@ -144,8 +144,8 @@ class NamedLock(SessionLock):
 
         if found.all() == [("wsrep_on", "ON")]:
             raise LockUnavailableError(
-                "the server is part of a Galera cluster, where each node has locks of"
-                " its own"
+                "the server is part of a Galera cluster, where each node has its own"
+                " locks"
             )
 
         self._connection.exec_driver_sql(f"SET SESSION wait_timeout = {_MAX_TIMEOUT}")
@@ -157,5 +157,5 @@ class NamedLock(SessionLock):
             if e.connection_invalidated:
                 raise
 
-            # As versions of Galera do, which have no such locks at all.
+            # Some versions of Galera have no named locks at all.
             raise LockUnavailableError(first_line(e)) from e

@@ -1,4 +1,4 @@
-"""What is left of a revision where each statement of DDL commits."""
+"""Tracks what remains of a failed revision where each DDL statement commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _changes_nothing = re.compile(
     rf"{_COMMENTS}(?:SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN|USE|DO|SAVEPOINT|RELEASE|ROLLBACK)\b",
     re.IGNORECASE | re.DOTALL,
 )
-#: What commits, itself and all before it
+#: Statements that commit themselves and everything before them
 #: (https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/).
 _commits = re.compile(
     rf"{_COMMENTS}(?:ALTER|ANALYZE|BEGIN|CACHE|CHANGE|CHECK|COMMIT"
@@ -35,12 +35,12 @@ _commits = re.compile(
 #: SERVER_STATUS_IN_TRANS
 #: (https://mariadb.com/kb/en/ok_packet/#server-status-flag).
 _IN_TRANSACTION = 1
-#: "You have an error in your SQL syntax", which is found before anything is committed.
+#: "You have an error in your SQL syntax", which is raised before anything is committed.
 _SYNTAX_ERROR = 1064
 
 
 class MySQLConnection(MigratedConnection):
-    """Notes the statements of a revision, and how many of them are committed."""
+    """Records the statements of a revision, and how many of them are committed."""
 
     def __init__(self, connection: sa.Connection) -> None:
         super().__init__(connection)
@@ -48,7 +48,7 @@ class MySQLConnection(MigratedConnection):
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
-        """Note what the connection executes and commits."""
+        """Record what the connection executes and commits."""
         listeners: dict[str, c.Callable[..., None]] = {
             "before_cursor_execute": self._before_statement,
             "after_cursor_execute": self._after_statement,
@@ -76,9 +76,9 @@ class MySQLConnection(MigratedConnection):
         self._is_begun = False
         self._executed: list[str] = []
         self._committed = 0
-        #: How many would be committed by a commit that was tried last.
+        #: How many statements the last commit covers, until it is confirmed.
         self._unconfirmed: int | None = None
-        #: How many were done when each savepoint was set.
+        #: How many statements were executed when each savepoint was set.
         self._savepoints: list[int] = []
         self._running: str | None = None
 
@@ -97,7 +97,7 @@ class MySQLConnection(MigratedConnection):
         interrupted = commits and not (usable and isinstance(error, DBAPIError))
 
         if commits and not interrupted and not _is_syntax_error(error):
-            # It has begun with a commit.
+            # The implicit commit comes before the statement itself.
             committed = len(done)
 
         if not committed and not interrupted:
@@ -118,7 +118,7 @@ class MySQLConnection(MigratedConnection):
         self._confirm_commit()
 
         if self._running and _commits.match(self._running):
-            # It has failed, which somebody caught.
+            # It failed after its implicit commit, and the revision caught the error.
             self._committed = len(self._executed)
 
         self._running = statement
@@ -141,7 +141,7 @@ class MySQLConnection(MigratedConnection):
             self._committed = len(self._executed)
 
     def _before_commit(self, connection: sa.Connection) -> None:
-        # Whether it comes through is known by what comes next.
+        # The next event shows whether the commit succeeds.
         self._unconfirmed = len(self._executed)
 
     def _before_rollback(self, connection: sa.Connection) -> None:
@@ -170,7 +170,7 @@ class MySQLConnection(MigratedConnection):
 
 def _is_in_transaction(connection: sa.Connection) -> bool:
     driver_connection: t.Any = connection.connection.driver_connection
-    # What the server has said last. Not every driver tells.
+    # From the last response of the server. Not every driver keeps it.
     return bool(getattr(driver_connection, "server_status", 0) & _IN_TRANSACTION)
 
 
