@@ -1,8 +1,7 @@
-"""Cursors on aiosqlite that take fewer turns of its thread.
+"""Cursors for aiosqlite with fewer thread switches.
 
-SQLAlchemy's adapter hands each of four steps to the thread and waits: a cursor is made,
-executed, read and closed. To switch threads takes longer than most statements of a
-migration do.
+SQLAlchemy's adapter creates, executes, reads and closes a cursor in four round trips to
+the driver's thread. A switch takes longer than most statements of a migration.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ if t.TYPE_CHECKING:
 
 @contextlib.contextmanager
 def fewer_thread_switches(connection: sa.Connection) -> c.Iterator[None]:
-    """Let a connection execute statements with such cursors.
+    """Make a connection use these cursors.
 
-    :param connection: A connection; one of another driver is left as it is.
+    :param connection: A connection. Does nothing on other drivers.
     """
     original = connection.dialect
 
@@ -45,7 +44,7 @@ def fewer_thread_switches(connection: sa.Connection) -> c.Iterator[None]:
 
 
 class Cursor:
-    """A cursor as :pep:`249` has it. A statement without rows takes one turn.
+    """A :pep:`249` cursor. A statement without rows takes one round trip.
 
     :param adapted: SQLAlchemy's adapter of the driver's connection.
     """
@@ -98,6 +97,6 @@ class Cursor:
         try:
             self._adapted.run_async(run)
         except Exception as e:
-            # There's no public way to raise it as the DBAPI's error that it is.
+            # There's no public way to convert it to the DBAPI's error.
             self._adapted._handle_exception(e)
             raise

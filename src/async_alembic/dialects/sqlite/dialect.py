@@ -35,8 +35,8 @@ if t.TYPE_CHECKING:
 
 #: The primary codes SQLITE_BUSY and SQLITE_LOCKED (https://www.sqlite.org/rescode.html).
 _BLOCKED = {5, 6}
-#: Where a writer and a reader have locked the file
-#: (https://www.sqlite.org/src/file/src/os.h), and a writer its index in WAL mode
+#: The offsets of the locks of a writer and a reader in the file
+#: (https://www.sqlite.org/src/file/src/os.h), and of a writer in its WAL index
 #: (https://www.sqlite.org/walformat.html, section 2.3).
 _WRITER = range(0x40000000, 0x40000003)
 _READER = range(0x40000002, 0x40000200)
@@ -58,15 +58,15 @@ _create_statement = re.compile(
 
 
 class SQLite(Dialect):
-    """SQLite rolls DDL back like anything else, if a transaction was begun.
+    """SQLite can roll back DDL, if a transaction was begun.
 
-    ``sqlite3`` begins one before DML only, so that a migration which fails half-way
-    would stay half applied (https://docs.python.org/3/library/sqlite3.html,
-    "Transaction control"). Foreign keys cannot be turned off inside of a transaction,
-    and dropping a parent table, as batch migrations do, deletes its children while
-    they are on (https://www.sqlite.org/lang_altertable.html, section 7).
+    ``sqlite3`` only begins one before DML, so that a failed migration would stay half
+    applied (https://docs.python.org/3/library/sqlite3.html, "Transaction control").
+    Foreign keys cannot be turned off inside a transaction. While they are on, dropping
+    a parent table, as batch migrations do, deletes its children
+    (https://www.sqlite.org/lang_altertable.html, section 7).
 
-    There is one writer at a time, so that the transaction keeps other migrators out.
+    There is only one writer at a time, so the transaction locks out other migrators.
     """
 
     transactional_ddl: bool | None = True
@@ -76,11 +76,11 @@ class SQLite(Dialect):
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
-        """Begin a real transaction where SQLAlchemy begins one. Foreign keys, if they
-        are enforced, are off until the end, and checked before each commit.
+        """Begin a real transaction where SQLAlchemy begins one. Enforced foreign keys
+        are off until the end, and checked before each commit.
 
-        :param connection: A connection that is not in a transaction.
-        :param wait: Waits until no other one is writing.
+        :param connection: A connection outside of a transaction.
+        :param wait: Waits for other writers.
         """
         was_open = in_transaction(connection)
         enforced = pragma(connection, "foreign_keys") == [(1,)]
@@ -99,7 +99,7 @@ class SQLite(Dialect):
                 try:
                     _restore(connection, enforced, was_open)
                 except BaseException:
-                    # Whoever gets it next must not find it half put back.
+                    # The connection must not go back to the pool partly restored.
                     connection.invalidate()
                     raise
 
@@ -108,8 +108,8 @@ class SQLite(Dialect):
 
         if not found:
             raise ConfigurationError(
-                f"app.config['ALEMBIC_SESSION']['{name}'] is no PRAGMA with a value."
-                " Correct the name."
+                f"app.config['ALEMBIC_SESSION']['{name}'] is not a PRAGMA with a"
+                " value. Correct the name."
             )
 
         value: Setting | None = found[0][0]
@@ -130,7 +130,7 @@ class SQLite(Dialect):
     def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
-        # A database in memory would go with its connection.
+        # Invalidating the connection would delete an in-memory database.
         if is_usable(connection):
             self._restore_settings(connection, before)
 
@@ -148,10 +148,10 @@ class SQLite(Dialect):
 
 
 class SQLiteConnection(MigratedConnection):
-    """Transactions of which each is the only one that writes, from its begin.
+    """Begins each transaction as the only writer.
 
-    :param connection: A connection that is not in a transaction.
-    :param wait: Waits until no other one is writing.
+    :param connection: A connection outside of a transaction.
+    :param wait: Waits for other writers; ``None`` to let SQLite wait.
     :param check_keys: Whether to check foreign keys before each commit.
     """
 
@@ -165,12 +165,12 @@ class SQLiteConnection(MigratedConnection):
         self._is_begun = False
         self._is_in_block = False
         self._data_version: object = None
-        #: The names of triggers and indexes that Alembic alone would have lost.
+        #: The names of triggers and indexes that were restored after a batch.
         self._restored: set[str] = set()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
-        """Begin each transaction of the connection, and check it before its end."""
+        """Begin each transaction of the connection, and check it before the commit."""
         listeners: list[tuple[str, c.Callable[..., t.Any], dict[str, bool]]] = [
             ("before_cursor_execute", self._before_statement, {"retval": True}),
             ("commit", self._before_commit, {}),
@@ -192,7 +192,7 @@ class SQLiteConnection(MigratedConnection):
         if self._wait is None:
             execute(self._connection, "BEGIN IMMEDIATE")
         else:
-            # SQLite itself would wait without listening to anyone.
+            # SQLite's own wait cannot be cancelled.
             [(timeout,)] = pragma(self._connection, "busy_timeout")
             pragma(self._connection, "busy_timeout=0")
 
@@ -212,15 +212,15 @@ class SQLiteConnection(MigratedConnection):
 
         before = self._data_version
         self.begin()
-        # It changes when another connection has committed
+        # The value changes when another connection commits
         # (https://www.sqlite.org/pragma.html#pragma_data_version).
         [self._data_version] = pragma(self._connection, "data_version")
         return self._data_version == before
 
     @contextlib.contextmanager
     def autocommit_block(self, block: Block) -> c.Iterator[None]:
-        """Stay in the transaction, as all but a few statements can be part of it. To
-        leave it would let other migrators in, half-way through a revision.
+        """Stay in the transaction, which all but a few statements allow. Leaving it
+        would let other migrators in during a revision.
         """
         self._is_in_block = True
 
@@ -233,7 +233,7 @@ class SQLiteConnection(MigratedConnection):
     def batch_alter_table(
         self, batch: Batch, table_name: str, *args: t.Any, **kwargs: t.Any
     ) -> c.Iterator[BatchOperations]:
-        """Lose nothing of a table that is made anew."""
+        """Preserve everything when a batch recreates the table."""
         with contextlib.ExitStack() as stack:
             operations = stack.enter_context(batch(table_name, *args, **kwargs))
             yield operations
@@ -267,8 +267,8 @@ class SQLiteConnection(MigratedConnection):
     ) -> tuple[str, t.Any]:
         """Begin a transaction before a statement that would run outside of one.
 
-        Not when SQLAlchemy begins one: whether the app's engine has a listener that
-        begins one itself is not known then.
+        SQLAlchemy's ``begin`` event is too early: a listener of the app's engine may
+        still begin one itself.
         """
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
             return statement, parameters
@@ -292,7 +292,7 @@ class SQLiteConnection(MigratedConnection):
         return statement, parameters
 
     def _drop_restored(self, connection: sa.Connection, creates: re.Match[str]) -> None:
-        """Let a revision create by itself what Alembic alone would have lost."""
+        """Drop a restored trigger or index that the revision itself recreates."""
         name = creates["name"].strip('"').lower()
 
         if name in self._restored:
@@ -318,9 +318,9 @@ class SQLiteConnection(MigratedConnection):
 
 
 def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:
-    """Roll back, and leave a connection in the mode that it was in before."""
+    """Roll back, and restore the original mode of a connection."""
     connection.rollback()
-    # SQLAlchemy holds a transaction for done whose commit has failed.
+    # SQLAlchemy considers a transaction ended even if its commit failed.
     connection.connection.rollback()
 
     if enforced:

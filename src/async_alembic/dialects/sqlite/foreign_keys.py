@@ -1,4 +1,4 @@
-"""Rows of SQLite that refer to none."""
+"""Finds violations of foreign keys."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _mismatch = re.compile(r'foreign key mismatch - "(.+)" referencing "(.+)"', re.D
 
 
 class Violation(t.NamedTuple):
-    """A row that refers to none.
+    """A row whose foreign key refers to a missing row.
 
-    :param schema: The database that it is in: ``main``, or one that is attached.
-    :param table: Its table.
-    :param row: Its rowid, if it has one.
-    :param parent: The table that it refers to.
-    :param key: The number that SQLite has for the foreign key; ``None`` if the key
-        refers to columns that are not unique, so that no row can be checked.
+    :param schema: The database of the table: ``main``, or an attached one.
+    :param table: The table of the row.
+    :param row: The rowid, if the table has one.
+    :param parent: The table that the foreign key refers to.
+    :param key: SQLite's number of the foreign key; ``None`` if it refers to columns
+        that are not unique, so that SQLite cannot check its rows.
     """
 
     schema: str
@@ -38,14 +38,14 @@ class Violation(t.NamedTuple):
 
     @property
     def tables(self) -> tuple[str, str, str, bool]:
-        """What is counted: rows and keys can get other numbers when a table is made
-        anew.
+        """The key to count by. Numbers of rows and keys can change when a table is
+        recreated.
         """
         return self.schema, self.table, self.parent, self.key is None
 
 
 def find_violations(connection: sa.Connection) -> list[Violation]:
-    """The rows that refer to none, in all databases of a connection."""
+    """Return the violations in all databases of a connection."""
     schemas = [row[1] for row in pragma(connection, "database_list")]
     return [
         found for schema in schemas for found in _find_in_schema(connection, schema)
@@ -55,11 +55,11 @@ def find_violations(connection: sa.Connection) -> list[Violation]:
 def find_error(
     connection: sa.Connection, before: list[Violation], after: list[Violation]
 ) -> ForeignKeyError | None:
-    """What there is to say of a violation that was not there before.
+    """Return an error for a new violation, if there is one.
 
-    :param connection: Where they are.
-    :param before: The violations that there were.
-    :param after: Those that there are.
+    :param connection: The connection.
+    :param before: The earlier violations.
+    :param after: The current violations.
     """
     counts_before = Counter(violation.tables for violation in before)
     counts = Counter(violation.tables for violation in after)
@@ -80,7 +80,7 @@ def _find_in_schema(connection: sa.Connection, schema: str) -> list[Violation]:
         if not _mismatch.search(str(e.orig)):
             raise
 
-    # One such key keeps SQLite from checking all others.
+    # One mismatch keeps SQLite from checking the other tables.
     tables = execute(
         connection,
         f"SELECT name FROM {quote(schema)}.sqlite_master WHERE type = 'table'",
@@ -109,7 +109,7 @@ def _describe(connection: sa.Connection, violation: Violation) -> ForeignKeyErro
     schema, table, row, parent, key = violation
     in_schema = "" if schema == "main" else f"{schema}."
     rows = pragma(connection, f"{quote(schema)}.foreign_key_list({quote(table)})")
-    # None where the key refers to what is not unique: SQLite does not say which it is.
+    # Empty for a mismatch, as SQLite does not say which key it is.
     parts = sorted(part for part in rows if part[0] == key)
     columns = tuple(part[3] for part in parts)
     return ForeignKeyError(
