@@ -1,7 +1,7 @@
 """Async-first database migrations for Quart and Flask, on Alembic and SQLAlchemy 2.
 
-:class:`Alembic` is awaited, :class:`SyncAlembic` blocks; both have the same methods.
-Importing this package loads neither Alembic nor a framework.
+:class:`Alembic` is awaited and :class:`SyncAlembic` blocks; both have the same methods.
+Importing this package imports neither Alembic nor a framework.
 """
 
 import importlib
@@ -73,7 +73,7 @@ __all__ = [
     "WaitTimeoutError",
 ]
 
-#: What is imported when it is first used, as no app needs it to start.
+#: Names that are imported on first use, as no app needs them to start.
 _modules = {
     "DatabaseStatus": "results",
     "Environment": "migration.environment",

@@ -254,7 +254,7 @@ def test_what_cannot_get_its_lock_is_tried_again(
         assert twin.upgrade() == ["a2", "a3"]
         timer.join()
 
-    assert "Trying again, 1 of 50" in caplog.text
+    assert "Retrying, 1 of 50" in caplog.text
     assert twin.caller.query(twin.engine, "SELECT id, x FROM log") == [(1, None)]
 
 
@@ -286,4 +286,4 @@ def test_any_other_failure_is_not_tried_again(
     with pytest.raises(MigrationError, match="nonsense"):
         twin.upgrade()
 
-    assert "Trying again" not in caplog.text
+    assert "Retrying" not in caplog.text

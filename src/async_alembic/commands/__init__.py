@@ -1,10 +1,10 @@
 """The core: one plain function for each command.
 
-A command is handed a :class:`.Project`, or an :class:`.Environment` where it needs the
+A command takes a :class:`.Project`, or an :class:`.Environment` if it needs the
 databases, and returns data. It knows no event loop, engine or framework, and prints
 nothing.
 
-The modules are imported when a command is first called, as they import Alembic.
+The modules import Alembic, so they are imported when a command is first called.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 
 class Deferred:
-    """A command whose module is imported when it is called, or before.
+    """A command whose module is imported on the first call, or by :meth:`load`.
 
     :param module: The name of the module in this package.
     :param name: The name of the command.
@@ -34,11 +34,11 @@ class Deferred:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether its module is imported."""
+        """Whether the module is imported."""
         return self._module in sys.modules
 
     def load(self) -> c.Callable[..., t.Any]:
-        """Import its module, and get the command itself."""
+        """Import the module, and return the command itself."""
         return t.cast(
             "c.Callable[..., t.Any]",
             getattr(importlib.import_module(self._module), self._name),

@@ -1,4 +1,4 @@
-"""Commands that compare the models with the databases."""
+"""Commands that compare models with databases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def produce_migrations(env: Environment) -> MigrationScript:
     combined = scripts[0]
 
     if len(scripts) > 1:
-        # One script with the operations of each database, as a revision has them.
+        # As in a revision: one script with the operations of all databases.
         combined.upgrade_ops = [script.upgrade_ops_list[0] for script in scripts]
         combined.downgrade_ops = [script.downgrade_ops_list[0] for script in scripts]
 
@@ -46,8 +46,8 @@ def needs_revision(env: Environment) -> bool:
 
 @contextlib.contextmanager
 def pausing(env: Environment, name: str) -> c.Iterator[None]:
-    """Let others run meanwhile: a comparison of some hundred tables computes for a
-    second. Alembic calls these functions for each thing that it compares.
+    """Yield to other tasks during a comparison, which takes a second for a few hundred
+    tables. Alembic calls these filters for everything that it compares.
 
     :param name: The name of the database.
     """
@@ -70,7 +70,7 @@ def pausing(env: Environment, name: str) -> c.Iterator[None]:
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:
-    """One line for each of what :func:`compare_metadata` returns."""
+    """Yield a line of text for each difference from :func:`compare_metadata`."""
     for difference in differences:
         if isinstance(difference, list):
             yield from describe(difference)

@@ -1,4 +1,4 @@
-"""Commands that write files: the script directory, and revisions."""
+"""Commands that write files: the script directory and revisions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from .compare import pausing
 from .naming import name_constraints
-from .ordering import Changes
-from .ordering import put_in_order
+from .ordering import DetectedOps
+from .ordering import sort_operations
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class NewRevision:
-    """What was asked for; see :meth:`async_alembic.Alembic.revision`."""
+    """The arguments of :meth:`async_alembic.Alembic.revision`."""
 
     message: str
     empty: bool
@@ -60,31 +60,32 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
             shutil.copy(source, destination)
     except OSError as e:
         raise ConfigurationError(
-            f"Cannot make the folder '{settings.script_location}' or what belongs into"
-            f" it: {e.strerror} ('{e.filename}'). Correct the permissions, or"
+            f"Cannot create the script directory '{settings.script_location}':"
+            f" {e.strerror} ('{e.filename}'). Correct the permissions, or"
             " app.config['ALEMBIC']."
         ) from e
 
 
 @converted_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
-    """Write what the models and the databases differ by; nothing if they do not."""
+    """Write the differences between models and databases, if there are any."""
     context: autogenerate.RevisionContext = env.databases.offload(
         lambda: _revision_context(env.project, new)
     )
-    context.generated_revisions[0].upgrade_ops = changes = Changes()
+    context.generated_revisions[0].upgrade_ops = detected = DetectedOps()
 
-    def put_in_order_elsewhere(*args: t.Any) -> None:
-        changes.is_found = True
-        env.databases.offload(lambda: put_in_order(*args))
+    def sort_offloaded(*args: t.Any) -> None:
+        detected.is_complete = True
+        env.databases.offload(lambda: sort_operations(*args))
 
-    context.process_revision_directives = put_in_order_elsewhere
+    context.process_revision_directives = sort_offloaded
 
     for name in env.contexts:
         if not context.generated_revisions:
             raise ConfigurationError(
                 "'process_revision_directives' emptied its list before all databases"
-                " were compared. Leave it: no revision is written if nothing differs."
+                " were compared. Remove that: without differences, no revision is"
+                " written anyway."
             )
 
         current = env.current(name)
@@ -104,7 +105,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
                         lambda: name_constraints(context.generated_revisions)
                     )
 
-        # What was read needs no transaction while files are written.
+        # Don't stay idle in a transaction while files are written.
         env.ops[name].get_bind().rollback()
 
     if not new.empty:
@@ -120,7 +121,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
 @converted_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
-    """Write a revision for which no database is needed."""
+    """Write a revision without using a database."""
     return _write(_revision_context(project, new))
 
 
@@ -154,7 +155,7 @@ def merge(
 
 
 def unused_id(project: Project) -> str:
-    """An id that no revision has, also within the second of the last one."""
+    """Return an unused id, even within the same second as the last revision."""
     ids = project.scripts.ids()
     rev_id = project.rev_id()
 
@@ -172,14 +173,14 @@ def _revision_context(
     project: Project, new: NewRevision
 ) -> autogenerate.RevisionContext:
     _check_template(project)
-    parents, labels = _place(project, new)
+    parents, labels = _parents_and_labels(project, new)
     found = project.scripts.get_revisions(parents)
 
     if not all(isinstance(parent, Script) for parent in found):
-        # Alembic counts steps down from the heads, and stumbles over the last one.
+        # Alembic does not resolve steps below the base to a revision.
         raise RevisionError(
-            "There are fewer revisions than that below the heads. Name the revision to"
-            " follow, or 'base'."
+            "There are fewer revisions than that below the heads. Name the parent"
+            " revision, or 'base'."
         )
 
     command_args = {
@@ -188,7 +189,7 @@ def _revision_context(
         "head": parents,
         "splice": new.splice,
         "branch_label": labels or None,
-        "version_path": _folder(project, new, found),
+        "version_path": _version_path(project, new, found),
         "rev_id": new.rev_id or unused_id(project),
         "depends_on": to_ids(new.depend) if new.depend is not None else None,
     }
@@ -204,21 +205,23 @@ def _check_template(project: Project) -> None:
 
     if not path.exists():
         raise ConfigurationError(
-            f"There is no template '{path}' for new revisions. Run 'db mkdir' to create"
-            " it."
+            f"The template '{path}' for new revisions does not exist. Run 'db mkdir' to"
+            " create it."
         )
 
     several = project.config.get_main_option("databases") is not None
 
     if several and "engine_name" not in path.read_text(project.scripts.output_encoding):
         raise ConfigurationError(
-            f"The template '{path}' is for one database, and there are several. Remove"
-            " it, and run 'db mkdir' to create one for several."
+            f"The template '{path}' is for one database, but there are several. Remove"
+            " it, and run 'db mkdir' to create one for several databases."
         )
 
 
-def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
-    """The parents and the labels of a new revision."""
+def _parents_and_labels(
+    project: Project, new: NewRevision
+) -> tuple[list[str], list[str]]:
+    """Return the parents and the labels of a new revision."""
     scripts = project.scripts
     parents = to_ids(new.parent)
     labels = _labels(new.label)
@@ -231,7 +234,7 @@ def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
         return [f"{new.branch}@{p}" if p in named else p for p in parents], labels
 
     if new.branch == "default" and parents == ["head"]:
-        # A history that knows no branches is continued, never forked at its base.
+        # Continue a history without branches instead of forking it at its base.
         unlabelled = [head.revision for head in scripts.unlabelled_heads()]
 
         if len(unlabelled) > 1:
@@ -247,8 +250,10 @@ def _place(project: Project, new: NewRevision) -> tuple[list[str], list[str]]:
     return parents or ["base"], [new.branch, *labels]
 
 
-def _folder(project: Project, new: NewRevision, parents: tuple[Script, ...]) -> str:
-    """Where a new revision goes: where it was told, or where its branch is."""
+def _version_path(
+    project: Project, new: NewRevision, parents: tuple[Script, ...]
+) -> str:
+    """Return the folder of a new revision: the given one, or that of its branch."""
     scripts, settings = project.scripts, project.settings
 
     if new.path:

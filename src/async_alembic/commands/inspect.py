@@ -1,4 +1,4 @@
-"""Commands that look: at the revision files, and at where the databases are."""
+"""Commands that read the revision files and the state of the databases."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def current(env: Environment) -> tuple[Script, ...]:
 
 
 def current_ids(env: Environment) -> tuple[str, ...]:
-    """The ids that the databases are at, each once."""
+    """Return the ids of the current revisions of all databases, without duplicates."""
     ids = (revision for name in env.contexts for revision in env.current(name))
     return tuple(dict.fromkeys(ids))
 
@@ -87,7 +87,7 @@ def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
 
 @converted_errors()
 def status_unless_locked(env: Environment) -> dict[str, DatabaseStatus | None]:
-    """The status of each database; ``None`` where who migrates it locks readers out."""
+    """Return the status of each database; ``None`` if a migrator locks readers out."""
     statuses: dict[str, DatabaseStatus | None] = {}
 
     for name in env.contexts:
@@ -135,7 +135,7 @@ def _log(
     scripts: Scripts, start: Target, end: Target, current: tuple[str, ...]
 ) -> list[Script]:
     walked = scripts.walk_revisions(
-        # Despite its signature, several ids may be given.
+        # Despite its signature, it accepts several ids.
         replace_current(start, current),  # type: ignore[arg-type]
         replace_current(end, current),  # type: ignore[arg-type]
     )

@@ -1,4 +1,4 @@
-"""Commands that change a database along the history of its revisions."""
+"""Commands that migrate databases along the revision history."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..history.targets import to_steps
 from ..migration import half_applied
 from ..migration.retries import is_blocked
 from ..migration.retries import migrate_exclusively
-from ..migration.steps import checked
-from ..migration.steps import planned
-from ..migration.steps import RevisionRun
-from ..migration.steps import StepRun
-from ..migration.transactions import begun
+from ..migration.steps import list_steps
+from ..migration.steps import RevisionRunner
+from ..migration.steps import StepRunner
+from ..migration.steps import with_known_check
+from ..migration.transactions import begin_transactions
 from ..migration.transactions import session_settings
 
 if t.TYPE_CHECKING:
@@ -47,14 +47,14 @@ def upgrade(
     *,
     retry: bool = False,
 ) -> list[Script]:
-    # Asked about numbers only, so that nothing is put in order for "heads".
+    # Called for numbers only, so that "heads" does not load the revision map.
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids == ["heads"] and env.project.scripts.graph.last == {*heads}:
             return ()
 
-        # Despite its signature, several ids may be given, but not relative ones.
+        # Despite its signature, it accepts several ids, but no relative ones.
         destination = ids[0] if len(ids) == 1 else ids
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
@@ -73,19 +73,19 @@ def downgrade(
 
     if len(ids) > 1:
         raise RevisionError(
-            f"A downgrade takes one target, not {', '.join(ids)}. Go down to each of"
-            " them, as 'branch@revision'."
+            f"A downgrade takes one target, not {', '.join(ids)}. Use one downgrade for"
+            " each, to 'branch@revision'."
         )
 
     branch, at, _ = ids[0].rpartition("@")
 
     if at and not (env.scripts.has(branch) or env.scripts.has_branch(branch)):
-        # Alembic would take everything back.
+        # Alembic would downgrade everything.
         raise RevisionNotFoundError(branch)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids[0][0] in "+-" and len(heads) > 1:
-            # Alembic warns, and takes any one of them back.
+            # Alembic warns, and downgrades an arbitrary one.
             raise MultipleHeadsError(heads)
 
         return env.project.scripts._downgrade_revs(ids[0], heads)
@@ -104,12 +104,12 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
         context.purge = purge
 
     pending = list(env.contexts) if purge else _find_pending(env, plan)
-    names = [n for n in env.contexts if n in pending or half_applied.is_kept(env, n)]
+    names = [n for n in env.contexts if n in pending or half_applied.has_record(env, n)]
 
     def work(transactions: Transactions) -> None:
         for name in names:
-            StepRun(env, name).run(transactions, checked(env, name, plan))
-            half_applied.forget(env, name)
+            StepRunner(env, name).run(transactions, with_known_check(env, name, plan))
+            half_applied.clear(env, name)
 
     migrate_exclusively(env, names, work)
 
@@ -118,7 +118,7 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
     def work(transactions: Transactions) -> None:
         for name in env.contexts:
-            StepRun(env, name).run(transactions, fn, **kwargs)
+            StepRunner(env, name).run(transactions, fn, **kwargs)
 
     migrate_exclusively(env, list(env.contexts), work)
 
@@ -128,13 +128,13 @@ def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
 
     with (
         session_settings(env, names),
-        begun(env, names, single=True) as transactions,
+        begin_transactions(env, names, single=True) as transactions,
         env.use(env.default),
     ):
         result = fn(env)
 
         for name in names:
-            transactions.go_on(name)
+            transactions.reopen(name)
 
         return result
 
@@ -153,35 +153,37 @@ def _migrate(
     retry: bool,
 ) -> list[Script]:
     names = _find_pending(env, plan if target != ["+0"] else lambda heads, context: ())
-    runs = [RevisionRun(env, name, direction, report, retry) for name in names]
+    runners = [RevisionRunner(env, name, direction, report, retry) for name in names]
 
     def work(transactions: Transactions) -> None:
-        for run in runs:
-            environment_context = env.environment_contexts[run.name]
+        for runner in runners:
+            environment_context = env.environment_contexts[runner.name]
             environment_context.context_opts["destination_rev"] = target[0]
-            run.run(transactions, plan)
+            runner.run(transactions, plan)
 
     migrate_exclusively(env, names, work)
-    return list({r: s for run in runs for r, s in run.applied.items()}.values())
+    return list(
+        {r: s for runner in runners for r, s in runner.applied.items()}.values()
+    )
 
 
 def _find_pending(env: Environment, plan: Steps) -> list[str]:
-    """The databases for which there is something to do."""
+    """Return the names of the databases that the plan has steps for."""
     names = []
 
     for name, context in env.contexts.items():
         try:
-            if planned(env, plan, env.current(name), context):
-                # What the lock needs to know is read in the same transaction.
+            if list_steps(env, plan, env.current(name), context):
+                # The lock key is read in the same transaction.
                 names.append(name)
                 continue
         except SQLAlchemyError as e:
             if not is_blocked(env, name, e):
                 raise
 
-            # By another migrator, it seems; it is looked at when that one is done.
+            # Probably by another migrator. Plan again once the lock is acquired.
             names.append(name)
 
-        env.stop_reading(name)
+        env.end_transaction(name)
 
     return names

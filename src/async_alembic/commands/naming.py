@@ -1,4 +1,4 @@
-"""Names for what autogenerate adds or drops without one."""
+"""Names for constraints that autogenerate adds or drops without a name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..dialects import unique_name
 
 
 def name_constraints(scripts: c.Iterable[ops.MigrationScript]) -> None:
-    """Name the constraints that have no name: in a batch, Alembic refuses to add them,
-    and no database can drop them.
+    """Name unnamed constraints: in a batch, Alembic refuses to add them, and databases
+    cannot drop them.
 
-    :param scripts: Changed in place.
+    :param scripts: The scripts, which are changed in place.
     """
     for script in scripts:
         for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):
@@ -37,7 +37,7 @@ def _walk(container: ops.OpContainer) -> c.Iterator[t.Any]:
 def _name(constraint: sa.Constraint) -> str | None:
     table = constraint.table.name
 
-    # As by a naming convention, which is shortened where it is too long.
+    # 'conv' marks a conventional name, which is shortened if it is too long.
     if isinstance(constraint, sa.UniqueConstraint):
         return conv(unique_name(table, (column.name for column in constraint.columns)))
 

@@ -1,7 +1,7 @@
-"""The order of what autogenerate writes, by what depends on what.
+"""Sorts the operations of autogenerate by dependency.
 
-Alembic orders tables that are created. Tables that are dropped, foreign keys of other
-tables and computed columns come as they are found, in an order that databases refuse.
+Alembic sorts created tables. Dropped tables, foreign keys of other tables and computed
+columns come in the order of detection, which databases may reject.
 """
 
 from __future__ import annotations
@@ -18,36 +18,38 @@ if t.TYPE_CHECKING:
     Operations: t.TypeAlias = list[ops.MigrateOperation]
 
 
-class Changes(ops.UpgradeOps):
-    """What is found by a comparison. Alembic reverses it at once, within the connection
-    and for the first of two times; only the second one counts, after it was ordered.
+class DetectedOps(ops.UpgradeOps):
+    """The operations that a comparison detects. Alembic reverses them twice: first
+    within the connection, which is skipped here, and again after they are sorted.
     """
 
-    is_found = False
+    is_complete = False
 
     def reverse_into(self, downgrade_ops: ops.DowngradeOps) -> ops.DowngradeOps:
-        return super().reverse_into(downgrade_ops) if self.is_found else downgrade_ops
+        return (
+            super().reverse_into(downgrade_ops) if self.is_complete else downgrade_ops
+        )
 
 
-def put_in_order(
+def sort_operations(
     context: object, revision: object, directives: list[ops.MigrationScript]
 ) -> None:
-    """Order the operations for the database that was compared last.
+    """Sort the operations for the database that was compared last.
 
-    Has the arguments of a ``process_revision_directives`` function.
+    Has the signature of a ``process_revision_directives`` function.
     """
     upgrade = directives[0].upgrade_ops_list[-1]
     downgrade = directives[0].downgrade_ops_list[-1]
-    upgrade.ops[:] = _with_sorted_drops(_with_apart_foreign_keys(upgrade.ops))
+    upgrade.ops[:] = _with_sorted_drops(_with_separate_foreign_keys(upgrade.ops))
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
         container.ops[:] = _without_indexes_of_dropped_tables(container.ops)
 
 
-def _with_apart_foreign_keys(operations: Operations) -> Operations:
-    """Drop foreign keys before what they refer to is dropped or changed, and create
-    them after that.
+def _with_separate_foreign_keys(operations: Operations) -> Operations:
+    """Drop foreign keys before their referent is dropped or changed, and create them
+    after it.
     """
     touched = {key for op in operations if (key := _key_of(op)) is not None}
     first: Operations = []
@@ -62,8 +64,8 @@ def _with_apart_foreign_keys(operations: Operations) -> Operations:
         others = touched - {_key_of(op)}
         drops = [o for o in op.ops if _is_dropped_foreign_key(o)]
         creates = [o for o in op.ops if isinstance(o, ops.CreateForeignKeyOp)]
-        early = [o for o in drops if _referred(o.reverse()) in others]
-        late = [o for o in creates if _referred(o) in others]
+        early = [o for o in drops if _referent(o.reverse()) in others]
+        late = [o for o in creates if _referent(o) in others]
         rest = [o for o in op.ops if o not in drops and o not in creates]
         rest = _with_computed_columns_dropped_first(rest)
         rest = [o for o in drops if o not in early] + rest
@@ -85,7 +87,7 @@ def _with_computed_columns_dropped_first(operations: Operations) -> Operations:
 
 
 def _with_sorted_drops(operations: Operations) -> Operations:
-    """Drop tables before those that they refer to."""
+    """Drop tables before the tables that they refer to."""
     tables = {
         _key_of(op): op.to_table()
         for op in operations
@@ -106,8 +108,8 @@ def _with_sorted_drops(operations: Operations) -> Operations:
 
 
 def _without_indexes_of_dropped_tables(operations: Operations) -> Operations:
-    """A table's indexes go with it. MySQL refuses to drop one before the table, if it
-    is that of a foreign key.
+    """Leave out indexes that are dropped with their table. MySQL refuses to drop the
+    index of a foreign key before the table.
     """
     dropped = {_key_of(op) for op in operations if isinstance(op, ops.DropTableOp)}
     kept: Operations = []
@@ -125,7 +127,7 @@ def _without_indexes_of_dropped_tables(operations: Operations) -> Operations:
 
 
 def _key_of(op: ops.MigrateOperation) -> Key | None:
-    """The table that is dropped or changed."""
+    """Return the schema and the name of the table that is dropped or changed."""
     if isinstance(op, (ops.DropTableOp, ops.ModifyTableOps)):
         return op.schema, op.table_name
 
@@ -136,7 +138,7 @@ def _is_dropped_foreign_key(op: ops.MigrateOperation) -> bool:
     return isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
 
 
-def _referred(op: ops.MigrateOperation) -> Key | None:
+def _referent(op: ops.MigrateOperation) -> Key | None:
     if isinstance(op, ops.CreateForeignKeyOp):
         return op.kw.get("referent_schema"), op.referent_table
 

@@ -1,4 +1,4 @@
-"""Waiting until another process has migrated the databases."""
+"""Waits until another process has migrated the databases."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if t.TYPE_CHECKING:
 def check_known(statuses: c.Mapping[str, DatabaseStatus]) -> None:
     """Check that the code has every revision that a database is at.
 
-    :param statuses: The status of each database by its name.
-    :raises UnknownRevisionInDatabaseError: If it does not.
+    :param statuses: The status of each database, by name.
+    :raises UnknownRevisionInDatabaseError: If one is missing.
     """
     for name, status in statuses.items():
         if status.unknown:
@@ -25,9 +25,9 @@ def check_known(statuses: c.Mapping[str, DatabaseStatus]) -> None:
 
 
 class Waiting:
-    """How long to wait until the databases are current.
+    """Computes delays while waiting for the databases to become current.
 
-    :param timeout: The longest time to wait, in seconds.
+    :param timeout: How long to wait, in seconds; ``None`` for no limit.
     """
 
     def __init__(self, timeout: float | None) -> None:
@@ -36,13 +36,13 @@ class Waiting:
         self._delay = 0.05
 
     def next_delay(self, found: c.Mapping[str, DatabaseStatus | None]) -> float | None:
-        """How many seconds to sleep before the next look: from 0.05, doubled each
-        time, up to 1.
+        """Return how long to sleep before the next check, in seconds: 0.05, doubled
+        each time, up to 1.
 
-        :param found: What the last look has found; ``None`` for a database that could
-            not be looked at.
+        :param found: The statuses from the last check; ``None`` for a database that
+            could not be read.
         :return: ``None`` if every database is current.
-        :raises WaitTimeoutError: If the time is over.
+        :raises WaitTimeoutError: If the timeout expires.
         :raises UnknownRevisionInDatabaseError: If waiting cannot help.
         """
         check_known({name: status for name, status in found.items() if status})

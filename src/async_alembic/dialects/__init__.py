@@ -1,7 +1,7 @@
-"""What a migration must know of a database beyond what SQLAlchemy and Alembic know.
+"""What a migration needs to know about a database beyond SQLAlchemy and Alembic.
 
-The only place where a dialect's name may stand. Nothing here knows an engine, an event
-loop, an app or a revision: it is handed an open connection.
+Only this package may name a dialect. It takes open connections, and knows no engine,
+event loop, app or revision.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .base import VERSION_UPDATE as VERSION_UPDATE
 from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name
 from .locks import SessionLock as SessionLock
+from .migrated import AppliedStatements as AppliedStatements
 from .migrated import is_usable as is_usable
-from .migrated import LeftOver as LeftOver
 from .migrated import MigratedConnection as MigratedConnection
 from .mysql.dialect import MySQL
 from .postgresql.dialect import PostgreSQL
@@ -35,5 +35,5 @@ _default = Dialect()
 
 
 def dialect_of(connection: sa.Connection) -> Dialect:
-    """What a migration must know of a connection's database."""
+    """Return the :class:`Dialect` for the database of a connection."""
     return _dialects.get(connection.dialect.name, _default)

@@ -1,4 +1,4 @@
-"""What differs by database; the base of all dialects."""
+"""The base class of all dialects: everything that differs by database."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from .migrated import is_usable
 from .migrated import MigratedConnection
 from .server_defaults import Defaults
 
-#: Waits until the first function returns true. The second one tells who is in the way.
+#: Waits until the first function returns true. The second one returns the blocker.
 Wait: t.TypeAlias = c.Callable[
     [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
 ]
 Setting: t.TypeAlias = str | int | float
 
-#: The execution option of the update of the version table that a revision ends with.
+#: The execution option that marks the update of the version table after a revision.
 #: Its parameters are the ids ``last_id`` and ``next_id``.
 VERSION_UPDATE = "async_alembic_version_update"
 
 
 @dataclasses.dataclass(frozen=True)
 class Interruption:
-    """How to end the statement that a connection is running.
+    """How to cancel the statement that a connection is running.
 
-    :param call: A function to call meanwhile, from any thread; what it returns is
-        awaited if it can be.
-    :param statement: Else, a statement to execute on another connection. The server
-        would go on even if the connection was closed.
+    :param call: A function to call, from any thread; its result is awaited if it is
+        awaitable.
+    :param statement: Otherwise, a statement to execute on another connection, where
+        the server continues even if the connection is closed.
     """
 
     call: c.Callable[[], object] | None = None
@@ -46,14 +46,14 @@ class Interruption:
 
 
 class Dialect:
-    """A database that needs nothing special."""
+    """A database without special needs."""
 
-    #: Whether DDL can be rolled back; ``None`` leaves the answer to Alembic.
+    #: Whether DDL can be rolled back; ``None`` to use Alembic's value.
     transactional_ddl: bool | None = None
-    #: Whether nothing is ever left of a revision that has failed.
+    #: Whether a failed revision is always rolled back as a whole.
     is_atomic = True
-    #: Whether most changes of a table need a new one, so that revisions are to be
-    #: generated with ``batch_alter_table``.
+    #: Whether most changes recreate the table, so that autogenerate should render
+    #: ``batch_alter_table``.
     needs_batch: bool = False
     defaults: t.ClassVar[Defaults] = Defaults()
 
@@ -61,17 +61,17 @@ class Dialect:
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
-        """Prepare a connection to be migrated, and put it back as it was.
+        """Prepare a connection for a migration, and restore it at the end.
 
-        :param connection: A connection that is not in a transaction.
+        :param connection: A connection outside of a transaction.
         :param wait: Waits for other migrators where the transaction is the lock;
-            ``None`` leaves that to the database.
+            ``None`` to let the database wait.
         """
         try:
             yield MigratedConnection(connection)
         except BaseException:
             if is_usable(connection):
-                # SQLAlchemy holds a transaction for done whose commit has failed.
+                # SQLAlchemy considers a transaction ended even if its commit failed.
                 with contextlib.suppress(Exception):
                     connection.rollback()
                     connection.connection.rollback()
@@ -82,30 +82,30 @@ class Dialect:
     def session(
         self, connection: sa.Connection, settings: c.Mapping[str, Setting]
     ) -> c.Iterator[None]:
-        """Change settings of a connection, and put them back as they were.
+        """Change settings of a connection, and restore them at the end.
 
-        :param connection: A connection that is not in a transaction.
-        :param settings: The new value of each setting, by its name.
-        :raises ConfigurationError: If the database refuses one of them.
+        :param connection: A connection outside of a transaction.
+        :param settings: The new values, by name.
+        :raises ConfigurationError: If the database rejects a setting.
         """
         before: dict[str, Setting | None] = {}
 
         try:
             for name, value in settings.items():
-                with _named_setting(name, value):
+                with _setting_errors(name, value):
                     before[name] = self.get_setting(connection, name)
                     self.set_setting(connection, name, value)
 
-            self._end(connection)
+            self._end_transaction(connection)
             yield
-            self._end(connection)
-            self._put_back(connection, before)
+            self._end_transaction(connection)
+            self._restore_settings(connection, before)
         except BaseException:
-            # Whoever gets it next must not meet them.
-            self._give_up(connection, before)
+            # The settings must not go back to the pool with the connection.
+            self._abandon_settings(connection, before)
             raise
 
-    def _put_back(
+    def _restore_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         for name, value in before.items():
@@ -113,18 +113,18 @@ class Dialect:
 
         connection.commit()
 
-    def _give_up(
+    def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         if before and is_usable(connection):
             connection.invalidate()
 
-    def _end(self, connection: sa.Connection) -> None:
+    def _end_transaction(self, connection: sa.Connection) -> None:
         if connection.in_transaction():
             connection.commit()
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
-        """The value of a setting of the connection; ``None`` if it has none."""
+        """Return the value of a session setting; ``None`` if it is not set."""
         raise ConfigurationError(
             "app.config['ALEMBIC_SESSION'] cannot be used with this database. Set it to"
             " {}."
@@ -138,49 +138,49 @@ class Dialect:
     def lock_key(
         self, connection: sa.Connection, schema: str | None, table: str
     ) -> str | None:
-        """What tells the lock of one version table from all others of the server.
+        """Return a key that is unique to one version table on the server.
 
-        :param connection: Asked for the names that it goes by on the server, as URLs
-            can name one database in many ways.
+        :param connection: A connection, queried for the server's own names, as URLs can
+            name one database in many ways.
         :param schema: The schema of the version table, if one is configured.
         :param table: The name of the version table.
-        :return: ``None`` if there are no such locks, or none is needed.
+        :return: ``None`` if the database has no such locks, or needs none.
         """
         return None
 
     def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
-        """A lock that is to be held by a connection.
+        """Return a lock for the session of a connection.
 
-        :param connection: Its session holds the lock.
-        :param key: What :meth:`lock_key` returned.
+        :param connection: The connection whose session will hold the lock.
+        :param key: The key from :meth:`lock_key`.
         """
         raise NotImplementedError
 
     def is_blocked(self, error: BaseException) -> bool:
-        """Whether a driver's error says that a lock could not be had, so that trying
-        again can help.
+        """Return whether a driver's error means that a lock was not available, so
+        that a retry can help.
         """
         return False
 
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
-        """Who is in the way of a statement, as far as can be told.
+        """Return the session that blocks a statement, if it can be determined.
 
-        :param connection: A connection that is not in a transaction.
-        :param statement: What could not get its lock.
+        :param connection: A connection outside of a transaction.
+        :param statement: The statement that could not get its lock.
         """
         return None
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
-        """What to write instead of what has failed, if the reason is the driver.
+        """Return what to write instead, if the driver is the cause of an error.
 
-        :param error: What a revision has failed with.
+        :param error: The error of a revision.
         """
         return None
 
     def interruption(self, connection: sa.Connection) -> Interruption:
-        """How to end a statement that a connection will be running.
+        """Return how to cancel statements of a connection.
 
         :param connection: An open connection.
         """
@@ -188,12 +188,12 @@ class Dialect:
 
 
 def digest(*parts: str | None) -> str:
-    """16 hexadecimal digits that stand for these texts in this order."""
+    """Return a hash of the texts and their order, as 16 hexadecimal digits."""
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
 @contextlib.contextmanager
-def _named_setting(name: str, value: Setting) -> c.Iterator[None]:
+def _setting_errors(name: str, value: Setting) -> c.Iterator[None]:
     try:
         yield
     except DBAPIError as e:

@@ -1,10 +1,10 @@
-"""Names for constraints that have none, so that they can be dropped."""
+"""Names for unnamed constraints, so that they can be dropped."""
 
 from __future__ import annotations
 
 import collections.abc as c
 
-#: SQLAlchemy's form of the same
+#: The same names as a naming convention of SQLAlchemy
 #: (https://docs.sqlalchemy.org/en/20/core/constraints.html#constraint-naming-conventions).
 CONVENTION = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",

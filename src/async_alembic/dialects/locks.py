@@ -1,4 +1,4 @@
-"""A lock that a session of a server holds, and who has it."""
+"""Locks that belong to a session of the server, and their holders."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .migrated import is_usable
 
 
 class SessionLock(abc.ABC):
-    """A lock that one session of a server holds until it releases it, or ends.
+    """A lock that a session of the server holds until it releases the lock, or ends.
 
     :param connection: The connection of the session.
-    :param key: Which lock it is.
+    :param key: The key of the lock.
     """
 
-    #: Tries to take the lock, without waiting in the server. Its row tells whether that
-    #: was done, and the server's id of the session.
-    take_statement: t.ClassVar[sa.TextClause]
-    #: Releases the lock. Tells whether the session had it until now.
+    #: Tries to acquire the lock without waiting. Returns whether it did, and the id of
+    #: the session on the server.
+    acquire_statement: t.ClassVar[sa.TextClause]
+    #: Releases the lock. Returns whether the session held it until now.
     release_statement: t.ClassVar[sa.TextClause]
-    #: Tells the ids of the sessions that have the lock.
-    session_statement: t.ClassVar[sa.TextClause]
-    #: Tells the fields of a :class:`.LockHolder`.
+    #: Returns the ids of the sessions that hold the lock.
+    holder_ids_statement: t.ClassVar[sa.TextClause]
+    #: Returns the fields of a :class:`.LockHolder`.
     holder_statement: t.ClassVar[sa.TextClause]
 
     def __init__(self, connection: sa.Connection, key: str) -> None:
@@ -41,57 +41,56 @@ class SessionLock(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, other: sa.Connection) -> None:
-        """See to it that the session is this migrator's own, and not ended for being
-        idle.
+        """Check that no pooler shares the session, and keep it from idling out.
 
         :param other: A connection to the same database.
-        :raises LockUnavailableError: If it is not its own.
+        :raises LockUnavailableError: If the session cannot hold the lock.
         """
 
-    def take(self) -> bool:
-        """Try to take the lock, without waiting in the server.
+    def acquire(self) -> bool:
+        """Try to acquire the lock, without waiting on the server.
 
-        :return: Whether it is taken.
+        :return: Whether the lock was acquired.
         """
-        row = self._connection.execute(self.take_statement, self.parameters).one()
+        row = self._connection.execute(self.acquire_statement, self.parameters).one()
         self._session = row[1]
         return bool(row[0])
 
     def release(self) -> bool:
         """Release the lock.
 
-        :return: Whether it was held until now.
+        :return: Whether the session held it until now.
         """
         return bool(self._connection.scalar(self.release_statement, self.parameters))
 
-    def give_up(self) -> None:
-        """End the session, and with it the lock."""
+    def end_session(self) -> None:
+        """End the session, which releases the lock."""
         if is_usable(self._connection):
             self._connection.invalidate()
 
     def holder(self) -> LockHolder | None:
-        """Who has the lock, as far as the server tells."""
-        return find_session(self._connection, self.holder_statement, self.parameters)
+        """Return the session that holds the lock, if the server shows it."""
+        return fetch_holder(self._connection, self.holder_statement, self.parameters)
 
     def is_held(self, connection: sa.Connection) -> bool:
-        """Whether the server knows the session as the lock's holder.
+        """Return whether the server lists the session as the lock's holder.
 
-        :param connection: What to ask on, so that the session stays idle, which is how
-            others see since when it has the lock.
+        :param connection: The connection to query on. The session itself stays idle,
+            as its idle time shows others how long it has held the lock.
         """
-        found = connection.scalars(self.session_statement, self.parameters).all()
+        found = connection.scalars(self.holder_ids_statement, self.parameters).all()
         return self._session is not None and self._session in found
 
 
-def find_session(
+def fetch_holder(
     connection: sa.Connection, statement: sa.TextClause, parameters: dict[str, t.Any]
 ) -> LockHolder | None:
-    """Ask for a session of the server.
+    """Query a session of the server.
 
-    :param connection: What to ask on.
-    :param statement: Tells the fields of a :class:`.LockHolder`. A time without a zone
-        is in UTC.
-    :param parameters: Those of the statement.
+    :param connection: The connection to query on.
+    :param statement: Returns the fields of a :class:`.LockHolder`. Times without a time
+        zone are in UTC.
+    :param parameters: The parameters of the statement.
     """
     row = connection.execute(statement, parameters).mappings().one_or_none()
 

@@ -1,4 +1,4 @@
-"""A connection while it is migrated."""
+"""A connection during a migration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Batch: t.TypeAlias = c.Callable[
 
 
 @dataclasses.dataclass(frozen=True)
-class LeftOver:
-    """What is left of a revision that has failed, where not all can be rolled back.
+class AppliedStatements:
+    """The statements of a failed revision that were not rolled back.
 
     :param applied: The statements that were applied.
-    :param failed: The statement that failed; ``None`` if it was no statement.
-    :param interrupted: Whether it is not known if that one was applied.
-    :param uncertain: The statements before it that are applied if that one is, which
-        commits them.
+    :param failed: The statement that failed; ``None`` if something else failed.
+    :param interrupted: Whether it is unknown if the failed statement was applied.
+    :param uncertain: The statements before the failed one that it commits, so that they
+        are applied only if it is.
     """
 
     applied: tuple[str, ...]
@@ -36,38 +36,40 @@ class LeftOver:
 
 
 class MigratedConnection:
-    """A connection that is being migrated.
+    """A connection during a migration.
 
-    :param connection: A connection that is not in a transaction.
+    :param connection: A connection outside of a transaction.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def begins(self) -> None:
-        """A revision begins."""
+    def on_revision_start(self) -> None:
+        """Called before a revision runs."""
 
-    def ends(self) -> None:
-        """It is done, and the database says so."""
+    def on_revision_end(self) -> None:
+        """Called after a revision, when the version table is updated."""
 
-    def left_over(self, error: BaseException) -> LeftOver | None:
-        """What is left of the revision that was begun.
+    def applied_statements(self, error: BaseException) -> AppliedStatements | None:
+        """Return what was not rolled back of the revision that failed.
 
-        :param error: What it has failed with.
+        :param error: The error of the revision.
         """
         return None
 
-    def goes_on(self) -> bool:
-        """Whether the next revision can follow the last one, as no other migrator came
-        in between. Else it must be looked anew where the database is.
+    def resume(self) -> bool:
+        """Prepare the next revision.
+
+        :return: Whether the plan is still valid. If not, another migrator has changed
+            the database since the last revision.
         """
         return True
 
     @contextlib.contextmanager
     def autocommit_block(self, block: Block) -> c.Iterator[None]:
-        """What a revision enters to leave the transaction.
+        """Leave the transaction, for a revision's ``autocommit_block``.
 
-        :param block: Alembic's own, which commits, and begins again at its end.
+        :param block: Alembic's own block, which commits, and begins again at the end.
         """
         is_switching = True
 
@@ -77,7 +79,7 @@ class MigratedConnection:
                 yield
                 is_switching = True
         except BaseException:
-            # Whoever gets the connection next must not find it in autocommit mode.
+            # The connection must not go back to the pool in autocommit mode.
             if is_switching and is_usable(self._connection):
                 self._connection.invalidate()
 
@@ -86,10 +88,10 @@ class MigratedConnection:
     def batch_alter_table(
         self, batch: Batch, *args: t.Any, **kwargs: t.Any
     ) -> contextlib.AbstractContextManager[BatchOperations]:
-        """What a revision enters to change a table as a whole.
+        """Change a table, for a revision's ``batch_alter_table``.
 
-        :param batch: Alembic's own, which changes the table at its end.
-        :param args: The arguments of that.
+        :param batch: Alembic's own function, which changes the table at the end.
+        :param args: Its arguments.
         """
         return batch(*args, **kwargs)
 

@@ -1,7 +1,7 @@
-"""Whether a server default is the same in the models and in the database.
+"""Compares server defaults of models and database.
 
-Alembic compares texts, or has the server compare values. Some that are equal it takes
-for different, and changes in every revision; some it cannot ask the server about.
+Alembic compares texts, or lets the server compare values. It takes some equal defaults
+for different, and then changes them in every revision; some it cannot compare at all.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import typing as t
 
 import sqlalchemy as sa
 
-# In parentheses, as Alembic puts some, or with a cast, as PostgreSQL shows them.
+# With parentheses, which Alembic adds to some, or a cast, which PostgreSQL adds.
 _string = re.compile(r"\(?'((?:[^']|'')*)'\)?(?:::.*)?", re.DOTALL)
-_escaping_string = re.compile(r"\(?'((?:[^'\\]|''|\\.)*)'\)?", re.DOTALL)
-_escaped = re.compile(r"''|\\(.)", re.DOTALL)
+_string_with_escapes = re.compile(r"\(?'((?:[^'\\]|''|\\.)*)'\)?", re.DOTALL)
+_escape = re.compile(r"''|\\(.)", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
 class Defaults:
     """How a database shows server defaults.
 
-    :param backslashes: Whether a backslash escapes in strings.
-    :param synonyms: What the database calls a function, by how models call it.
+    :param backslashes: Whether a backslash is an escape character in strings.
+    :param synonyms: The database's name of a function, by the name in models.
     """
 
     backslashes: bool = False
@@ -38,41 +38,41 @@ class Defaults:
         new: str,
         found: str,
     ) -> bool | None:
-        """Whether a default has changed.
+        """Return whether a default has changed.
 
         :param inspected: The column of the database.
         :param column: The column of the model.
         :param new: The default of the model, as SQL.
         :param found: The default of the database, as SQL.
-        :return: ``None`` if Alembic can tell.
+        :return: ``None`` to use Alembic's comparison.
         """
         arg = getattr(column.server_default, "arg", None)
-        value = arg if isinstance(arg, str) else self._unquoted(new)
+        value = arg if isinstance(arg, str) else self._unquote(new)
 
         if value is None:
-            return False if self._plain(found) == self._plain(new) else None
+            return False if self._canonical(found) == self._canonical(new) else None
 
-        text = self._unquoted(found)
+        text = self._unquote(found)
 
         if text == value or text is None and _is_same_number(found, value):
             return False
 
-        # What Alembic would send to the server is not valid.
+        # Alembic's comparison would send invalid SQL to the server.
         is_certain = "'" in value or inspected.type.__visit_name__ == "JSON"
         return True if text is not None and is_certain else None
 
-    def _unquoted(self, sql: str) -> str | None:
-        match = (_escaping_string if self.backslashes else _string).fullmatch(sql)
+    def _unquote(self, sql: str) -> str | None:
+        match = (_string_with_escapes if self.backslashes else _string).fullmatch(sql)
 
         if match is None:
             return None
 
         if self.backslashes:
-            return _escaped.sub(lambda escape: escape[1] or "'", match[1])
+            return _escape.sub(lambda escape: escape[1] or "'", match[1])
 
         return match[1].replace("''", "'")
 
-    def _plain(self, sql: str) -> str:
+    def _canonical(self, sql: str) -> str:
         return self.synonyms.get(sql.lower(), sql)
 
 

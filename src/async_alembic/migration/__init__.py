@@ -1,5 +1,4 @@
-"""One migration of open databases: its steps, its transactions, its lock, and the
-record of a revision that is half applied. It is handed open connections, and knows no
-engine, event loop, thread or framework. What differs by database is in
-:mod:`.dialects`.
+"""Runs one migration on open databases: its steps, its transactions, its lock, and the
+record of a half-applied revision. It takes open connections and knows no engine, event
+loop, thread or framework. What differs by database is in :mod:`.dialects`.
 """

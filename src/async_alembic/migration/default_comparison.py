@@ -1,7 +1,7 @@
-"""Lets the dialect say whether a server default has changed, before Alembic does.
+"""Lets the dialect compare server defaults before Alembic does.
 
-By a plugin of Alembic's, which are new in 1.18; before, by taking the place of the
-comparison (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
+Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it replaces the
+comparison method (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
 _PLUGIN = "async_alembic.server_defaults"
-#: Alembic's own comparison, and what it uses if it is not told what to use.
-_ALEMBICS = "alembic.autogenerate.defaults"
-_ALL_ALEMBICS = ["alembic.autogenerate.*"]
+#: Alembic's own comparison, and the default of ``autogenerate_plugins``.
+_ALEMBIC_COMPARISON = "alembic.autogenerate.defaults"
+_ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
 
 
 def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they leave out the comparison of server defaults.
+    they exclude the comparison of server defaults.
     """
-    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALL_ALEMBICS)]
-    included = any(fnmatch.fnmatch(_ALEMBICS, name) for name in listed)
-    excluded = any(fnmatch.fnmatch(f"~{_ALEMBICS}", name) for name in listed)
+    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
+    included = any(fnmatch.fnmatch(_ALEMBIC_COMPARISON, name) for name in listed)
+    excluded = any(fnmatch.fnmatch(f"~{_ALEMBIC_COMPARISON}", name) for name in listed)
 
     if Plugin is None or not included or excluded:
         return options
@@ -43,7 +43,7 @@ def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def install(context: MigrationContext) -> None:
-    """Take the place of the comparison in versions of Alembic without plugins."""
+    """Replace the comparison method in versions of Alembic without plugins."""
     if Plugin is not None:
         return
 
@@ -81,14 +81,14 @@ def _compare(
 ) -> PriorityDispatchResult:
     new, found = column.server_default, inspected.server_default
 
-    # A computed column or an identity is none.
+    # Computed columns and identities are not server defaults.
     if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
         return PriorityDispatchResult.CONTINUE
 
     is_changed = dialect_of(autogen_context.connection).defaults.is_changed(
         inspected,
         column,
-        _rendered(new, autogen_context.dialect),
+        _render(new, autogen_context.dialect),
         t.cast("sa.TextClause", found.arg).text,
     )
 
@@ -101,8 +101,8 @@ def _compare(
     return PriorityDispatchResult.STOP
 
 
-def _rendered(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
-    """The default of a model, as Alembic compares it."""
+def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
+    """Render the default of a model as SQL, as Alembic's comparison does."""
     if isinstance(default.arg, str):
         return default.arg
 

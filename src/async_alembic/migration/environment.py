@@ -1,6 +1,4 @@
-"""What takes the place of ``env.py``: Alembic's contexts and operations of each
-database.
-"""
+"""Replaces ``env.py``: sets up Alembic's contexts and operations for each database."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ if t.TYPE_CHECKING:
     from ..history.scripts import Scripts
     from .open_databases import OpenDatabases
 
-    #: Called with the current heads and the migration context, returns what to run.
+    #: Takes the current heads and the migration context, and returns the steps to run.
     Steps: t.TypeAlias = c.Callable[
         [t.Any, MigrationContext], c.Iterable[RevisionStep] | None
     ]
@@ -38,12 +36,12 @@ Metadata: t.TypeAlias = "sa.MetaData | c.Sequence[sa.MetaData]"
 
 
 class Environment:
-    """The files and the open databases of one app, for the time of one command.
+    """The files and the open databases of one app, during one command.
 
-    :meth:`Alembic.run` calls a function with it.
+    :meth:`Alembic.run` passes it to the function.
 
-    :ivar contexts: Alembic's migration context of each database, by its name.
-    :ivar ops: Alembic's operations on each database, by its name.
+    :ivar contexts: Alembic's migration context of each database, by name.
+    :ivar ops: Alembic's operations on each database, by name.
     """
 
     def __init__(
@@ -53,16 +51,16 @@ class Environment:
         metadatas: c.Mapping[str, Metadata],
     ) -> None:
         """
-        :param project: The files.
+        :param project: The project, with its settings and revision files.
         :param databases: The open databases.
-        :param metadatas: The metadata of each database, by the same names.
+        :param metadatas: The metadata of each database, by name.
         """
         self.project = project
         self.databases = databases
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
-        #: What ``MigrationContext.run_migrations()`` runs.
+        #: Called by ``MigrationContext.run_migrations()``.
         self.steps: Steps = lambda heads, context: ()
 
         for name, metadata in metadatas.items():
@@ -81,14 +79,14 @@ class Environment:
             options["downgrade_token"] = f"{name}_downgrades"
 
         options.setdefault("transactional_ddl", self.dialect(name).transactional_ddl)
-        # A revision of several databases is rendered as a whole.
+        # One file is rendered for all databases.
         options.setdefault(
             "render_as_batch", any(self.dialect(n).needs_batch for n in metadatas)
         )
         environment_context = EnvironmentContext(
             self.project.config,
             self.project.scripts,
-            # Alembic wants to know before there is a plan.
+            # Alembic needs a function before there is a plan.
             fn=lambda heads, context: self.steps(heads, context),
         )
         environment_context.configure(
@@ -102,15 +100,15 @@ class Environment:
 
     @functools.cached_property
     def scripts(self) -> Scripts:
-        """The script directory, with its revisions in order. They are put in order
-        where that blocks nothing.
+        """The script directory, with its revision map loaded. Loading is offloaded, so
+        that it does not block.
         """
         self.databases.offload(lambda: self.project.scripts.revision_map)
         return self.project.scripts
 
     @property
     def default(self) -> str:
-        """The name of the database that is meant where none is named."""
+        """The name of the default database."""
         return default_name(self.contexts)
 
     @property
@@ -128,27 +126,27 @@ class Environment:
         return self.databases.connections[name]
 
     def idle_connection(self, name: str) -> sa.Connection:
-        """The connection to a database, in no transaction."""
-        self.stop_reading(name)
+        """The connection to a database, outside of a transaction."""
+        self.end_transaction(name)
         return self.connection(name)
 
-    def stop_reading(self, name: str) -> None:
-        """End the transaction in which something was read from a database."""
+    def end_transaction(self, name: str) -> None:
+        """Roll back the transaction that reading from a database has begun."""
         self.connection(name).rollback()
 
     def dialect(self, name: str) -> Dialect:
-        """What a migration must know of a database."""
+        """The :class:`.Dialect` of a database."""
         return dialect_of(self.connection(name))
 
     def version_schema(self, name: str) -> str | None:
-        """The schema that the version table of a database is in, if one is set."""
+        """The schema of a database's version table, if one is configured."""
         schema = self.contexts[name].version_table_schema
         options = self.connection(name).get_execution_options()
         schemas = options.get("schema_translate_map") or {}
         return t.cast("str | None", schemas.get(schema, schema))
 
     def current(self, name: str) -> tuple[str, ...]:
-        """The ids of the revisions that a database is at.
+        """Return the ids of the revisions that a database is at.
 
         :param name: The name of the database.
         :raises UnknownRevisionInDatabaseError: If the code does not have one of them.
@@ -162,7 +160,7 @@ class Environment:
 
         :param name: The name of the database.
         :param current: The ids of the revisions.
-        :raises UnknownRevisionInDatabaseError: If it does not.
+        :raises UnknownRevisionInDatabaseError: If one is missing.
         """
         ids = self.project.scripts.ids()
         unknown = [revision for revision in current if revision not in ids]
@@ -172,7 +170,7 @@ class Environment:
 
     @contextlib.contextmanager
     def use(self, name: str) -> c.Iterator[None]:
-        """Make ``alembic.op`` and ``alembic.context`` mean one of the databases.
+        """Make ``alembic.op`` and ``alembic.context`` refer to one of the databases.
 
         :param name: The name of the database.
         """

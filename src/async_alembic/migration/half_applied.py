@@ -1,5 +1,5 @@
-"""A revision that is half applied, where DDL cannot be rolled back: its record, in a
-table beside the version table, and what is done about it.
+"""Handles a revision that is half applied because DDL cannot be rolled back. A table
+beside the version table records it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from .locking import log
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ..dialects import LeftOver
+    from ..dialects import AppliedStatements
     from .environment import Environment
 
-#: In characters. Databases choose a type that is long enough.
-_LONGEST = 2**24
+#: In characters, so that the database chooses a type that is long enough.
+_MAX_LENGTH = 2**24
 
 
-def refuse(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
-    """Refuse to go on where a revision is half applied.
+def check(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
+    """Check that no revision is half applied.
 
     :param env: The open databases.
     :param name: The name of the database.
-    :param heads: Where it is.
-    :param retry: Forget the revision instead, as it was undone by hand.
-    :raises PartialRevisionError: If there is such a revision.
+    :param heads: The ids of the revisions that the database is at.
+    :param retry: Whether to delete the record instead, as the user has undone the
+        revision by hand.
+    :raises PartialRevisionError: If a revision is half applied.
     """
     if env.dialect(name).is_atomic:
         return
 
-    record = _record(env, name)
+    record = _record_of(env, name)
     partial = record.read(name, heads)
 
     if partial is not None and not retry:
@@ -50,37 +51,37 @@ def refuse(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) 
         record.clear()
 
 
-def is_kept(env: Environment, name: str) -> bool:
-    """Whether a database has a record of a revision that is half applied."""
+def has_record(env: Environment, name: str) -> bool:
+    """Return whether a database has a record of a half-applied revision."""
     if env.dialect(name).is_atomic:
         return False
 
     try:
-        return _record(env, name).is_there()
+        return _record_of(env, name).exists()
     finally:
-        env.stop_reading(name)
+        env.end_transaction(name)
 
 
-def forget(env: Environment, name: str) -> None:
-    """Forget the revision, as somebody says where the database is."""
+def clear(env: Environment, name: str) -> None:
+    """Delete the record, as the user has stamped the database."""
     if not env.dialect(name).is_atomic:
-        _record(env, name).clear()
+        _record_of(env, name).clear()
 
 
 def describe(
-    name: str, direction: str, script: Script, left_over: LeftOver
+    name: str, direction: str, script: Script, statements: AppliedStatements
 ) -> PartialRevision:
-    """What is left of a revision that has failed.
+    """Describe a revision that failed and is half applied.
 
     :param name: The name of the database.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param script: The revision.
-    :param left_over: What could not be rolled back.
+    :param statements: What was not rolled back.
     """
     target = script.revision
 
     if direction == "downgrade":
-        # With other branches beside it, only 'base' would be too much.
+        # 'base' alone would remove the revisions of other branches too.
         below = to_tuple(script.down_revision, default=())
         target = " ".join(below) or f"{script.revision}@base"
 
@@ -89,17 +90,17 @@ def describe(
         script.revision,
         direction,
         target,
-        left_over.applied,
-        left_over.failed,
-        left_over.interrupted,
-        left_over.uncertain,
+        statements.applied,
+        statements.failed,
+        statements.interrupted,
+        statements.uncertain,
     )
 
 
-def keep(env: Environment, partial: PartialRevision) -> bool:
-    """Keep a record of a revision, for whoever migrates next.
+def save(env: Environment, partial: PartialRevision) -> bool:
+    """Record a half-applied revision for the next migrator.
 
-    :return: Whether it is half applied, as far as can be told.
+    :return: Whether it is half applied, as far as is known.
     """
     connection = env.connection(partial.database)
 
@@ -107,15 +108,15 @@ def keep(env: Environment, partial: PartialRevision) -> bool:
         if is_usable(connection):
             connection.rollback()
 
-        # What was broken off may not execute anything any more.
+        # An interrupted connection may not be able to execute anything.
         with env.databases.connect(partial.database) as other:
-            return _record(env, partial.database, other).write(partial)
+            return _record_of(env, partial.database, other).write(partial)
     except Exception as e:
-        log.warning("No record can be kept, as %s. %s", first_line(e), partial)
+        log.warning("Cannot record the failure: %s. %s", first_line(e), partial)
         return True
 
 
-def _record(
+def _record_of(
     env: Environment, name: str, connection: sa.Connection | None = None
 ) -> HalfAppliedRecord:
     return HalfAppliedRecord(
@@ -126,11 +127,12 @@ def _record(
 
 
 class HalfAppliedRecord:
-    """The table, which is there only while a revision is half applied.
+    """The table that records a half-applied revision. It exists only while there is
+    one.
 
     :param connection: A connection to the database.
     :param version_table: The name of the version table.
-    :param schema: Its schema, if one is configured.
+    :param schema: The schema of the version table, if one is configured.
     """
 
     def __init__(
@@ -144,18 +146,18 @@ class HalfAppliedRecord:
             f"{version_table}_partial",
             sa.MetaData(),
             sa.Column("revision", sa.String(255), nullable=False),
-            sa.Column("details", sa.Text(_LONGEST), nullable=False),
+            sa.Column("details", sa.Text(_MAX_LENGTH), nullable=False),
             schema=schema,
         )
 
     def read(self, database: str, heads: c.Iterable[str]) -> PartialRevision | None:
-        """The revision that is half applied, if there is one.
+        """Return the half-applied revision, if there is one.
 
         :param database: The name of the database.
-        :param heads: Where the database is. If it was elsewhere when the revision
-            failed, somebody has said meanwhile where it is.
+        :param heads: The ids of the revisions that the database is at. If they have
+            changed since the failure, the user has stamped the database.
         """
-        if not self.is_there():
+        if not self.exists():
             return None
 
         details = self._connection.scalar(sa.select(self._table.c.details))
@@ -169,16 +171,16 @@ class HalfAppliedRecord:
 
         return PartialRevision(database, **found)
 
-    def is_there(self) -> bool:
-        """Whether the table is there."""
+    def exists(self) -> bool:
+        """Return whether the table exists."""
         inspector = sa.inspect(self._connection)
         return inspector.has_table(self._table.name, self._table.schema)
 
     def write(self, partial: PartialRevision) -> bool:
-        """Keep what is left of a revision, and commit that.
+        """Record a revision, and commit.
 
-        :return: Whether the revision is half applied. It is not if the database has it,
-            as its commit has come through.
+        :return: Whether it is half applied. It is not if its commit went through after
+            all, so that the version table has it.
         """
         heads = sorted(
             self._connection.scalars(sa.select(self._versions.c.version_num))
@@ -201,5 +203,5 @@ class HalfAppliedRecord:
         return is_half
 
     def clear(self) -> None:
-        """Forget the revision."""
+        """Drop the table."""
         self._table.drop(self._connection, checkfirst=True)

@@ -1,6 +1,6 @@
-"""One migrator at a time: waiting for the lock of a database, and keeping it.
+"""One migrator at a time: waits for the lock of a database, and holds it.
 
-Knows no database; what is a lock is up to its dialect.
+The dialect defines what the lock is.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ if t.TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
-#: The shortest and the longest delay between two attempts, in seconds.
-SHORTEST_DELAY = 0.005
-LONGEST_DELAY = 1.0
-#: When to say for the first time that there is somebody to wait for, and how long to
-#: keep quiet then, in seconds.
-FIRST_NOTE = 2.0
-NEXT_NOTE = 30.0
-#: How long to rely on the lock within a transaction, in seconds.
+#: The minimum and the maximum delay between two attempts, in seconds.
+MIN_DELAY = 0.005
+MAX_DELAY = 1.0
+#: How long to wait before the first warning, and between two warnings, in seconds.
+FIRST_WARNING = 2.0
+WARNING_INTERVAL = 30.0
+#: How long a check of the lock is good for within a transaction, in seconds.
 CHECK_INTERVAL = 1.0
 
 
-def backoff(shortest: float = SHORTEST_DELAY) -> c.Iterator[float]:
-    """Delays in seconds: each up to twice as long as the one before, but none longer
-    than :data:`LONGEST_DELAY`, and all of them random, so that those who wait for the
-    same do not come back at the same moment.
+def backoff(shortest: float = MIN_DELAY) -> c.Iterator[float]:
+    """Yield delays in seconds: exponential, up to :data:`MAX_DELAY`, and random, so
+    that processes waiting for the same lock do not retry at the same moment.
+
+    :param shortest: The first delay is between half of it and all of it, in seconds.
     """
     for exponent in itertools.count():
-        longest = min(shortest * 2 ** min(exponent, 32), LONGEST_DELAY)
+        longest = min(shortest * 2 ** min(exponent, 32), MAX_DELAY)
         yield random.uniform(longest / 2, longest)
 
 
-class Turn:
-    """Waiting for one database.
+class LockWaiter:
+    """Waits for the lock of one database.
 
-    :param database: Its name.
-    :param timeout: How long to wait at the most, in seconds.
-    :param sleep: Waits for some seconds.
+    :param database: The name of the database.
+    :param timeout: How long to wait, in seconds.
+    :param sleep: Sleeps for a number of seconds.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class Turn:
 
     def wait(
         self,
-        take: c.Callable[[], bool],
+        acquire: c.Callable[[], bool],
         holder: c.Callable[[], LockHolder | None],
     ) -> None:
-        """Wait until it is this migrator's turn.
+        """Wait until the lock is acquired.
 
-        :param take: Tries to take the lock.
-        :param holder: Tells who has it.
-        :raises LockTimeout: If the time is over.
+        :param acquire: Tries to acquire the lock, and returns whether it did.
+        :param holder: Returns who holds the lock.
+        :raises LockTimeout: If the timeout expires.
         """
         started = time.monotonic()
-        next_note = FIRST_NOTE
+        next_warning = FIRST_WARNING
 
         for delay in backoff():
-            if take():
+            if acquire():
                 return
 
             waited = time.monotonic() - started
@@ -88,11 +88,11 @@ class Turn:
             if waited >= self._timeout:
                 raise LockTimeout(self._database, self._timeout, holder())
 
-            if waited >= next_note:
-                next_note = waited + NEXT_NOTE
+            if waited >= next_warning:
+                next_warning = waited + WARNING_INTERVAL
                 log.warning(
-                    "Waiting since %.0f s for database '%s', which another session is"
-                    " migrating: %s.",
+                    "Still waiting after %.0f s for database '%s', which another"
+                    " session is migrating: %s.",
                     waited,
                     self._database,
                     holder() or "unknown",
@@ -101,16 +101,16 @@ class Turn:
             self._sleep(min(delay, self._timeout - waited))
 
 
-class HeldLock:
-    """The lock of one database while it is migrated.
+class MigrationLock:
+    """The lock of one database during a migration.
 
-    It is held by two sessions. One does nothing else, so that others see by it since
-    when it is held, and so that it is free at once when this process has died. The
-    other one is that which migrates: what a process has left running on the server
-    when it died is waited for as well.
+    Two sessions hold it. The first does nothing else, so that it shows others how long
+    the lock has been held, and frees the lock at once when this process dies. The
+    second is the migrating session itself: others also wait for a statement that a dead
+    process has left running on the server.
 
     :param database: The name of the database.
-    :param connection: The connection that is migrated.
+    :param connection: The migrating connection.
     """
 
     def __init__(self, database: str, connection: sa.Connection) -> None:
@@ -118,67 +118,70 @@ class HeldLock:
         self._connection = connection
         self._dialect = dialect_of(connection)
         self._lock: SessionLock | None = None
-        self._checked = 0.0
+        self._checked_at = 0.0
 
     @contextlib.contextmanager
-    def taken(
+    def acquired(
         self,
         key: str,
-        turn: Turn,
+        waiter: LockWaiter,
         connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]],
     ) -> c.Iterator[None]:
         """Wait for the lock, and release it at the end.
 
-        :param key: Which lock it is.
-        :param turn: How to wait.
-        :param connect: Opens one more connection to the database of a name.
-        :raises LockTimeout: If it does not become free in time.
+        :param key: The key of the lock.
+        :param waiter: Waits for the lock.
+        :param connect: Opens another connection to a database, by name.
+        :raises LockTimeout: If the timeout expires.
         """
         with connect(self._database) as idle:
-            # What is idle in a transaction can hang the statements of others.
+            # A session that is idle in a transaction can block statements of others.
             idle.execution_options(isolation_level="AUTOCOMMIT")
             self._lock = lock = self._dialect.session_lock(idle, key)
             lock.prepare(self._connection)
             self._connection.rollback()
-            turn.wait(lock.take, lock.holder)
+            waiter.wait(lock.acquire, lock.holder)
 
             try:
-                with self._taken_by_migrating_session(digest(key), turn):
-                    self._checked = time.monotonic()
+                with self._acquired_by_migrating_session(digest(key), waiter):
+                    self._checked_at = time.monotonic()
                     yield
             finally:
                 self._release(lock)
 
-    def check(self, *, at_times: bool) -> None:
-        """Check that the lock is held.
+    def check(self, *, throttled: bool) -> None:
+        """Check that the lock is still held.
 
-        :param at_times: Rely on it if it was checked within :data:`CHECK_INTERVAL`.
-        :raises LockLostError: If it is not held.
+        :param throttled: Whether to skip the check if the last one was less than
+            :data:`CHECK_INTERVAL` ago.
+        :raises LockLostError: If the lock was lost.
         """
-        if at_times and time.monotonic() - self._checked < CHECK_INTERVAL:
+        if throttled and time.monotonic() - self._checked_at < CHECK_INTERVAL:
             return
 
         if self._lock is None or not self._lock.is_held(self._connection):
             raise LockLostError(self._database)
 
-        self._checked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     @contextlib.contextmanager
-    def _taken_by_migrating_session(self, key: str, turn: Turn) -> c.Iterator[None]:
+    def _acquired_by_migrating_session(
+        self, key: str, waiter: LockWaiter
+    ) -> c.Iterator[None]:
         connection = self._connection
         lock = self._dialect.session_lock(connection, key)
 
-        def take() -> bool:
-            taken = lock.take()
-            # It stays taken.
+        def acquire() -> bool:
+            acquired = lock.acquire()
+            # A session lock survives the rollback.
             connection.rollback()
-            return taken
+            return acquired
 
         try:
-            turn.wait(take, lock.holder)
+            waiter.wait(acquire, lock.holder)
         except BaseException:
-            # It may be taken all the same.
-            lock.give_up()
+            # The server may have granted the lock before the error.
+            lock.end_session()
             raise
 
         try:
@@ -190,7 +193,7 @@ class HeldLock:
                     self._release(lock)
                     connection.rollback()
                 except BaseException:
-                    # Whoever gets it next must not hold the lock.
+                    # The lock must not go back to the pool with the connection.
                     connection.invalidate()
                     raise
 
@@ -198,79 +201,79 @@ class HeldLock:
         try:
             was_held = lock.release()
         except Exception:
-            # It ends with its session. Not every error of a lost connection is
-            # SQLAlchemy's.
-            lock.give_up()
+            # Ending the session releases the lock. Drivers raise their own errors
+            # for some lost connections, so SQLAlchemyError is not enough.
+            lock.end_session()
             was_held = False
 
         if not was_held:
             log.warning(
-                "The lock that keeps other migrators out of database '%s' was lost"
-                " before it was released. See whether its connection was ended by the"
-                " server, or goes through a pooler in transaction mode.",
+                "The migration lock of database '%s' was lost before it was released."
+                " Check whether the server ended the connection, or whether it goes"
+                " through a pooler in transaction mode.",
                 self._database,
             )
 
 
 class Locks:
-    """The locks of all databases that are migrated.
+    """The locks of all databases of a migration.
 
     :param databases: The open databases.
-    :param timeout: How long to wait for another migrator, in seconds.
+    :param timeout: How long to wait for each lock, in seconds.
     """
 
     def __init__(self, databases: OpenDatabases, timeout: float) -> None:
-        self._access = databases
+        self._databases = databases
         self._timeout = timeout
-        self._held: dict[str, HeldLock] = {}
+        self._held: dict[str, MigrationLock] = {}
 
-    def turn(self, name: str) -> Turn:
-        """How to wait for a database."""
-        return Turn(name, self._timeout, self._access.sleep)
+    def waiter(self, name: str) -> LockWaiter:
+        """Return a waiter for the lock of a database."""
+        return LockWaiter(name, self._timeout, self._databases.sleep)
 
     @contextlib.contextmanager
-    def taken(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
-        """Wait for the locks of databases, and release them at the end.
+    def acquired(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
+        """Wait for the locks of several databases, and release them at the end.
 
-        :param keys: Which lock it is, by the name of the database.
-        :raises LockTimeout: If one does not become free in time.
+        :param keys: The key of each lock, by the name of the database.
+        :raises LockTimeout: If the timeout expires.
         """
         with contextlib.ExitStack() as stack:
-            # In an order that is the same for all, so that no two wait for each other.
+            # All processes use the same order, so that they cannot deadlock.
             for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
-                lock = HeldLock(name, self._access.connections[name])
+                lock = MigrationLock(name, self._databases.connections[name])
                 stack.enter_context(
-                    lock.taken(key, self.turn(name), self._access.connect)
+                    lock.acquired(key, self.waiter(name), self._databases.connect)
                 )
                 self._held[name] = lock
                 stack.callback(self._held.pop, name)
 
             yield
 
-    def check(self, name: str, *, at_times: bool = False) -> None:
-        """Check that the lock of a database is held, if there is one.
+    def check(self, name: str, *, throttled: bool = False) -> None:
+        """Check that the lock of a database is still held, if it has one.
 
         :param name: The name of the database.
-        :param at_times: See :meth:`HeldLock.check`.
-        :raises LockLostError: If it is not.
+        :param throttled: See :meth:`MigrationLock.check`.
+        :raises LockLostError: If the lock was lost.
         """
         if name in self._held:
-            self._held[name].check(at_times=at_times)
+            self._held[name].check(throttled=throttled)
 
 
 @contextlib.contextmanager
 def locked(env: Environment, names: c.Collection[str]) -> c.Iterator[Locks]:
-    """Keep other migrators out of databases, unless ``ALEMBIC_LOCK`` is off.
+    """Lock databases against other migrators, unless ``ALEMBIC_LOCK`` is off.
 
     :param env: The open databases.
     :param names: The names of the databases.
-    :raises LockTimeout: If another migrator does not end in time.
-    :raises LockUnavailableError: If a database refuses the lock.
+    :raises LockTimeout: If another migrator does not finish in time.
+    :raises LockUnavailableError: If a database cannot provide the lock.
     """
     settings = env.project.settings
     locks = Locks(env.databases, settings.lock_timeout)
 
-    with locks.taken(_lock_keys(env, names) if settings.lock else {}):
+    with locks.acquired(_lock_keys(env, names) if settings.lock else {}):
         yield locks
 
 
@@ -282,7 +285,7 @@ def _lock_keys(env: Environment, names: c.Iterable[str]) -> dict[str, str]:
         key = env.dialect(name).lock_key(
             connection, env.version_schema(name), env.contexts[name].version_table
         )
-        # What waits must not be idle in a transaction.
+        # A session must not be idle in a transaction while it waits.
         connection.rollback()
 
         if key is not None:

@@ -1,9 +1,9 @@
 """``alembic.op`` and ``alembic.context``, resolved per task.
 
-Alembic keeps the object behind these modules in a module global, so that two upgrades
-at once write into each other's database. While one of ours runs, the global holds a
-proxy that looks the real object up in a context variable instead, which each task and
-each thread has its own value of.
+Alembic keeps the object behind each of these modules in a module global, so two
+concurrent upgrades write into each other's database. While one of ours runs, the global
+is a proxy that looks up the real object in a context variable, which has its own value
+in each task and each thread.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ _missing = object()
 
 
 class _ModulePerTask:
-    """One of Alembic's proxy modules, made to resolve per task while it is in use.
+    """One of Alembic's proxy modules, which resolves per task while it is in use.
 
     :param module: ``alembic.op`` or ``alembic.context``.
-    :param attributes: What Alembic copies into the module, as they are no methods.
+    :param attributes: The names that Alembic copies into the module by value, as they
+        are not methods.
     """
 
     def __init__(self, module: ModuleType, attributes: c.Iterable[str]) -> None:
         self._name = module.__name__
         self._globals = vars(module)
         self._current: ContextVar[t.Any] = ContextVar(self._name)
-        # '_proxy' is private, and the only place where Alembic's functions look.
+        # '_proxy' is private, but it is all that Alembic's functions look at.
         self._installed: dict[str, t.Any] = {
             "_proxy": LocalProxy(self._resolve),
             "__getattr__": self._get_attribute,
@@ -47,7 +48,7 @@ class _ModulePerTask:
                 for name in attributes
             },
         }
-        # What was there before, for code that runs outside of our tasks.
+        # The previous values, for code that runs outside of our tasks.
         self._saved: dict[str, t.Any] = {}
         self._lock = threading.Lock()
         self._users = 0
@@ -78,15 +79,15 @@ class _ModulePerTask:
 
     def _install(self) -> None:
         for name, ours in self._installed.items():
-            there = self._globals.get(name, _missing)
+            found = self._globals.get(name, _missing)
 
-            if there is not ours:
-                self._saved[name] = there
+            if found is not ours:
+                self._saved[name] = found
                 self._globals[name] = ours
 
     def _restore(self) -> None:
         for name, value in self._saved.items():
-            # A plain Alembic command may be at work meanwhile.
+            # A plain Alembic command may have replaced it meanwhile.
             if self._globals.get(name) is self._installed[name]:
                 if value is _missing:
                     del self._globals[name]
@@ -99,7 +100,7 @@ class _ModulePerTask:
         target = self._current.get(None) or self._saved.get("_proxy")
 
         if target is None or target is _missing:
-            raise NameError(f"'{self._name}' was used where no migration is running.")
+            raise NameError(f"'{self._name}' was used while no migration is running.")
 
         return target
 
@@ -119,16 +120,16 @@ _context = _ModulePerTask(alembic.context, ("config", "script"))
 
 @contextlib.contextmanager
 def use(environment_context: EnvironmentContext, op: Operations) -> c.Iterator[None]:
-    """Make ``alembic.context`` and ``alembic.op`` mean these, in this task alone.
+    """Make ``alembic.context`` and ``alembic.op`` refer to these, in this task only.
 
-    :param environment_context: What ``alembic.context`` stands for.
-    :param op: What ``alembic.op`` stands for.
+    :param environment_context: The target of ``alembic.context``.
+    :param op: The target of ``alembic.op``.
     """
     with _context.use(environment_context), _op.use(op):
         yield
 
 
 def reinstall() -> None:
-    """Mend what a plain Alembic command, run meanwhile, left behind."""
+    """Put the proxies back after a plain Alembic command has replaced them."""
     _context.reinstall()
     _op.reinstall()

@@ -1,5 +1,5 @@
-"""What a runner hands to the core: the open databases, and what the core may not do by
-itself, as it knows no engine, event loop or thread.
+"""What a runner passes to the core: the open databases, and functions for whatever
+depends on an engine, event loop or thread, which the core does not know.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import typing as t
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-#: Calls a function that reads or writes files, where that may block.
+#: Calls a function that reads or writes files, where it may block.
 Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class OpenDatabases:
-    """The databases, for the time of one call.
+    """The open databases of one call.
 
-    :param connections: An open connection to each database, by its name.
-    :param offload: Calls a function that reads or writes files, where that may block.
-    :param sleep: Waits for some seconds, and ends early, with an exception, if the call
+    :param connections: An open connection to each database, by name.
+    :param offload: Calls a function that reads or writes files, where it may block.
+    :param sleep: Sleeps for a number of seconds. Raises an exception early if the call
         is cancelled.
-    :param pause: Lets others run, if that was not done for a while; to be called by
-        what computes, every now and then.
-    :param connect: Opens one more connection to the database of a name, which does not
-        come from the app's pool, and closes it.
+    :param pause: Yields to other tasks, unless it did so recently. Long computations
+        call it regularly.
+    :param connect: Opens another connection to a database by name, outside of the
+        app's pool, and closes it at the end.
     """
 
     connections: dict[str, sa.Connection]

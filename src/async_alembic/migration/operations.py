@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
 
 
 class RevisionOperations(Operations):
-    """Operations that change a table as a whole in the way of the database.
+    """Operations whose ``batch_alter_table`` is the dialect's.
 
-    :ivar migrated: The connection while it is migrated. Without one, the operations
-        are Alembic's own.
+    :ivar migrated: The connection during a migration. Without one, batches are
+        Alembic's own.
     """
 
     migrated: MigratedConnection | None = None

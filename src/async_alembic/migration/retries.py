@@ -1,5 +1,5 @@
-"""Migrating with the lock and the settings, and again if a revision could not get a
-lock of a table.
+"""Migrates with the lock and the session settings, and retries if a revision cannot
+get a lock on a table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import MigrationError
 from .locking import backoff
 from .locking import locked
 from .locking import log
-from .transactions import begun
+from .transactions import begin_transactions
 from .transactions import session_settings
 
 if t.TYPE_CHECKING:
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from .environment import Environment
     from .transactions import Transactions
 
-#: The first delay before trying again, in seconds.
+#: The first delay before a retry, in seconds.
 RETRY_DELAY = 0.1
 
 
@@ -32,12 +32,12 @@ def migrate_exclusively(
     names: c.Collection[str],
     work: c.Callable[[Transactions], None],
 ) -> None:
-    """Call a function that migrates databases, when no other migrator does.
+    """Call a function that migrates databases while no other migrator does.
 
     :param env: The files and the open databases.
     :param names: The names of the databases.
-    :param work: Called inside their transactions, which are rolled back if it fails;
-        again if a lock could not be had, up to ``ALEMBIC_RETRIES`` times.
+    :param work: Called inside the transactions, which are rolled back if it fails.
+        Called again up to ``ALEMBIC_RETRIES`` times if it cannot get a lock.
     """
     if not names:
         return
@@ -48,12 +48,12 @@ def migrate_exclusively(
     with locked(env, names) as locks, session_settings(env, names):
         for retry in range(retries + 1):
             try:
-                with begun(env, names, locks) as transactions:
+                with begin_transactions(env, names, locks) as transactions:
                     work(transactions)
 
                 return
             except (MigrationError, SQLAlchemyError) as e:
-                blocked = _explain(env, names, e)
+                blocked = _add_blocker(env, names, e)
 
                 if blocked is None:
                     raise
@@ -61,21 +61,23 @@ def migrate_exclusively(
                 if retry == retries or getattr(e, "partial", None):
                     raise blocked from (e.__cause__ or e)
 
-                log.warning("%s Trying again, %d of %d.", blocked, retry + 1, retries)
+                log.warning("%s Retrying, %d of %d.", blocked, retry + 1, retries)
 
             env.databases.sleep(next(delays))
 
 
 def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool:
-    """Whether an error says that a lock of a database could not be had."""
+    """Return whether an error means that a lock was not available."""
     original = getattr(error, "orig", None)
     return original is not None and env.dialect(name).is_blocked(original)
 
 
-def _explain(
+def _add_blocker(
     env: Environment, names: c.Collection[str], error: Exception
 ) -> AsyncAlembicError | None:
-    """The error with who was in the way, or ``None`` if it was no lock."""
+    """Add the blocking session to an error, or return ``None`` if it is not about a
+    lock.
+    """
     cause = error.__cause__ if isinstance(error, MigrationError) else error
 
     for name in names:

@@ -1,4 +1,4 @@
-"""Running the steps of a plan: the revisions of one database, one after another."""
+"""Runs the steps of a plan: the revisions of one database, one after another."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if t.TYPE_CHECKING:
     from .transactions import Transactions
 
 
-class StepRun:
-    """Steps that are run on one database.
+class StepRunner:
+    """Runs steps on one database.
 
     :param env: The files and the open databases.
     :param name: The name of the database.
@@ -38,9 +38,9 @@ class StepRun:
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
         """Run steps inside the transactions.
 
-        :param transactions: Those that were begun.
-        :param steps: Called with the current heads and the migration context, returns
-            the steps to run. Called again if another migrator came in between.
+        :param transactions: The open transactions.
+        :param steps: Takes the current heads and the migration context, and returns the
+            steps to run. Called again if another migrator has changed the database.
         :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
         """
         migrated = transactions.connections[self.name]
@@ -52,19 +52,19 @@ class StepRun:
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
             nonlocal is_done
 
-            for step in self._planned(steps, heads, context):
+            for step in self._plan(steps, heads, context):
                 op_per_task.reinstall()
-                migrated.begins()
-                self._begins(step)
+                migrated.on_revision_start()
+                self._on_start(step)
                 yield step
-                migrated.ends()
-                transactions.go_on(self.name)
-                self._ends(step)
-                # It matters when something is committed.
+                migrated.on_revision_end()
+                transactions.reopen(self.name)
+                self._on_end(step)
+                # Nothing is committed within a transaction, so a recent check will do.
                 is_open = transactions.is_open(self.name)
-                transactions.check_lock(self.name, at_times=is_open)
+                transactions.check_lock(self.name, throttled=is_open)
 
-                if not migrated.goes_on():
+                if not migrated.resume():
                     return
 
             is_done = True
@@ -74,25 +74,26 @@ class StepRun:
                 self._env.steps = run
                 self._env.contexts[self.name].run_migrations(**kwargs)
 
-    def _planned(
+    def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> c.Iterable[RevisionStep]:
         return steps(heads, context) or ()
 
-    def _begins(self, step: RevisionStep) -> None: ...
+    def _on_start(self, step: RevisionStep) -> None: ...
 
-    def _ends(self, step: RevisionStep) -> None: ...
+    def _on_end(self, step: RevisionStep) -> None: ...
 
 
-class RevisionRun(StepRun):
-    """Revisions that are applied to one database, or taken back.
+class RevisionRunner(StepRunner):
+    """Applies or reverts revisions of one database.
 
     :param env: The files and the open databases.
     :param name: The name of the database.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param report: Called when a revision begins, and when it is done.
-    :param retry: Run a revision again that is half applied, as it was undone by hand.
-    :ivar applied: The revisions by their ids, in that order.
+    :param report: Called when a revision starts and when it is done.
+    :param retry: Whether to rerun a half-applied revision, as the user has undone it by
+        hand.
+    :ivar applied: The revisions that were run, by id, in order.
     """
 
     def __init__(
@@ -112,17 +113,17 @@ class RevisionRun(StepRun):
         self._started = 0.0
 
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
-        """See :meth:`StepRun.run`.
+        """See :meth:`StepRunner.run`.
 
         :raises MigrationError: If a revision fails.
-        :raises PartialRevisionError: If one that failed before is half applied.
+        :raises PartialRevisionError: If a revision is half applied since a failure.
         """
         try:
             super().run(transactions, steps, **kwargs)
         except LockLostError:
             raise
         except BaseException as e:
-            partial = self._keep_partial(transactions, e)
+            partial = self._save_partial(transactions, e)
 
             if not isinstance(e, Exception):
                 raise
@@ -147,57 +148,57 @@ class RevisionRun(StepRun):
         finally:
             self._running = None
 
-    def _planned(
+    def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> list[RevisionStep]:
-        half_applied.refuse(self._env, self.name, heads, retry=self._retry)
-        known = checked(self._env, self.name, steps)
-        run = planned(self._env, known, heads, context)
+        half_applied.check(self._env, self.name, heads, retry=self._retry)
+        known = with_known_check(self._env, self.name, steps)
+        run = list_steps(self._env, known, heads, context)
 
-        # What was rolled back is to be done again.
+        # A retry reruns the revisions that were rolled back.
         for step in run:
             self.applied.pop(_script_of(step).revision, None)
 
         return run
 
-    def _keep_partial(
+    def _save_partial(
         self, transactions: Transactions, error: BaseException
     ) -> PartialRevision | None:
         if self._running is None:
             return None
 
-        left_over = transactions.connections[self.name].left_over(error)
+        statements = transactions.connections[self.name].applied_statements(error)
 
-        if left_over is None:
+        if statements is None:
             return None
 
         partial = half_applied.describe(
-            self.name, self._direction, self._running, left_over
+            self.name, self._direction, self._running, statements
         )
-        return partial if half_applied.keep(self._env, partial) else None
+        return partial if half_applied.save(self._env, partial) else None
 
-    def _begins(self, step: RevisionStep) -> None:
+    def _on_start(self, step: RevisionStep) -> None:
         self._running = _script_of(step)
         self._started = time.perf_counter()
-        self._tell(self._running, None)
+        self._report_progress(self._running, None)
 
-    def _ends(self, step: RevisionStep) -> None:
+    def _on_end(self, step: RevisionStep) -> None:
         script = _script_of(step)
         self._running = None
         self.applied[script.revision] = script
-        self._tell(script, time.perf_counter() - self._started)
+        self._report_progress(script, time.perf_counter() - self._started)
 
-    def _tell(self, script: Script, seconds: float | None) -> None:
+    def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:
             several = len(self._env.contexts) > 1
             self._report(Progress(self.name, several, script, self._direction, seconds))
 
 
-def planned(
+def list_steps(
     env: Environment, steps: Steps, heads: t.Any, context: MigrationContext
 ) -> list[RevisionStep]:
-    """The steps to run. The modules of their revisions are imported where that may
-    block.
+    """Return the steps to run. Imports the modules of their revisions, offloaded as
+    that reads files.
     """
     found: list[RevisionStep] = env.databases.offload(
         lambda: list(steps(heads, context) or ())
@@ -205,11 +206,11 @@ def planned(
     return found
 
 
-def checked(env: Environment, name: str, steps: Steps) -> Steps:
-    """The same steps, after a check that the code has every revision that a database is
-    at.
+def with_known_check(env: Environment, name: str, steps: Steps) -> Steps:
+    """Wrap steps with a check that the code has every revision that a database is at.
 
-    :raises UnknownRevisionInDatabaseError: When called, if it does not.
+    :return: The steps. They raise :exc:`.UnknownRevisionInDatabaseError` if it does
+        not.
     """
 
     def steps_after_check(
@@ -222,8 +223,8 @@ def checked(env: Environment, name: str, steps: Steps) -> Steps:
 
 
 def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The Ctrl-C that an error came after. Alembic cleans up before it lets go, which
-    fails as the connection is gone by then.
+    """Return the Ctrl-C behind an error. Alembic's cleanup fails after a Ctrl-C, as the
+    connection is already gone, and that error hides it.
     """
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

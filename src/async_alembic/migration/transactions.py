@@ -1,4 +1,4 @@
-"""The transactions in which databases are migrated, and settings of their sessions."""
+"""The transactions and the session settings of a migration."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import typing as t
 
 from .locking import Locks
 from .operations import RevisionOperations
-from .version_table import compiled_once
+from .version_table import cached_version_update
 
 if t.TYPE_CHECKING:
     from ..dialects import MigratedConnection
     from .environment import Environment
 
-#: How many statements stay compiled. A loop over rows executes a few again and again.
-MOST_COMPILED = 50
+#: How many compiled statements to keep. A loop over rows repeats a few of them.
+MAX_COMPILED = 50
 
 
 class Transactions:
-    """The transactions of databases that are being migrated.
+    """The transactions of the databases of a migration.
 
     :param env: The files and the open databases.
-    :param locks: What keeps other migrators out.
-    :ivar connections: What is migrated, by the name of the database.
+    :param locks: The locks against other migrators.
+    :ivar connections: The migrating connections, by the name of the database.
     """
 
     def __init__(self, env: Environment, locks: Locks) -> None:
@@ -32,27 +32,27 @@ class Transactions:
         self.connections: dict[str, MigratedConnection] = {}
 
     def is_open(self, name: str) -> bool:
-        """Whether the transaction of a database is open."""
-        # There's no public way to tell.
+        """Return whether the transaction of a database is open."""
+        # There's no public way to check.
         return self._env.contexts[name]._transaction is not None
 
-    def check_lock(self, name: str, *, at_times: bool = False) -> None:
-        """Check that other migrators are kept out of a database.
+    def check_lock(self, name: str, *, throttled: bool = False) -> None:
+        """Check that the lock of a database is still held.
 
         :param name: The name of the database.
-        :param at_times: See :meth:`.HeldLock.check`.
-        :raises LockLostError: If they are not.
+        :param throttled: See :meth:`.MigrationLock.check`.
+        :raises LockLostError: If the lock was lost.
         """
-        self._locks.check(name, at_times=at_times)
+        self._locks.check(name, throttled=throttled)
 
-    def go_on(self, name: str) -> None:
-        """See to what follows ``op.get_bind().commit()``: commit what nothing else
-        would, and begin the transaction again.
+    def reopen(self, name: str) -> None:
+        """Begin the transaction again if a revision has ended it, as
+        ``op.get_bind().commit()`` does. First commit what ran outside of it.
 
         :param name: The name of the database.
         """
         connection, context = self._env.connection(name), self._env.contexts[name]
-        # There's no public way to tell, nor to give the context another one.
+        # There's no public way to read or replace it.
         transaction = context._transaction
 
         if transaction is not None and transaction.is_active:
@@ -66,21 +66,21 @@ class Transactions:
 
 
 @contextlib.contextmanager
-def begun(
+def begin_transactions(
     env: Environment,
     names: c.Collection[str],
     locks: Locks | None = None,
     *,
     single: bool = False,
 ) -> c.Iterator[Transactions]:
-    """Begin the transactions of databases. If anything fails, all are rolled back; else
-    they are committed one after another, and once a commit fails, the rest is rolled
-    back.
+    """Begin the transactions of databases. If anything fails, all are rolled back.
+    Otherwise they are committed one after another; if a commit fails, the remaining
+    ones are rolled back.
 
     :param env: The files and the open databases.
     :param names: The names of the databases.
-    :param locks: What keeps other migrators out, if anything.
-    :param single: Use one transaction even where each revision has its own.
+    :param locks: The locks against other migrators, if any.
+    :param single: Whether to use one transaction even where each revision has its own.
     """
     settings = env.project.settings
     locks = locks or Locks(env.databases, settings.lock_timeout)
@@ -90,7 +90,7 @@ def begun(
         for name in names:
             connection = env.idle_connection(name)
             connection.execution_options(compiled_cache=CompiledCache())
-            wait = locks.turn(name).wait if settings.lock else None
+            wait = locks.waiter(name).wait if settings.lock else None
             transactions.connections[name] = stack.enter_context(
                 env.dialect(name).migrating(connection, wait)
             )
@@ -98,14 +98,13 @@ def begun(
         for name in names:
             context = env.contexts[name]
             stack.enter_context(
-                compiled_once(env.connection(name), context.version_table)
+                cached_version_update(env.connection(name), context.version_table)
             )
-            stack.enter_context(_revisions_use(transactions, env, name))
+            stack.enter_context(_dialect_operations(transactions, env, name))
             stack.enter_context(context.begin_transaction())
 
             if single:
-                # It is this argument by which a revision gets its own transaction
-                # where the databases' one was not begun.
+                # Begins a transaction even with 'transaction_per_migration'.
                 stack.enter_context(context.begin_transaction(_per_migration=True))
 
         yield transactions
@@ -121,7 +120,7 @@ def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[N
 
     :param env: The open databases.
     :param names: The names of the databases.
-    :raises ConfigurationError: If a database refuses one of the settings.
+    :raises ConfigurationError: If a database rejects a setting.
     """
     with contextlib.ExitStack() as stack:
         for name in names:
@@ -135,38 +134,36 @@ def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[N
 
 
 class CompiledCache(dict[t.Any, t.Any]):
-    """Statements that were compiled a moment ago, for ``compiled_cache`` of
-    SQLAlchemy's execution options.
+    """Recently compiled statements, for SQLAlchemy's execution option
+    ``compiled_cache``.
 
     Most statements of a migration are executed once. In the cache of the app's engine
-    they would take the place of those that the app executes all the time.
+    they would displace the statements that the app uses all the time.
     """
 
     def __setitem__(self, key: t.Any, compiled: t.Any) -> None:
-        if len(self) >= MOST_COMPILED:
+        if len(self) >= MAX_COMPILED:
             self.clear()
 
         super().__setitem__(key, compiled)
 
 
 @contextlib.contextmanager
-def _revisions_use(
+def _dialect_operations(
     transactions: Transactions, env: Environment, name: str
 ) -> c.Iterator[None]:
-    """Let revisions get the database's own ``autocommit_block`` and
-    ``batch_alter_table``.
-    """
+    """Give revisions the dialect's ``autocommit_block`` and ``batch_alter_table``."""
     context = env.contexts[name]
     ops = t.cast("RevisionOperations", env.ops[name])
     migrated = transactions.connections[name]
-    block_of_alembic = context.autocommit_block
+    alembic_block = context.autocommit_block
 
     def block() -> contextlib.AbstractContextManager[None]:
-        # It commits what was done so far.
+        # Entering the block commits.
         transactions.check_lock(name)
-        return migrated.autocommit_block(block_of_alembic)
+        return migrated.autocommit_block(alembic_block)
 
-    # Alembic makes the context itself, so that there is no class to extend.
+    # Alembic creates the context itself, so there is no class to extend.
     context.autocommit_block = block  # type: ignore[assignment, method-assign]
     ops.migrated = migrated
 

@@ -1,7 +1,7 @@
-"""Alembic's update of the version table, which each revision ends with.
+"""Speeds up Alembic's update of the version table at the end of each revision.
 
-It is another statement for each revision, as the ids are literals in it. Compiling it
-takes longer than many a revision does.
+Alembic writes the ids into it as literals, so SQLAlchemy compiles it for each revision.
+That takes longer than many revisions do.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ _quoted = re.compile("'([^']*)'")
 
 
 @contextlib.contextmanager
-def compiled_once(connection: sa.Connection, version_table: str) -> c.Iterator[None]:
-    """Let a connection compile the update once, with the ids as parameters.
+def cached_version_update(
+    connection: sa.Connection, version_table: str
+) -> c.Iterator[None]:
+    """Make a connection compile the update once, with the ids as parameters.
 
     :param connection: The connection.
     :param version_table: The name of the version table.
     """
-    update_of = functools.cache(_update_of)
+    update_of = functools.cache(_parametrized_update)
 
     def replace(
         connection: sa.Connection,
@@ -41,7 +43,7 @@ def compiled_once(connection: sa.Connection, version_table: str) -> c.Iterator[N
         table = statement.table if isinstance(statement, sa.Update) else None
 
         if isinstance(table, sa.Table) and table.name == version_table:
-            if (ids := _ids_of(statement)) is not None:
+            if (ids := _extract_ids(statement)) is not None:
                 return update_of(table), multiparams, ids
 
         return statement, multiparams, params
@@ -54,15 +56,15 @@ def compiled_once(connection: sa.Connection, version_table: str) -> c.Iterator[N
         event.remove(connection, "before_execute", replace)
 
 
-def _update_of(table: sa.Table) -> sa.Update:
-    """From one revision to the next."""
+def _parametrized_update(table: sa.Table) -> sa.Update:
+    """Return an update from one revision to the next."""
     update = table.update().values(version_num=sa.bindparam("next_id"))
     update = update.where(table.c.version_num == sa.bindparam("last_id"))
     return update.execution_options(**{VERSION_UPDATE: True})
 
 
-def _ids_of(statement: sa.Update) -> dict[str, str] | None:
-    """The ids in an update as Alembic makes it; ``None`` if it is another one."""
+def _extract_ids(statement: sa.Update) -> dict[str, str] | None:
+    """Return the ids in Alembic's update; ``None`` if it is another statement."""
     match [*visitors.iterate(statement)]:
         case [
             sa.Update(),

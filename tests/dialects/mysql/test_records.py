@@ -115,7 +115,7 @@ def test_a_record_that_cannot_be_kept_is_logged(
     partial = shop.fail()
     assert partial is not None
     assert partial.applied == ("DROP TABLE alembic_version",)
-    assert "No record can be kept" in caplog.text
+    assert "Cannot record the failure: " in caplog.text
     assert str(partial) in caplog.text
 
 

@@ -1,1 +1,1 @@
-"""MySQL and MariaDB, by asyncmy, aiomysql and PyMySQL."""
+"""MySQL and MariaDB, on asyncmy, aiomysql and PyMySQL."""

@@ -1,5 +1,5 @@
-"""Parameters as pymysql writes them into a statement, on drivers that have most of its
-code, but not all.
+"""Escapes parameters as PyMySQL does, on drivers that have most of its code, but not
+all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ if t.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def bound_as_on_pymysql(connection: sa.Connection) -> c.Iterator[None]:
-    """Let a connection bind lists, tuples, sets and bytes.
+def pymysql_escaping(connection: sa.Connection) -> c.Iterator[None]:
+    """Make a connection bind lists, tuples, sets and bytes.
 
-    :param connection: A connection of any driver; one that does so anyway is left as it
-        is.
+    :param connection: A connection of any driver. Does nothing on drivers that do so
+        anyway.
     """
     if connection.dialect.driver not in {"aiomysql", "asyncmy"}:
         yield
@@ -35,7 +35,7 @@ def bound_as_on_pymysql(connection: sa.Connection) -> c.Iterator[None]:
 
         return t.cast("str", escape(value, *args))
 
-    # There is no public way to tell a driver how to write a type.
+    # There's no public way to register how a type is escaped.
     driver_connection.escape = escape_all
 
     try:

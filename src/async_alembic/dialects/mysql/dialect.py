@@ -17,25 +17,25 @@ from ..base import digest
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
-from ..locks import find_session
+from ..locks import fetch_holder
 from ..locks import SessionLock
 from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
-from .binding import bound_as_on_pymysql
+from .binding import pymysql_escaping
 from .half_applied import MySQLConnection
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
 _BLOCKED = {1205, 1213}
-#: The longest that a server takes, a year.
-_longest_timeout = 31_536_000
+#: The longest timeout that a server accepts, in seconds: a year.
+_MAX_TIMEOUT = 31_536_000
 
 _columns = (
     "id AS pid, user AS application_name, host AS address,"
     " UTC_TIMESTAMP() - INTERVAL time SECOND AS since, info AS query"
 )
-#: The session of this database that has been at it for longest, preferring those in a
-#: transaction. Sees those of other users where it may.
+#: The session that has run longest on this database, preferring those in a transaction.
+#: Shows sessions of other users only with the privilege to see them.
 _blocker = sa.text(
     f"SELECT {_columns} FROM information_schema.processlist"
     " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
@@ -49,8 +49,8 @@ _blocker_without_privilege = sa.text(
 
 
 class MySQL(Dialect):
-    """Locks are named and belong to a session, so that the commits which DDL implies do
-    not end them (https://mariadb.com/kb/en/get_lock/).
+    """Named locks belong to a session, so that the implicit commits of DDL do not
+    release them (https://mariadb.com/kb/en/get_lock/).
     """
 
     is_atomic = False
@@ -72,7 +72,7 @@ class MySQL(Dialect):
 
         with (
             super().migrating(connection, wait),
-            bound_as_on_pymysql(connection),
+            pymysql_escaping(connection),
             migration.listening(),
         ):
             yield migration
@@ -80,7 +80,7 @@ class MySQL(Dialect):
     def lock_key(
         self, connection: sa.Connection, schema: str | None, table: str
     ) -> str | None:
-        # A schema is a database here.
+        # A schema is the same as a database.
         return digest(schema or connection.scalar(sa.text("SELECT DATABASE()")), table)
 
     def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
@@ -89,8 +89,8 @@ class MySQL(Dialect):
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         if not re.fullmatch(r"\w+", name):
             raise ConfigurationError(
-                f"app.config['ALEMBIC_SESSION']['{name}'] is no name of a setting."
-                " Correct it; 'SHOW VARIABLES' lists what there is."
+                f"app.config['ALEMBIC_SESSION']['{name}'] is not a valid name"
+                " of a setting. Correct it; 'SHOW VARIABLES' lists all settings."
             )
 
         value: Setting | None = connection.scalar(sa.text(f"SELECT @@SESSION.{name}"))
@@ -108,14 +108,14 @@ class MySQL(Dialect):
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
         try:
-            return find_session(connection, _blocker, {})
+            return fetch_holder(connection, _blocker, {})
         except DBAPIError:
-            return find_session(connection, _blocker_without_privilege, {})
+            return fetch_holder(connection, _blocker_without_privilege, {})
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
 
-        # Not every driver knows it.
+        # Not every driver has it.
         if not hasattr(driver_connection, "thread_id"):
             return Interruption()
 
@@ -123,11 +123,13 @@ class MySQL(Dialect):
 
 
 class NamedLock(SessionLock):
-    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+    acquire_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT GET_LOCK(:name, 0), CONNECTION_ID()"
     )
     release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
-    session_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT IS_USED_LOCK(:name)")
+    holder_ids_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT IS_USED_LOCK(:name)"
+    )
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(
         f"SELECT {_columns} FROM information_schema.processlist"
         " WHERE id = IS_USED_LOCK(:name)"
@@ -142,20 +144,18 @@ class NamedLock(SessionLock):
 
         if found.all() == [("wsrep_on", "ON")]:
             raise LockUnavailableError(
-                "the server is part of a Galera cluster, where each node has locks of"
-                " its own"
+                "the server is part of a Galera cluster, where each node has its own"
+                " locks"
             )
 
-        self._connection.exec_driver_sql(
-            f"SET SESSION wait_timeout = {_longest_timeout}"
-        )
+        self._connection.exec_driver_sql(f"SET SESSION wait_timeout = {_MAX_TIMEOUT}")
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         try:
-            return super().take()
+            return super().acquire()
         except DBAPIError as e:
             if e.connection_invalidated:
                 raise
 
-            # As versions of Galera do, which have no such locks at all.
+            # Some versions of Galera have no named locks at all.
             raise LockUnavailableError(first_line(e)) from e

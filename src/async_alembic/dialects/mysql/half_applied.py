@@ -1,4 +1,4 @@
-"""What is left of a revision where each statement of DDL commits."""
+"""Tracks what remains of a failed revision where each DDL statement commits."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import typing as t
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from ..migrated import AppliedStatements
 from ..migrated import is_usable
-from ..migrated import LeftOver
 from ..migrated import MigratedConnection
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-_comments = r"(?:\s|--\s[^\n]*\n|\#[^\n]*\n|/\*[^!].*?\*/)*"
+_COMMENTS = r"(?:\s|--\s[^\n]*\n|\#[^\n]*\n|/\*[^!].*?\*/)*"
 _changes_nothing = re.compile(
-    rf"{_comments}(?:SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN|USE|DO|SAVEPOINT|RELEASE|ROLLBACK)\b",
+    rf"{_COMMENTS}(?:SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN|USE|DO|SAVEPOINT|RELEASE|ROLLBACK)\b",
     re.IGNORECASE | re.DOTALL,
 )
-#: What commits, itself and all before it
+#: Statements that commit themselves and everything before them
 #: (https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/).
 _commits = re.compile(
-    rf"{_comments}(?:ALTER|ANALYZE|BEGIN|CACHE|CHANGE|CHECK|COMMIT"
+    rf"{_COMMENTS}(?:ALTER|ANALYZE|BEGIN|CACHE|CHANGE|CHECK|COMMIT"
     r"|CREATE(?!(?:\s+OR\s+REPLACE)?\s+TEMPORARY)|DROP(?!\s+TEMPORARY)|FLUSH|GRANT"
     r"|INSTALL|LOAD\s+INDEX|LOCK|OPTIMIZE|RENAME|REPAIR|RESET|REVOKE|SET\s+PASSWORD"
     r"|SET\s+(?:@@)?(?:SESSION[\s.]\s*)?AUTOCOMMIT|START|STOP|TRUNCATE|UNINSTALL|UNLOCK"
@@ -35,20 +35,20 @@ _commits = re.compile(
 #: SERVER_STATUS_IN_TRANS
 #: (https://mariadb.com/kb/en/ok_packet/#server-status-flag).
 _IN_TRANSACTION = 1
-#: "You have an error in your SQL syntax", which is found before anything is committed.
+#: "You have an error in your SQL syntax", which is raised before anything is committed.
 _SYNTAX_ERROR = 1064
 
 
 class MySQLConnection(MigratedConnection):
-    """Notes the statements of a revision, and how many of them are committed."""
+    """Records the statements of a revision, and how many of them are committed."""
 
     def __init__(self, connection: sa.Connection) -> None:
         super().__init__(connection)
-        self.ends()
+        self.on_revision_end()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
-        """Note what the connection executes and commits."""
+        """Record what the connection executes and commits."""
         listeners: dict[str, c.Callable[..., None]] = {
             "before_cursor_execute": self._before_statement,
             "after_cursor_execute": self._after_statement,
@@ -68,43 +68,43 @@ class MySQLConnection(MigratedConnection):
             for name, listener in listeners.items():
                 event.remove(self._connection, name, listener)
 
-    def begins(self) -> None:
-        self.ends()
+    def on_revision_start(self) -> None:
+        self.on_revision_end()
         self._is_begun = True
 
-    def ends(self) -> None:
+    def on_revision_end(self) -> None:
         self._is_begun = False
-        self._done: list[str] = []
+        self._executed: list[str] = []
         self._committed = 0
-        #: How many would be committed by a commit that was tried last.
-        self._committing: int | None = None
-        #: How many were done when each savepoint was set.
+        #: How many statements the last commit covers, until it is confirmed.
+        self._unconfirmed: int | None = None
+        #: How many statements were executed when each savepoint was set.
         self._savepoints: list[int] = []
         self._running: str | None = None
 
-    def left_over(self, error: BaseException) -> LeftOver | None:
+    def applied_statements(self, error: BaseException) -> AppliedStatements | None:
         if not self._is_begun:
             return None
 
         usable = is_usable(self._connection)
 
         if usable and not _is_in_transaction(self._connection):
-            self._note_commit()
+            self._confirm_commit()
 
-        done, failed = tuple(self._done), self._running
+        done, failed = tuple(self._executed), self._running
         committed = self._committed
         commits = failed is not None and _commits.match(failed) is not None
         interrupted = commits and not (usable and isinstance(error, DBAPIError))
 
         if commits and not interrupted and not _is_syntax_error(error):
-            # It has begun with a commit.
+            # The implicit commit comes before the statement itself.
             committed = len(done)
 
         if not committed and not interrupted:
             return None
 
         uncertain = done[committed:] if interrupted else ()
-        return LeftOver(done[:committed], failed, interrupted, uncertain)
+        return AppliedStatements(done[:committed], failed, interrupted, uncertain)
 
     def _before_statement(
         self,
@@ -115,11 +115,11 @@ class MySQLConnection(MigratedConnection):
         context: object,
         executemany: bool,
     ) -> None:
-        self._note_commit()
+        self._confirm_commit()
 
         if self._running and _commits.match(self._running):
-            # It has failed, which somebody caught.
-            self._committed = len(self._done)
+            # It failed after its implicit commit, and the revision caught the error.
+            self._committed = len(self._executed)
 
         self._running = statement
 
@@ -135,23 +135,23 @@ class MySQLConnection(MigratedConnection):
         self._running = None
 
         if not _changes_nothing.match(statement):
-            self._done.append(statement)
+            self._executed.append(statement)
 
-        if _commits.match(statement) or _commits_by_itself(connection):
-            self._committed = len(self._done)
+        if _commits.match(statement) or _is_autocommit(connection):
+            self._committed = len(self._executed)
 
     def _before_commit(self, connection: sa.Connection) -> None:
-        # Whether it comes through is known by what comes next.
-        self._committing = len(self._done)
+        # The next event shows whether the commit succeeds.
+        self._unconfirmed = len(self._executed)
 
     def _before_rollback(self, connection: sa.Connection) -> None:
-        self._committing = None
+        self._unconfirmed = None
 
         if self._running is None:
-            del self._done[self._committed :]
+            del self._executed[self._committed :]
 
     def _before_savepoint(self, connection: sa.Connection, name: str | None) -> None:
-        self._savepoints.append(len(self._done))
+        self._savepoints.append(len(self._executed))
 
     def _before_release(
         self, connection: sa.Connection, name: str, context: None
@@ -161,20 +161,20 @@ class MySQLConnection(MigratedConnection):
     def _before_rollback_to(
         self, connection: sa.Connection, name: str, context: None
     ) -> None:
-        del self._done[max(self._savepoints.pop(), self._committed) :]
+        del self._executed[max(self._savepoints.pop(), self._committed) :]
 
-    def _note_commit(self) -> None:
-        if self._committing is not None:
-            self._committed, self._committing = self._committing, None
+    def _confirm_commit(self) -> None:
+        if self._unconfirmed is not None:
+            self._committed, self._unconfirmed = self._unconfirmed, None
 
 
 def _is_in_transaction(connection: sa.Connection) -> bool:
     driver_connection: t.Any = connection.connection.driver_connection
-    # What the server has said last. Not every driver tells.
+    # From the last response of the server. Not every driver keeps it.
     return bool(getattr(driver_connection, "server_status", 0) & _IN_TRANSACTION)
 
 
-def _commits_by_itself(connection: sa.Connection) -> bool:
+def _is_autocommit(connection: sa.Connection) -> bool:
     driver_connection: t.Any = connection.connection.driver_connection
     return bool(driver_connection.get_autocommit())
 

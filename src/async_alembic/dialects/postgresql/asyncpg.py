@@ -1,4 +1,4 @@
-"""Statements on asyncpg, with literals in them."""
+"""Executes statements with literals on asyncpg."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .version_writes import VersionWrites
 if t.TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
-#: How many characters of statements to send at once, about.
-BATCH = 100_000
+#: About how many characters of statements to send at once.
+MAX_BATCH = 100_000
 
 _placeholder = re.compile(r"%(?:%|\((?P<name>[^)]*)\)s)")
 _position = re.compile(r"%(?:%|(?P<position>s))")
 _single_percent = re.compile(r"(?<!%)(?:%%)*%(?!%)")
-#: What ends the name of a parameter that SQLAlchemy has made for one of many rows.
+#: The suffix that SQLAlchemy gives to the parameters of each of many rows.
 _row_number = re.compile(r"__\d+\Z")
-#: The classes of errors by the first two characters of their SQLSTATE
+#: The class of an error, by the first two characters of its SQLSTATE
 #: (https://www.psycopg.org/docs/errors.html#sqlstate-exception-classes).
-_error_classes = {
+_ERROR_CLASSES = {
     **dict.fromkeys(["0A"], "NotSupportedError"),
     **dict.fromkeys(["20", "21", "3D", "3F", "42", "44"], "ProgrammingError"),
     **dict.fromkeys(["22"], "DataError"),
@@ -44,8 +44,8 @@ _error_classes = {
         "OperationalError",
     ),
 }
-_manipulates = {"INSERT", "UPDATE", "DELETE", "MERGE"}
-_returns_nothing = {
+_DML = {"INSERT", "UPDATE", "DELETE", "MERGE"}
+_WITHOUT_ROWS = {
     *("ABORT", "ALTER", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER"),
     *("COMMENT", "COMMIT", "CREATE", "DEALLOCATE", "DECLARE", "DISCARD", "DO", "DROP"),
     *("END", "GRANT", "IMPORT", "LISTEN", "LOAD", "LOCK", "MOVE", "NOTIFY", "PREPARE"),
@@ -55,48 +55,48 @@ _returns_nothing = {
 
 
 class AsyncpgBinding:
-    """How statements are executed on asyncpg.
+    """Executes statements on asyncpg.
 
-    What returns no rows is sent by the simple protocol, which takes several statements,
+    Statements without rows use the simple protocol, which accepts several statements,
     needs no preparation, and would drop rows
     (https://www.postgresql.org/docs/current/protocol-flow.html).
 
-    :param connection: A connection whose dialect is still its own.
+    :param connection: A connection with its original dialect.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._native = connection.dialect
+        self._original = connection.dialect
         self._versions = VersionWrites(self._send)
 
     @contextlib.contextmanager
     def installed(self, dialect: t.Any) -> c.Iterator[None]:
-        """Let the connection execute statements so.
+        """Make the connection execute statements like this.
 
         :param dialect: A copy of its dialect.
         """
-        # Closing a cursor of the server's would leave its portal open, for which no
-        # table could be altered any more.
+        # Closing a server-side cursor would leave its portal open, which blocks
+        # ALTER TABLE.
         dialect.supports_server_side_cursors = False
         dialect.do_execute = self.execute
-        dialect.do_execute_no_params = self.execute_as_it_is
+        dialect.do_execute_no_params = self.execute_no_params
         dialect.do_executemany = self.execute_many
         self._connection.dialect = dialect
 
-        def settle(connection: sa.Connection) -> None:
-            self._versions.settle()
+        def flush(connection: sa.Connection) -> None:
+            self._versions.flush()
 
-        def forget(connection: sa.Connection) -> None:
-            self._versions.forget()
+        def discard(connection: sa.Connection) -> None:
+            self._versions.discard()
 
-        event.listen(self._connection, "commit", settle)
-        event.listen(self._connection, "rollback", forget)
+        event.listen(self._connection, "commit", flush)
+        event.listen(self._connection, "rollback", discard)
 
         try:
             yield
         finally:
-            event.remove(self._connection, "commit", settle)
-            event.remove(self._connection, "rollback", forget)
+            event.remove(self._connection, "commit", flush)
+            event.remove(self._connection, "rollback", discard)
 
     def execute(
         self,
@@ -106,12 +106,12 @@ class AsyncpgBinding:
         context: t.Any = None,
     ) -> None:
         if isinstance(parameters, tuple) and parameters:
-            if not _has_positions(statement):
-                # The user wrote '$1', as the driver itself takes it.
+            if not _has_positional(statement):
+                # The user wrote '$1', the driver's own style.
                 self._execute_natively(cursor, statement, parameters, context)
                 return
 
-            statement, parameters = _named(statement, parameters)
+            statement, parameters = _to_named(statement, parameters)
 
         named: dict[str, t.Any] = dict(parameters or {})
         text, arguments = self._bind(statement, named, context)
@@ -120,9 +120,9 @@ class AsyncpgBinding:
             self._execute_text(cursor, text, context)
             return
 
-        # The server takes one statement with parameters at a time.
+        # With parameters, the server accepts one statement at a time.
         statements = split(statement, backslashes=self._backslashes)
-        self._refuse_copies(statements)
+        self._reject_copy(statements)
         *before, last = statements
 
         for each in before:
@@ -132,7 +132,7 @@ class AsyncpgBinding:
         text, arguments = self._bind(last.text, named, context)
         self._execute_natively(cursor, text, tuple(arguments), context)
 
-    def execute_as_it_is(
+    def execute_no_params(
         self, cursor: t.Any, statement: str, context: t.Any = None
     ) -> None:
         self._execute_text(cursor, statement, context)
@@ -145,20 +145,22 @@ class AsyncpgBinding:
         context: t.Any = None,
     ) -> None:
         if isinstance(parameters[0], tuple):
-            if not _has_positions(statement):
-                with self._classified():
-                    self._native.do_executemany(cursor, statement, parameters, context)
+            if not _has_positional(statement):
+                with self._psycopg2_errors():
+                    self._original.do_executemany(
+                        cursor, statement, parameters, context
+                    )
 
                 return
 
-            parameters = [_named(statement, row)[1] for row in parameters]
-            statement, _ = _named(statement, ())
+            parameters = [_to_named(statement, row)[1] for row in parameters]
+            statement, _ = _to_named(statement, ())
 
         batch: list[str] = []
 
         def send() -> None:
             if batch:
-                self._send(self._versions.before("\n;\n".join(batch)))
+                self._send(self._versions.prepend_to("\n;\n".join(batch)))
                 batch.clear()
 
         for row in parameters:
@@ -170,7 +172,7 @@ class AsyncpgBinding:
             else:
                 batch.append(text)
 
-            if sum(map(len, batch)) > BATCH:
+            if sum(map(len, batch)) > MAX_BATCH:
                 send()
 
         send()
@@ -178,26 +180,26 @@ class AsyncpgBinding:
     def _execute_natively(
         self, cursor: t.Any, text: str, arguments: tuple[t.Any, ...], context: t.Any
     ) -> None:
-        self._versions.settle()
+        self._versions.flush()
 
-        with self._classified():
-            self._native.do_execute(cursor, text, arguments, context)
+        with self._psycopg2_errors():
+            self._original.do_execute(cursor, text, arguments, context)
 
     @contextlib.contextmanager
-    def _classified(self) -> c.Iterator[None]:
-        """Let errors be of the classes that they are of with psycopg2."""
-        dbapi: t.Any = self._native.loaded_dbapi
+    def _psycopg2_errors(self) -> c.Iterator[None]:
+        """Raise errors as the classes that psycopg2 raises."""
+        dbapi: t.Any = self._original.loaded_dbapi
 
         try:
             yield
         except dbapi.Error as e:
-            name = _error_classes.get((getattr(e, "sqlstate", None) or "")[:2], "Error")
+            name = _ERROR_CLASSES.get((getattr(e, "sqlstate", None) or "")[:2], "Error")
             error_class: type[BaseException] = getattr(dbapi, name)
 
             if isinstance(e, error_class):
                 raise
 
-            # What it carries and how it is made differs by SQLAlchemy's version.
+            # Attributes and constructor depend on SQLAlchemy's version.
             error = error_class.__new__(error_class, *e.args)
             vars(error).update(vars(e))
             raise error from e.__cause__
@@ -205,11 +207,11 @@ class AsyncpgBinding:
     def _bind(
         self, statement: str, parameters: c.Mapping[str, t.Any], context: t.Any
     ) -> tuple[str, list[t.Any]]:
-        """Put literals into a statement, and numbers for what has none."""
+        """Replace parameters by literals, or by numbers where there is no literal."""
         is_compiled = context is None or context.compiled is not None
 
         if not is_compiled and not parameters and _single_percent.search(statement):
-            # psycopg2 wants '%%' there.
+            # psycopg2 would require '%%'.
             return statement, []
 
         arguments: list[t.Any] = []
@@ -221,7 +223,7 @@ class AsyncpgBinding:
                 return "%"
 
             value = parameters[name]
-            text = literal(value, self._native, backslashes=self._backslashes)
+            text = literal(value, self._original, backslashes=self._backslashes)
 
             if text is None:
                 arguments.append(value)
@@ -241,29 +243,29 @@ class AsyncpgBinding:
             type_ = _type_of(value)
 
         if isinstance(type_, sa.types.NullType):
-            # The server finds out.
+            # Let the server infer the type.
             return ""
 
-        return f"::{type_.compile(self._native)}"
+        return f"::{type_.compile(self._original)}"
 
     def _execute_text(self, cursor: t.Any, text: str, context: t.Any) -> None:
-        if self._in_transaction and self._versions.keep(text, context):
+        if self._in_transaction and self._versions.defer(text, context):
             cursor.close()
-            context.cursor = _Done("UPDATE 1")
+            context.cursor = _FinishedCursor("UPDATE 1")
             return
 
         statements = split(text, backslashes=self._backslashes)
-        self._refuse_copies(statements)
+        self._reject_copy(statements)
 
         if statements and not _returns_rows(statements[-1]):
-            status = self._send(self._versions.before(text))
+            status = self._send(self._versions.prepend_to(text))
 
             if context is not None:
                 cursor.close()
-                context.cursor = _Done(status)
+                context.cursor = _FinishedCursor(status)
 
-            if statements[0].first_word not in _manipulates:
-                # What was prepared for the tables as they were is of no use now.
+            if statements[0].first_word not in _DML:
+                # Prepared statements for the old tables are no longer valid.
                 dialect: t.Any = self._connection.dialect
                 dialect._invalidate_schema_cache()
 
@@ -271,37 +273,37 @@ class AsyncpgBinding:
 
         if len(statements) > 1:
             before = "\n;\n".join(s.text for s in statements[:-1])
-            self._send(self._versions.before(before))
+            self._send(self._versions.prepend_to(before))
             text = statements[-1].text
 
         self._execute_natively(cursor, text, (), context)
 
     def _send(self, text: str) -> str:
-        """Send statements, and forget their rows.
+        """Send statements, and discard their rows.
 
-        :return: The command tag of the last one, such as ``"UPDATE 1"``.
+        :return: The command tag of the last statement, such as ``"UPDATE 1"``.
         """
         adapted = self._adapted
 
         if not self._in_transaction and not adapted.autocommit:
-            # There is no public way to begin the transaction but to execute something.
+            # Executing a statement is the only public way to begin the transaction.
             with contextlib.closing(adapted.cursor()) as cursor:
                 self._execute_natively(cursor, "SELECT 1", (), None)
 
-        with self._classified():
+        with self._psycopg2_errors():
             try:
                 status = adapted.run_async(lambda driver: driver.execute(text))
             except Exception as e:
-                # There's no public way to raise it as the DBAPI's error that it is.
+                # There's no public way to convert it to the DBAPI's error.
                 adapted._handle_exception(e)
                 raise
 
         return t.cast("str", status)
 
-    def _refuse_copies(self, statements: c.Iterable[Statement]) -> None:
+    def _reject_copy(self, statements: c.Iterable[Statement]) -> None:
         if any(statement.is_copy for statement in statements):
-            # The driver would wait for ever.
-            dbapi: t.Any = self._native.loaded_dbapi
+            # The driver would wait forever.
+            dbapi: t.Any = self._original.loaded_dbapi
             raise dbapi.NotSupportedError(NO_COPY)
 
     @property
@@ -318,10 +320,10 @@ class AsyncpgBinding:
         return bool(settings.standard_conforming_strings == "off")
 
 
-class _Done:
-    """The cursor of a statement that has returned no rows.
+class _FinishedCursor:
+    """The cursor of an executed statement without rows.
 
-    :param status: Its command tag, such as ``"UPDATE 1"``.
+    :param status: The command tag, such as ``"UPDATE 1"``.
     """
 
     description: t.ClassVar[None] = None
@@ -343,14 +345,14 @@ def _type_of(value: object) -> TypeEngine[t.Any]:
     return sa.ARRAY(known[0]) if known else sa.types.NullType()
 
 
-def _has_positions(statement: str) -> bool:
+def _has_positional(statement: str) -> bool:
     return any(found["position"] for found in _position.finditer(statement))
 
 
-def _named(
+def _to_named(
     statement: str, parameters: c.Sequence[t.Any]
 ) -> tuple[str, dict[str, t.Any]]:
-    """Give names to the parameters of a statement that has ``%s`` for each."""
+    """Convert a statement and its parameters from ``%s`` to ``%(name)s``."""
     numbers = itertools.count()
     text = _position.sub(
         lambda found: f"%({next(numbers)})s" if found["position"] else found[0],
@@ -360,7 +362,7 @@ def _named(
 
 
 def _returns_rows(statement: Statement) -> bool:
-    if statement.first_word in _manipulates:
+    if statement.first_word in _DML:
         return "RETURNING" in statement.words
 
-    return statement.first_word not in _returns_nothing
+    return statement.first_word not in _WITHOUT_ROWS

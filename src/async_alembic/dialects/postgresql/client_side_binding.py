@@ -1,9 +1,9 @@
-"""Binding parameters on the client, as psycopg2 does.
+"""Binds parameters on the client, as psycopg2 does.
 
-A server that is sent a statement and its parameters apart takes one statement at a
-time, and must know the type of each parameter beforehand. Revisions that were written
-for psycopg2 rely on neither: what they send is one text with literals in it, which is
-read as a whole. So does what is here, on drivers that otherwise bind on the server.
+If a statement and its parameters are sent separately, the server accepts one statement
+at a time, and must know the types of the parameters. psycopg2 sends a single text with
+literals instead, and revisions that were written for it rely on that. This module does
+the same on drivers that bind on the server.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from sqlalchemy.util import memoized_property
 
 from ..migrated import is_usable
 from .asyncpg import AsyncpgBinding
-from .untyped import Untyped
+from .untyped import Psycopg2NullType
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
-#: Asked how it renders; its driver need not be there.
+#: Only used for rendering, so its driver need not be installed.
 _psycopg2: Dialect = t.cast("t.Any", PGDialect_psycopg2)()
 
 
 @contextlib.contextmanager
-def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
-    """Bind the parameters of whatever a connection executes on the client.
+def bind_on_client(connection: sa.Connection) -> c.Iterator[None]:
+    """Bind the parameters of all statements of a connection on the client.
 
-    :param connection: A connection of any driver; one that does so anyway is left as it
-        is.
+    :param connection: A connection of any driver. Does nothing on drivers that do so
+        anyway.
     """
-    native = connection.dialect
-    bind = _binds.get(native.driver)
+    original = connection.dialect
+    bind = _binders.get(original.driver)
 
     if bind is None:
         yield
@@ -50,20 +50,20 @@ def bound_on_client(connection: sa.Connection) -> c.Iterator[None]:
         try:
             yield
         finally:
-            connection.dialect = native
+            connection.dialect = original
 
 
-def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | None:
-    """What to write instead of what was executed past SQLAlchemy.
+def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None:
+    """Return what to write instead of code that uses a cursor without SQLAlchemy.
 
-    :param error: What has failed; if it was that, it is an error of the driver itself.
+    :param error: The error of a revision; in such code, the driver raised it.
     """
     driver = connection.dialect.driver
     is_of_driver = isinstance(error, connection.dialect.loaded_dbapi.Error)
     name = type(getattr(error, "obj", None)).__name__
     misses = isinstance(error, AttributeError) and "cursor" in name.lower()
 
-    if driver in _binds and (is_of_driver or misses):
+    if driver in _binders and (is_of_driver or misses):
         return (
             f"A cursor of {driver} is not one of psycopg2: write op.get_bind().execute("
             "sa.text('... :x'), {'x': ...}), or op.bulk_insert() for many rows"
@@ -72,30 +72,33 @@ def advice_on_cursors(connection: sa.Connection, error: BaseException) -> str | 
     return None
 
 
-def _bound_as_on_psycopg2(dialect: Dialect) -> Dialect:
-    """A copy that renders parameters as psycopg2's does, mostly without their types."""
+def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
+    """Copy a dialect, and make it render parameters as psycopg2's, mostly untyped."""
     copied: t.Any = copy.copy(dialect)
 
     for name in [*vars(copied)]:
-        # What it remembers was made for the other way to bind.
+        # Memoized values belong to the original binding.
         if isinstance(getattr(type(copied), name, None), memoized_property):
             del vars(copied)[name]
 
     copied.bind_typing = _psycopg2.bind_typing
-    copied.statement_compiler = _with_casts_of_psycopg2(copied.statement_compiler)
+    copied.statement_compiler = _with_psycopg2_casts(copied.statement_compiler)
     copied.paramstyle = "pyformat"
     copied.positional = False
-    copied.colspecs = {**_without_casting_types(copied.colspecs), NullType: Untyped}
+    copied.colspecs = {
+        **_without_cast_types(copied.colspecs),
+        NullType: Psycopg2NullType,
+    }
     copied.identifier_preparer = copied.preparer(copied)
     copied.type_compiler_instance = copied.type_compiler_cls(copied)
     return t.cast("Dialect", copied)
 
 
-def _without_casting_types(
+def _without_cast_types(
     colspecs: c.Mapping[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]],
 ) -> dict[type[TypeEngine[t.Any]], type[TypeEngine[t.Any]]]:
-    """Leave out the types that a dialect has only to render casts. What asks it for a
-    type, such as ``Text`` or ``TIMESTAMP(precision=2)``, would get them instead.
+    """Leave out the types that a dialect has only to render casts. SQLAlchemy would
+    substitute them for types such as ``Text`` or ``TIMESTAMP(precision=2)``.
     """
     kept = {}
 
@@ -110,7 +113,7 @@ def _without_casting_types(
     return kept
 
 
-def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
+def _with_psycopg2_casts(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
     class ClientCompiler(compiler):  # type: ignore[misc, valid-type]
         def render_bind_cast(
             self,
@@ -130,7 +133,7 @@ def _with_casts_of_psycopg2(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
 
 @contextlib.contextmanager
 def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
-    from .psycopg import cursor_factory_of
+    from .psycopg import cursor_factory_for
 
     driver_connection: t.Any = connection.connection.driver_connection
     adapted: t.Any = connection.connection.dbapi_connection
@@ -140,11 +143,11 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
         options = connection.get_execution_options()
 
         if options.get("isolation_level") != "AUTOCOMMIT":
-            # A cursor has turned it on when a transaction was left.
+            # A cursor turned autocommit on when a statement ended the transaction.
             adapted.autocommit = autocommit
 
-    driver_connection.cursor_factory = cursor_factory_of(driver_connection)
-    connection.dialect = _bound_as_on_psycopg2(connection.dialect)
+    driver_connection.cursor_factory = cursor_factory_for(driver_connection)
+    connection.dialect = _with_psycopg2_binding(connection.dialect)
     event.listen(connection, "begin", begin)
 
     try:
@@ -155,7 +158,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
         if is_usable(connection):
             driver_connection.cursor_factory = factory
             connection.rollback()
-            # SQLAlchemy holds a transaction for done whose commit has failed.
+            # SQLAlchemy considers a transaction ended even if its commit failed.
             adapted.rollback()
             adapted.autocommit = autocommit
 
@@ -164,8 +167,8 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
 def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
     binding = AsyncpgBinding(connection)
 
-    with binding.installed(_bound_as_on_psycopg2(connection.dialect)):
+    with binding.installed(_with_psycopg2_binding(connection.dialect)):
         yield
 
 
-_binds = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}
+_binders = {"asyncpg": _on_asyncpg, "psycopg": _on_psycopg}

@@ -14,11 +14,11 @@ from ..base import digest
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
-from ..locks import find_session
+from ..locks import fetch_holder
 from ..locks import SessionLock
 from ..migrated import MigratedConnection
-from .client_side_binding import advice_on_cursors
-from .client_side_binding import bound_on_client
+from .client_side_binding import bind_on_client
+from .client_side_binding import cursor_advice
 
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -28,8 +28,8 @@ _name_of_database = sa.text(
     "SELECT current_database(), coalesce(:schema, current_schema(), '')"
 ).bindparams(sa.bindparam("schema", type_=sa.String))
 
-# Nothing may end an idle session, and no router on the way may forget it. Not every
-# version has both.
+# Keeps the server from ending an idle session, and routers from dropping its
+# connection. Not every version has both settings.
 _keep_alive = sa.text(
     "SELECT set_config(name, value, false)"
     " FROM (VALUES ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '60'))"
@@ -37,7 +37,7 @@ _keep_alive = sa.text(
 )
 _pid = sa.text("SELECT pg_backend_pid()")
 _key = sa.bindparam("key", type_=sa.BigInteger)
-#: A key of 64 bits is shown as two of 32 bits
+#: The view shows a 64-bit key as two 32-bit numbers
 #: (https://www.postgresql.org/docs/current/view-pg-locks.html).
 _locks = (
     "pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
@@ -47,8 +47,8 @@ _locks = (
     " (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _columns = "a.pid, a.application_name, host(a.client_addr) AS address"
-#: The oldest transaction of another session that holds a lock of a table; if there is
-#: one, of a table that the statement names.
+#: The oldest transaction of another session that holds a lock on a table, preferring
+#: tables that the statement names.
 _blocker = sa.text(
     f"SELECT {_columns}, a.xact_start AS since, a.query"
     " FROM pg_locks l"
@@ -71,7 +71,7 @@ _set_setting = sa.text("SELECT set_config(:name, :value, false)").bindparams(
 
 
 class PostgreSQL(Dialect):
-    """Locks are advisory locks of a session, which are local to the database
+    """Locks are session-level advisory locks, which are local to the database
     (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
     """
 
@@ -80,7 +80,7 @@ class PostgreSQL(Dialect):
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         with super().migrating(connection, wait) as migration:
-            with bound_on_client(connection):
+            with bind_on_client(connection):
                 yield migration
 
     def lock_key(
@@ -95,11 +95,11 @@ class PostgreSQL(Dialect):
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         value: str | None = connection.scalar(_get_setting, {"name": name})
 
-        # A name with a dot is one that nobody has to know.
+        # A name with a dot is a custom setting, which need not exist.
         if value is None and "." not in name:
             raise ConfigurationError(
-                f"app.config['ALEMBIC_SESSION']['{name}'] is no setting of this server."
-                " Correct the name; 'SHOW ALL' lists what there is."
+                f"app.config['ALEMBIC_SESSION']['{name}'] is not a setting of"
+                " this server. Correct the name; 'SHOW ALL' lists all settings."
             )
 
         return value
@@ -118,33 +118,33 @@ class PostgreSQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
-        return find_session(connection, _blocker, {"statement": statement or ""})
+        return fetch_holder(connection, _blocker, {"statement": statement or ""})
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
-        return advice_on_cursors(connection, error)
+        return cursor_advice(connection, error)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
-        # Those that are awaited do it by themselves.
+        # Async drivers cancel statements themselves.
         if connection.dialect.is_async:
             return Interruption()
 
-        # Not every driver can.
+        # Not every driver has it.
         driver_connection = connection.connection.driver_connection
         return Interruption(getattr(driver_connection, "cancel", None))
 
 
 class AdvisoryLock(SessionLock):
-    """Tried, and never waited for: who waits in a statement holds a snapshot, for which
-    ``CREATE INDEX CONCURRENTLY`` waits in turn.
+    """Polled instead of waited for: a statement that waits holds a snapshot, and
+    ``CREATE INDEX CONCURRENTLY`` waits for all snapshots.
     """
 
-    take_statement: t.ClassVar[sa.TextClause] = sa.text(
+    acquire_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT pg_try_advisory_lock(:key), pg_backend_pid()"
     ).bindparams(_key)
     release_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT pg_advisory_unlock(:key)"
     ).bindparams(_key)
-    session_statement: t.ClassVar[sa.TextClause] = sa.text(
+    holder_ids_statement: t.ClassVar[sa.TextClause] = sa.text(
         f"SELECT l.pid FROM {_locks}"
     ).bindparams(_key)
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(
@@ -159,16 +159,16 @@ class AdvisoryLock(SessionLock):
         return {"key": int.from_bytes(bytes.fromhex(self._key), signed=True)}
 
     def prepare(self, other: sa.Connection) -> None:
-        # In a transaction, the other one has a session for itself. If this one's is
-        # another one then, it goes through a pooler that hands them around.
+        # The other connection is in a transaction, so it keeps its session. If that
+        # was this connection's, or if this one has another now, a pooler shares them.
         first = self._connection.scalar(_pid)
         others = other.scalar(_pid)
 
         if first == others or first != self._connection.scalar(_pid):
             raise LockUnavailableError(
-                "the connection goes through a pooler in transaction mode, where no"
-                " session is this migrator's own. Give 'Alembic' an engine that"
-                " connects to the server itself, or to a pooler in session mode"
+                "the connection goes through a pooler in transaction mode, so it has no"
+                " session of its own. Give 'Alembic' an engine that connects to the"
+                " server directly, or to a pooler in session mode"
             )
 
         self._connection.execute(_keep_alive)

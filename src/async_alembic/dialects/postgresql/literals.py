@@ -1,6 +1,4 @@
-"""Values as they are written in a statement of PostgreSQL, by SQLAlchemy's own literal
-processors.
-"""
+"""Renders values as PostgreSQL literals, with SQLAlchemy's literal processors."""
 
 from __future__ import annotations
 
@@ -19,53 +17,59 @@ if t.TYPE_CHECKING:
 
 
 def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None:
-    """Write a value as psycopg2 does: by what it is, whatever it is for, and with its
-    type only where it would be taken for another one.
+    """Render a value as psycopg2 does: by its Python type, with a cast only where the
+    server would infer another type.
 
-    :param value: A value, as it would be passed to the driver.
-    :param dialect: The dialect of the server, which doubles no percent signs.
-    :param backslashes: Whether a backslash escapes in every string.
-    :return: ``None`` if it cannot be written.
+    :param value: A value, as passed to the driver.
+    :param dialect: A dialect that does not double percent signs.
+    :param backslashes: Whether a backslash is an escape character in every string.
+    :return: ``None`` if the value has no literal.
     """
     match value:
         case None:
             return "NULL"
         case bool():
-            return _processed(value, sa.Boolean(), dialect)
+            return _render(value, sa.Boolean(), dialect)
         case int():
-            return _number(value, sa.Integer(), dialect)
+            return _render_number(value, sa.Integer(), dialect)
         case float():
             if not math.isfinite(value):
                 return None
 
-            return _number(value, sa.Float(), dialect)
+            return _render_number(value, sa.Float(), dialect)
         case decimal.Decimal():
-            return _number(value, sa.Numeric(), dialect) if value.is_finite() else None
+            return (
+                _render_number(value, sa.Numeric(), dialect)
+                if value.is_finite()
+                else None
+            )
         case str():
             if "\0" in value or (backslashes and "\\" in value):
                 return None
 
-            return _processed(value, sa.String(), dialect)
+            return _render(value, sa.String(), dialect)
         case dt.datetime():
             type_ = sa.TIMESTAMP(timezone=value.tzinfo is not None)
-            return _typed(value, type_, dialect)
+            return _render_with_cast(value, type_, dialect)
         case dt.date():
-            return _typed(value, sa.Date(), dialect)
+            return _render_with_cast(value, sa.Date(), dialect)
         case dt.time():
-            return _typed(value, sa.Time(timezone=value.tzinfo is not None), dialect)
+            return _render_with_cast(
+                value, sa.Time(timezone=value.tzinfo is not None), dialect
+            )
         case uuid.UUID():
-            return _typed(value, sa.Uuid(), dialect)
+            return _render_with_cast(value, sa.Uuid(), dialect)
         case []:
             return "'{}'"
         case list():
-            return _items("ARRAY[{}]", value, dialect, backslashes)
+            return _render_items("ARRAY[{}]", value, dialect, backslashes)
         case tuple():
-            return _items("({})", value, dialect, backslashes)
+            return _render_items("({})", value, dialect, backslashes)
 
     return None
 
 
-def _items(
+def _render_items(
     form: str, values: c.Iterable[object], dialect: Dialect, backslashes: bool
 ) -> str | None:
     items = [literal(each, dialect, backslashes=backslashes) for each in values]
@@ -73,17 +77,21 @@ def _items(
     return form.format(", ".join(texts)) if len(texts) == len(items) else None
 
 
-def _processed(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
+def _render(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
     process = type_.dialect_impl(dialect).literal_processor(dialect)
     return None if process is None else process(value)
 
 
-def _number(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
-    text = _processed(value, type_, dialect)
-    # After a minus, another one would begin a comment.
+def _render_number(
+    value: object, type_: TypeEngine[t.Any], dialect: Dialect
+) -> str | None:
+    text = _render(value, type_, dialect)
+    # After a minus sign, a second one would start a comment.
     return f" {text}" if text is not None and text.startswith("-") else text
 
 
-def _typed(value: object, type_: TypeEngine[t.Any], dialect: Dialect) -> str | None:
-    text = _processed(value, type_, dialect)
+def _render_with_cast(
+    value: object, type_: TypeEngine[t.Any], dialect: Dialect
+) -> str | None:
+    text = _render(value, type_, dialect)
     return None if text is None else f"{text}::{type_.compile(dialect)}"

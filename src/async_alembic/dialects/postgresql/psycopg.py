@@ -1,4 +1,4 @@
-"""Cursors of psycopg that bind on the client, and behave as those of psycopg2."""
+"""Cursors for psycopg that bind on the client and behave like psycopg2's."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ClientCursor(psycopg.ClientCursor[t.Any]):
         _register_dumpers(self)
 
     def execute(self, query: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Self:
-        _refuse_copies(query)
+        _reject_copy(query)
 
         with _with_pgcode():
             super().execute(query, *args, **kwargs)
 
-        # Of several statements, the last one's rows are those to fetch.
+        # Only the rows of the last statement are fetched.
         while self.nextset():
             pass
 
@@ -43,7 +43,7 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
         _register_dumpers(self)
 
     async def execute(self, query: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Self:
-        _refuse_copies(query)
+        _reject_copy(query)
 
         with _with_pgcode():
             await super().execute(query, *args, **kwargs)
@@ -57,15 +57,15 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
         return self
 
 
-def _refuse_copies(query: object) -> None:
+def _reject_copy(query: object) -> None:
     is_text = isinstance(query, str) and "copy" in query.lower()
 
     if is_text and any(statement.is_copy for statement in split(str(query))):
-        # The driver would leave the connection amid it, of no use to anyone.
+        # The driver would leave the connection in the middle of COPY, unusable.
         raise psycopg.NotSupportedError(NO_COPY)
 
 
-def cursor_factory_of(
+def cursor_factory_for(
     connection: psycopg.Connection[t.Any] | psycopg.AsyncConnection[t.Any],
 ) -> type[ClientCursor] | type[AsyncClientCursor]:
     if isinstance(connection, psycopg.AsyncConnection):
@@ -75,14 +75,14 @@ def cursor_factory_of(
 
 
 class _ItemsDumper(RecursiveDumper):
-    """Writes each item as a literal, so that the server sees what type it is of."""
+    """Writes each item as a literal, so that the server sees its type."""
 
     form: t.ClassVar[bytes]
 
     def quote(self, obj: c.Collection[t.Any]) -> bytes:
         return self.form % b", ".join(map(self._tx.as_literal, obj))
 
-    # Needed on the server only.
+    # Only used for server-side binding.
     dump = quote
 
 
@@ -104,7 +104,7 @@ def _register_dumpers(cursor: ClientCursor | AsyncClientCursor) -> None:
 
 @contextlib.contextmanager
 def _with_pgcode() -> c.Iterator[None]:
-    """Let errors have the attribute that has got another name since psycopg2."""
+    """Give errors psycopg2's name for ``sqlstate``."""
     try:
         yield
     except psycopg.Error as e:
@@ -113,8 +113,8 @@ def _with_pgcode() -> c.Iterator[None]:
 
 
 def _has_left_transaction(connection: t.Any) -> bool:
-    """Whether the statement has ended the transaction, as ``COMMIT`` does. psycopg
-    would begin another one, and not let what follows run outside of one.
+    """Return whether the statement ended the transaction, as ``COMMIT`` does. psycopg
+    would begin another one instead of running the next statements outside of one.
     """
     is_idle = connection.info.transaction_status == TransactionStatus.IDLE
     return is_idle and not connection.autocommit

@@ -1,7 +1,7 @@
-"""Where a statement of PostgreSQL ends, and the next one begins.
+"""Splits a text into statements.
 
-As ``psql`` does it: a semicolon ends a statement unless it is quoted, in a comment, in
-parentheses, or in the body of a function that is written in SQL
+As in ``psql``, a semicolon ends a statement unless it is quoted, in a comment, in
+parentheses, or in the body of a function in SQL
 (https://www.postgresql.org/docs/current/sql-syntax-lexical.html).
 """
 
@@ -27,22 +27,22 @@ _token = re.compile(_TOKEN, re.VERBOSE | re.DOTALL)
 _comment_edge = re.compile(r"/\*|\*/")
 _end_of_string = re.compile(r"(?:[^']|'')*(?:'|\Z)", re.DOTALL)
 _end_with_escapes = re.compile(r"(?:[^'\\]|\\.|'')*(?:'|\\?\Z)", re.DOTALL)
-#: On another line, a string goes on.
+#: A string may continue on another line.
 _continuation = re.compile(r"(?:[^\S\r\n]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*)*'")
 _first_word = re.compile(r"\s*([a-zA-Z]+)\b(?!['\"&$])")
-#: Why :attr:`Statement.is_copy` is refused, and what to write instead.
+#: The error for :attr:`Statement.is_copy`.
 NO_COPY = (
-    "COPY has no file of the client to read or write here; write op.bulk_insert() or a"
-    " SELECT instead"
+    "COPY cannot read from or write to the client in a migration; use op.bulk_insert()"
+    " or a SELECT instead"
 )
 _routine = re.compile(r"CREATE( OR REPLACE)? (FUNCTION|PROCEDURE)\b")
 
 
 @dataclasses.dataclass(frozen=True)
 class Statement:
-    """One of the statements of a text.
+    """A statement of a text.
 
-    :param text: The statement, without what stands before and after it.
+    :param text: The statement, without whitespace and comments around it.
     :param backslashes: See :func:`split`.
     """
 
@@ -51,19 +51,19 @@ class Statement:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words in it that are not quoted, in upper case."""
+        """The unquoted words, in upper case."""
         tokens = _tokens(self.text, self.backslashes)
         return tuple(token.text.upper() for token in tokens if token.kind == "word")
 
     @property
     def first_word(self) -> str:
-        """The first of the words; none if it begins with something else."""
+        """The first of the words; empty if there are none."""
         found = _first_word.match(self.text)
         return found[1].upper() if found else next(iter(self.words), "")
 
     @property
     def is_copy(self) -> bool:
-        """Whether it copies from or to the client, instead of a file of the server."""
+        """Whether it is ``COPY`` from or to the client, not a file on the server."""
         return self.first_word == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(
             self.words
         )
@@ -72,25 +72,25 @@ class Statement:
 def split(text: str, *, backslashes: bool = False) -> list[Statement]:
     """Split a text into its statements.
 
-    :param text: The text. What is not closed in it goes on to the end.
-    :param backslashes: Whether a backslash escapes in every string, as it does with
-        ``standard_conforming_strings=off``.
-    :return: The statements, without those that are empty.
+    :param text: The text. Quotes and comments that are not closed extend to the end.
+    :param backslashes: Whether a backslash is an escape character in every string, as
+        with ``standard_conforming_strings=off``.
+    :return: The statements, without empty ones.
     """
     if ";" not in text and _first_word.match(text):
         return [Statement(text.strip(), backslashes)]
 
     found: list[Statement] = []
-    statement = _Statement(backslashes)
+    statement = _StatementBuilder(backslashes)
 
     for token in _tokens(text, backslashes):
         if token.text == ";" and not statement.is_open:
-            found += statement.finished(text)
-            statement = _Statement(backslashes)
+            found += statement.build(text)
+            statement = _StatementBuilder(backslashes)
         else:
             statement.add(token)
 
-    return found + statement.finished(text)
+    return found + statement.build(text)
 
 
 class _Token(t.NamedTuple):
@@ -100,8 +100,8 @@ class _Token(t.NamedTuple):
     end: int
 
 
-class _Statement:
-    """A statement that is being read."""
+class _StatementBuilder:
+    """Collects the tokens of a statement."""
 
     def __init__(self, backslashes: bool) -> None:
         self._backslashes = backslashes
@@ -111,7 +111,7 @@ class _Statement:
 
     @property
     def is_open(self) -> bool:
-        """Whether a semicolon would be a part of it."""
+        """Whether a semicolon would be part of the statement."""
         return self._parentheses > 0 or self._blocks > 0
 
     def add(self, token: _Token) -> None:
@@ -126,7 +126,7 @@ class _Statement:
             self._words.append(token.text.upper())
             self._count_blocks()
 
-    def finished(self, text: str) -> list[Statement]:
+    def build(self, text: str) -> list[Statement]:
         if self._start is None:
             return []
 
@@ -138,7 +138,7 @@ class _Statement:
         if self._parentheses or word not in {"BEGIN", "CASE", "END"}:
             return
 
-        # Elsewhere, BEGIN is a statement.
+        # Outside of a routine, BEGIN is a statement.
         if _routine.match(" ".join(self._words[:4])):
             if word == "END":
                 self._blocks = max(self._blocks - 1, 0)

@@ -1,5 +1,5 @@
-"""What Alembic writes into the version table after each revision, sent along with the
-next statement, which saves a round trip.
+"""Sends Alembic's update of the version table along with the next statement, which
+saves a round trip per revision.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from ...errors import RevisionError
 from ..base import VERSION_UPDATE
 
 
-class Step(t.NamedTuple):
+class VersionUpdate(t.NamedTuple):
     """An update from one revision to the next.
 
     :param table: The version table, as SQL.
-    :param last: The id that it has been at.
-    :param next: The id that it is at then.
+    :param last: The id before the update.
+    :param next: The id after the update.
     """
 
     table: str
@@ -25,12 +25,12 @@ class Step(t.NamedTuple):
 
 
 class VersionWrites:
-    """The writes that are kept back.
+    """Defers updates of the version table.
 
-    What is executed next is sent behind them, as one text, so that the server does the
-    same in the same order, and nobody can tell but by the answer: it leaves out whether
-    the row was there. A row that was not is missing to the next write as well, so the
-    answer to the last one tells for all.
+    They are sent before the next statement, in the same text, so the server executes
+    the same statements in the same order. Only the row counts are lost. If an update
+    matches no row, neither does the next one, so the count of the last update covers
+    them all.
 
     :param send: Sends a text by itself, and returns the last command tag, such as
         ``"UPDATE 1"``.
@@ -38,70 +38,70 @@ class VersionWrites:
 
     def __init__(self, send: c.Callable[[str], str]) -> None:
         self._send = send
-        self._kept = ""
-        self._last: Step | None = None
+        self._deferred = ""
+        self._last: VersionUpdate | None = None
 
-    def keep(self, text: str, context: t.Any) -> bool:
-        """Keep a statement back, if it goes from one revision to the next.
+    def defer(self, text: str, context: t.Any) -> bool:
+        """Defer a statement, if it is an update from one revision to the next.
 
         :param text: The statement.
         :param context: SQLAlchemy's execution context.
-        :return: Whether it is kept.
+        :return: Whether it is deferred.
         """
         if context is None or not context.execution_options.get(VERSION_UPDATE):
             return False
 
         ids = context.compiled_parameters[0]
         table = text.partition(" SET ")[0].removeprefix("UPDATE ")
-        step = Step(table, ids["last_id"], ids["next_id"])
+        step = VersionUpdate(table, ids["last_id"], ids["next_id"])
 
         if self._last is not None and self._last.next != step.last:
-            # On another branch.
-            self.settle()
+            # The step is on another branch.
+            self.flush()
 
-        self._kept = _joined(self._kept, text)
+        self._deferred = _joined(self._deferred, text)
         self._last = step
         return True
 
-    def before(self, text: str) -> str:
-        """Put what is kept before another text, to be sent with it. A text that is
-        about the version table has to be sent by itself, so what is kept is sent now.
+    def prepend_to(self, text: str) -> str:
+        """Prepend the deferred updates to a text. If it uses the version table, send
+        them by themselves first, and check them.
         """
-        if self._last is not None and self._name in text.lower():
-            self.settle()
+        if self._last is not None and self._table_name in text.lower():
+            self.flush()
 
-        kept, self._kept = self._kept, ""
-        return _joined(kept, text)
+        deferred, self._deferred = self._deferred, ""
+        return _joined(deferred, text)
 
     @property
-    def _name(self) -> str:
+    def _table_name(self) -> str:
         """The name of the version table, without its schema."""
         assert self._last is not None
         return self._last.table.rpartition(".")[2].strip('"').lower()
 
-    def settle(self) -> None:
-        """Send what is kept by itself, and check that nothing was missing.
+    def flush(self) -> None:
+        """Send the deferred updates by themselves, and check that no row was missing.
 
-        :raises RevisionError: If the version table is not as it was expected to be.
+        :raises RevisionError: If the version table was changed by something else.
         """
         if (last := self._last) is None:
             return
 
-        kept, self._kept, self._last = self._kept, "", None
+        deferred, self._deferred, self._last = self._deferred, "", None
         tag = self._send(
-            kept or f"SELECT FROM {last.table} WHERE version_num = '{last.next}'"
+            deferred or f"SELECT FROM {last.table} WHERE version_num = '{last.next}'"
         )
 
         if tag.rpartition(" ")[2] != "1":
             raise RevisionError(
-                f"The version table {last.table} has not the one row of revision"
-                f" {last.last} that revision {last.next} follows. Correct what"
-                " changes it: a trigger, or a revision up to that one."
+                f"The version table {last.table} does not have exactly one row for"
+                f" revision {last.last}, which revision {last.next} follows. Correct"
+                " what changes the table: a trigger or a revision."
             )
 
-    def forget(self) -> None:
-        """Drop what is kept, as the transaction is rolled back."""
-        self._kept, self._last = "", None
+    def discard(self) -> None:
+        """Drop the deferred updates, as the transaction is rolled back."""
+        self._deferred, self._last = "", None
 
 
 def _joined(first: str, second: str) -> str:

@@ -1,8 +1,7 @@
-"""Cursors on aiosqlite that take fewer turns of its thread.
+"""Cursors for aiosqlite with fewer thread switches.
 
-SQLAlchemy's adapter hands each of four steps to the thread and waits: a cursor is made,
-executed, read and closed. To switch threads takes longer than most statements of a
-migration do.
+SQLAlchemy's adapter creates, executes, reads and closes a cursor in four round trips to
+the driver's thread. A switch takes longer than most statements of a migration.
 """
 
 from __future__ import annotations
@@ -19,33 +18,33 @@ if t.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def few_turns(connection: sa.Connection) -> c.Iterator[None]:
-    """Let a connection execute statements with such cursors.
+def fewer_thread_switches(connection: sa.Connection) -> c.Iterator[None]:
+    """Make a connection use these cursors.
 
-    :param connection: A connection; one of another driver is left as it is.
+    :param connection: A connection. Does nothing on other drivers.
     """
-    native = connection.dialect
+    original = connection.dialect
 
-    if native.driver != "aiosqlite":
+    if original.driver != "aiosqlite":
         yield
         return
 
-    class Context(native.execution_ctx_cls):  # type: ignore[misc, name-defined]
+    class Context(original.execution_ctx_cls):  # type: ignore[misc, name-defined]
         def create_default_cursor(self) -> Cursor:
             return Cursor(self.root_connection.connection.dbapi_connection)
 
-    dialect: t.Any = copy.copy(native)
+    dialect: t.Any = copy.copy(original)
     dialect.execution_ctx_cls = Context
     connection.dialect = dialect
 
     try:
         yield
     finally:
-        connection.dialect = native
+        connection.dialect = original
 
 
 class Cursor:
-    """A cursor as :pep:`249` has it. A statement without rows takes one turn.
+    """A :pep:`249` cursor. A statement without rows takes one round trip.
 
     :param adapted: SQLAlchemy's adapter of the driver's connection.
     """
@@ -70,10 +69,10 @@ class Cursor:
         return t.cast("int | None", self._executed.lastrowid)
 
     def execute(self, statement: str, parameters: t.Any = ()) -> None:
-        self._await(lambda driver: driver.execute(statement, parameters))
+        self._run(lambda driver: driver.execute(statement, parameters))
 
     def executemany(self, statement: str, parameters: t.Any) -> None:
-        self._await(lambda driver: driver.executemany(statement, parameters))
+        self._run(lambda driver: driver.executemany(statement, parameters))
 
     def fetchone(self) -> t.Any:
         return self._rows.popleft() if self._rows else None
@@ -88,7 +87,7 @@ class Cursor:
     def close(self) -> None:
         self._rows.clear()
 
-    def _await(self, execute: c.Callable[[t.Any], c.Awaitable[t.Any]]) -> None:
+    def _run(self, execute: c.Callable[[t.Any], c.Awaitable[t.Any]]) -> None:
         async def run(driver: t.Any) -> None:
             self._executed = await execute(driver)
 
@@ -98,6 +97,6 @@ class Cursor:
         try:
             self._adapted.run_async(run)
         except Exception as e:
-            # There's no public way to raise it as the DBAPI's error that it is.
+            # There's no public way to convert it to the DBAPI's error.
             self._adapted._handle_exception(e)
             raise

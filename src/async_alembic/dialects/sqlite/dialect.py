@@ -19,7 +19,7 @@ from ..migrated import Batch
 from ..migrated import Block
 from ..migrated import is_usable
 from ..migrated import MigratedConnection
-from .aiosqlite import few_turns
+from .aiosqlite import fewer_thread_switches
 from .batch import Recreation
 from .driver import end_transaction
 from .driver import execute
@@ -35,14 +35,14 @@ if t.TYPE_CHECKING:
 
 #: The primary codes SQLITE_BUSY and SQLITE_LOCKED (https://www.sqlite.org/rescode.html).
 _BLOCKED = {5, 6}
-#: Where a writer and a reader have locked the file
-#: (https://www.sqlite.org/src/file/src/os.h), and a writer its index in WAL mode
+#: The offsets of the locks of a writer and a reader in the file
+#: (https://www.sqlite.org/src/file/src/os.h), and of a writer in its WAL index
 #: (https://www.sqlite.org/walformat.html, section 2.3).
 _WRITER = range(0x40000000, 0x40000003)
 _READER = range(0x40000002, 0x40000200)
 _WAL_WRITER = range(120, 121)
 
-_begins = re.compile(
+_begin_statement = re.compile(
     r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*",
     re.IGNORECASE,
 )
@@ -50,7 +50,7 @@ _needs_no_transaction = re.compile(
     r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
     re.IGNORECASE,
 )
-_creates = re.compile(
+_create_statement = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
     r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
     re.IGNORECASE,
@@ -58,15 +58,15 @@ _creates = re.compile(
 
 
 class SQLite(Dialect):
-    """SQLite rolls DDL back like anything else, if a transaction was begun.
+    """SQLite can roll back DDL, if a transaction was begun.
 
-    ``sqlite3`` begins one before DML only, so that a migration which fails half-way
-    would stay half applied (https://docs.python.org/3/library/sqlite3.html,
-    "Transaction control"). Foreign keys cannot be turned off inside of a transaction,
-    and dropping a parent table, as batch migrations do, deletes its children while
-    they are on (https://www.sqlite.org/lang_altertable.html, section 7).
+    ``sqlite3`` only begins one before DML, so that a failed migration would stay half
+    applied (https://docs.python.org/3/library/sqlite3.html, "Transaction control").
+    Foreign keys cannot be turned off inside a transaction. While they are on, dropping
+    a parent table, as batch migrations do, deletes its children
+    (https://www.sqlite.org/lang_altertable.html, section 7).
 
-    There is one writer at a time, so that the transaction keeps other migrators out.
+    There is only one writer at a time, so the transaction locks out other migrators.
     """
 
     transactional_ddl: bool | None = True
@@ -76,13 +76,13 @@ class SQLite(Dialect):
     def migrating(
         self, connection: sa.Connection, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
-        """Begin a real transaction where SQLAlchemy begins one. Foreign keys, if they
-        are enforced, are off until the end, and checked before each commit.
+        """Begin a real transaction where SQLAlchemy begins one. Enforced foreign keys
+        are off until the end, and checked before each commit.
 
-        :param connection: A connection that is not in a transaction.
-        :param wait: Waits until no other one is writing.
+        :param connection: A connection outside of a transaction.
+        :param wait: Waits for other writers.
         """
-        is_always_open = in_transaction(connection)
+        was_open = in_transaction(connection)
         enforced = pragma(connection, "foreign_keys") == [(1,)]
         migration = SQLiteConnection(connection, wait, enforced)
 
@@ -91,15 +91,15 @@ class SQLite(Dialect):
                 end_transaction(connection)
                 pragma(connection, "foreign_keys=OFF")
 
-            with migration.listening(), few_turns(connection):
+            with migration.listening(), fewer_thread_switches(connection):
                 migration.begin()
                 yield migration
         finally:
             if is_usable(connection):
                 try:
-                    _leave(connection, enforced, is_always_open)
+                    _restore(connection, enforced, was_open)
                 except BaseException:
-                    # Whoever gets it next must not find it half put back.
+                    # The connection must not go back to the pool partly restored.
                     connection.invalidate()
                     raise
 
@@ -108,8 +108,8 @@ class SQLite(Dialect):
 
         if not found:
             raise ConfigurationError(
-                f"app.config['ALEMBIC_SESSION']['{name}'] is no PRAGMA with a value."
-                " Correct the name."
+                f"app.config['ALEMBIC_SESSION']['{name}'] is not a PRAGMA with a"
+                " value. Correct the name."
             )
 
         value: Setting | None = found[0][0]
@@ -121,18 +121,18 @@ class SQLite(Dialect):
         text = str(value).replace("'", "''")
         pragma(connection, f"{name}='{text}'")
 
-    def _put_back(
+    def _restore_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
         for name, value in before.items():
             self.set_setting(connection, name, value)
 
-    def _give_up(
+    def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
-        # A database in memory would go with its connection.
+        # Invalidating the connection would delete an in-memory database.
         if is_usable(connection):
-            self._put_back(connection, before)
+            self._restore_settings(connection, before)
 
     def is_blocked(self, error: BaseException) -> bool:
         return _is_blocked(error)
@@ -148,10 +148,10 @@ class SQLite(Dialect):
 
 
 class SQLiteConnection(MigratedConnection):
-    """Transactions of which each is the only one that writes, from its begin.
+    """Begins each transaction as the only writer.
 
-    :param connection: A connection that is not in a transaction.
-    :param wait: Waits until no other one is writing.
+    :param connection: A connection outside of a transaction.
+    :param wait: Waits for other writers; ``None`` to let SQLite wait.
     :param check_keys: Whether to check foreign keys before each commit.
     """
 
@@ -164,13 +164,13 @@ class SQLiteConnection(MigratedConnection):
         self._violations: list[Violation] | None = None
         self._is_begun = False
         self._is_in_block = False
-        self._version: object = None
-        #: The names of triggers and indexes that Alembic alone would have lost.
-        self._put_back: set[str] = set()
+        self._data_version: object = None
+        #: The names of triggers and indexes that were restored after a batch.
+        self._restored: set[str] = set()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
-        """Begin each transaction of the connection, and check it before its end."""
+        """Begin each transaction of the connection, and check it before the commit."""
         listeners: list[tuple[str, c.Callable[..., t.Any], dict[str, bool]]] = [
             ("before_cursor_execute", self._before_statement, {"retval": True}),
             ("commit", self._before_commit, {}),
@@ -192,7 +192,7 @@ class SQLiteConnection(MigratedConnection):
         if self._wait is None:
             execute(self._connection, "BEGIN IMMEDIATE")
         else:
-            # SQLite itself would wait without listening to anyone.
+            # SQLite's own wait cannot be cancelled.
             [(timeout,)] = pragma(self._connection, "busy_timeout")
             pragma(self._connection, "busy_timeout=0")
 
@@ -206,21 +206,21 @@ class SQLiteConnection(MigratedConnection):
         if self._check_keys and self._violations is None:
             self._violations = find_violations(self._connection)
 
-    def goes_on(self) -> bool:
+    def resume(self) -> bool:
         if self._is_begun:
             return True
 
-        before = self._version
+        before = self._data_version
         self.begin()
-        # It changes when another connection has committed
+        # The value changes when another connection commits
         # (https://www.sqlite.org/pragma.html#pragma_data_version).
-        [self._version] = pragma(self._connection, "data_version")
-        return self._version == before
+        [self._data_version] = pragma(self._connection, "data_version")
+        return self._data_version == before
 
     @contextlib.contextmanager
     def autocommit_block(self, block: Block) -> c.Iterator[None]:
-        """Stay in the transaction, as all but a few statements can be part of it. To
-        leave it would let other migrators in, half-way through a revision.
+        """Stay in the transaction, which all but a few statements allow. Leaving it
+        would let other migrators in during a revision.
         """
         self._is_in_block = True
 
@@ -233,7 +233,7 @@ class SQLiteConnection(MigratedConnection):
     def batch_alter_table(
         self, batch: Batch, table_name: str, *args: t.Any, **kwargs: t.Any
     ) -> c.Iterator[BatchOperations]:
-        """Lose nothing of a table that is made anew."""
+        """Preserve everything when a batch recreates the table."""
         with contextlib.ExitStack() as stack:
             operations = stack.enter_context(batch(table_name, *args, **kwargs))
             yield operations
@@ -243,7 +243,7 @@ class SQLiteConnection(MigratedConnection):
                 with recreation.keeping() as names:
                     stack.close()
 
-                self._put_back |= names
+                self._restored |= names
 
     def _try_to_begin(self) -> bool:
         try:
@@ -267,8 +267,8 @@ class SQLiteConnection(MigratedConnection):
     ) -> tuple[str, t.Any]:
         """Begin a transaction before a statement that would run outside of one.
 
-        Not when SQLAlchemy begins one: whether the app's engine has a listener that
-        begins one itself is not known then.
+        SQLAlchemy's ``begin`` event is too early: a listener of the app's engine may
+        still begin one itself.
         """
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
             return statement, parameters
@@ -283,20 +283,20 @@ class SQLiteConnection(MigratedConnection):
         if not self._is_begun:
             self.begin()
 
-        if _begins.fullmatch(statement):
+        if _begin_statement.fullmatch(statement):
             return "SELECT 1", parameters
 
-        if self._put_back and (match := _creates.match(statement)):
-            self._make_room(connection, match)
+        if self._restored and (match := _create_statement.match(statement)):
+            self._drop_restored(connection, match)
 
         return statement, parameters
 
-    def _make_room(self, connection: sa.Connection, creates: re.Match[str]) -> None:
-        """Let a revision create by itself what Alembic alone would have lost."""
+    def _drop_restored(self, connection: sa.Connection, creates: re.Match[str]) -> None:
+        """Drop a restored trigger or index that the revision itself recreates."""
         name = creates["name"].strip('"').lower()
 
-        if name in self._put_back:
-            self._put_back.discard(name)
+        if name in self._restored:
+            self._restored.discard(name)
             execute(
                 connection,
                 f"DROP {creates['kind']} IF EXISTS"
@@ -310,24 +310,24 @@ class SQLiteConnection(MigratedConnection):
             if error := find_error(connection, before, after):
                 raise error
 
-        [self._version] = pragma(connection, "data_version")
+        [self._data_version] = pragma(connection, "data_version")
         self._is_begun = False
 
     def _before_rollback(self, connection: sa.Connection) -> None:
         self._is_begun = False
 
 
-def _leave(connection: sa.Connection, enforced: bool, is_always_open: bool) -> None:
-    """Roll back, and leave a connection in the mode that it was in before."""
+def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:
+    """Roll back, and restore the original mode of a connection."""
     connection.rollback()
-    # SQLAlchemy holds a transaction for done whose commit has failed.
+    # SQLAlchemy considers a transaction ended even if its commit failed.
     connection.connection.rollback()
 
     if enforced:
         end_transaction(connection)
         pragma(connection, "foreign_keys=ON")
 
-    if is_always_open and not in_transaction(connection):
+    if was_open and not in_transaction(connection):
         execute(connection, "BEGIN")
 
 

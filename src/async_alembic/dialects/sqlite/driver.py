@@ -1,4 +1,4 @@
-"""Statements to SQLite past SQLAlchemy, which would begin a transaction for them."""
+"""Executes statements without SQLAlchemy, which would begin a transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 def execute(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
     """Execute a statement, and fetch its rows.
 
-    :raises sqlalchemy.exc.DBAPIError: As SQLAlchemy would raise it.
+    :raises sqlalchemy.exc.DBAPIError: If the statement fails, as in SQLAlchemy.
     """
     dbapi: t.Any = connection.dialect.loaded_dbapi
     cursor = connection.connection.cursor()
@@ -37,9 +37,9 @@ def in_transaction(connection: sa.Connection) -> bool:
 
 
 def end_transaction(connection: sa.Connection) -> None:
-    """End the empty transaction that ``sqlite3`` always has open with its setting
-    ``autocommit=False``. In it, foreign keys cannot be turned on or off, and another
-    connection could be the first to write.
+    """End the empty transaction that ``sqlite3`` keeps open with ``autocommit=False``.
+    Within it, foreign keys cannot be turned on or off, and another connection could
+    write first.
     """
     if in_transaction(connection):
         execute(connection, "COMMIT")

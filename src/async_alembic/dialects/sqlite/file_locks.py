@@ -1,4 +1,4 @@
-"""Who has a file locked, as Linux tells. Elsewhere, nobody knows."""
+"""Finds the process that has locked a file. Only Linux shows it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _LOCKS = Path("/proc/locks")
 def find_holder(
     path: str | os.PathLike[str], kind: t.Literal["READ", "WRITE"], offsets: range
 ) -> LockHolder | None:
-    """Find a process that has a lock on a part of a file.
+    """Return a process that holds a lock on part of a file.
 
     :param path: The file.
-    :param kind: Whether others may read it.
-    :param offsets: Where the part can begin, in bytes.
+    :param kind: The kind of the lock; ``"READ"`` locks are shared.
+    :param offsets: The offsets at which the lock may start, in bytes.
     """
-    # A file, a process or a right can be missing.
+    # The file or the process may be gone, or access denied.
     with contextlib.suppress(OSError):
         inode = os.stat(path).st_ino
 
         for line in _LOCKS.read_text().splitlines():
             # 1: POSIX ADVISORY <kind> <pid> <major>:<minor>:<inode> <start> <end>,
-            # with "->" before POSIX where a lock is waited for.
+            # with "->" before POSIX for a process that waits for the lock.
             fields = line.split()
 
             if (

@@ -1,4 +1,4 @@
-"""Rows of SQLite that refer to none."""
+"""Finds violations of foreign keys."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _mismatch = re.compile(r'foreign key mismatch - "(.+)" referencing "(.+)"', re.D
 
 
 class Violation(t.NamedTuple):
-    """A row that refers to none.
+    """A row whose foreign key refers to a missing row.
 
-    :param schema: The database that it is in: ``main``, or one that is attached.
-    :param table: Its table.
-    :param row: Its rowid, if it has one.
-    :param parent: The table that it refers to.
-    :param key: The number that SQLite has for the foreign key; ``None`` if the key
-        refers to columns that are not unique, so that no row can be checked.
+    :param schema: The database of the table: ``main``, or an attached one.
+    :param table: The table of the row.
+    :param row: The rowid, if the table has one.
+    :param parent: The table that the foreign key refers to.
+    :param key: SQLite's number of the foreign key; ``None`` if it refers to columns
+        that are not unique, so that SQLite cannot check its rows.
     """
 
     schema: str
@@ -38,26 +38,28 @@ class Violation(t.NamedTuple):
 
     @property
     def tables(self) -> tuple[str, str, str, bool]:
-        """What is counted: rows and keys can get other numbers when a table is made
-        anew.
+        """The key to count by. Numbers of rows and keys can change when a table is
+        recreated.
         """
         return self.schema, self.table, self.parent, self.key is None
 
 
 def find_violations(connection: sa.Connection) -> list[Violation]:
-    """The rows that refer to none, in all databases of a connection."""
+    """Return the violations in all databases of a connection."""
     schemas = [row[1] for row in pragma(connection, "database_list")]
-    return [found for schema in schemas for found in _find_in(connection, schema)]
+    return [
+        found for schema in schemas for found in _find_in_schema(connection, schema)
+    ]
 
 
 def find_error(
     connection: sa.Connection, before: list[Violation], after: list[Violation]
 ) -> ForeignKeyError | None:
-    """What there is to say of a violation that was not there before.
+    """Return an error for a new violation, if there is one.
 
-    :param connection: Where they are.
-    :param before: The violations that there were.
-    :param after: Those that there are.
+    :param connection: The connection.
+    :param before: The earlier violations.
+    :param after: The current violations.
     """
     counts_before = Counter(violation.tables for violation in before)
     counts = Counter(violation.tables for violation in after)
@@ -71,22 +73,24 @@ def find_error(
     return _describe(connection, violation)
 
 
-def _find_in(connection: sa.Connection, schema: str) -> list[Violation]:
+def _find_in_schema(connection: sa.Connection, schema: str) -> list[Violation]:
     try:
         return _check(connection, schema, "foreign_key_check")
     except DBAPIError as e:
         if not _mismatch.search(str(e.orig)):
             raise
 
-    # One such key keeps SQLite from checking all others.
+    # One mismatch keeps SQLite from checking the other tables.
     tables = execute(
         connection,
         f"SELECT name FROM {quote(schema)}.sqlite_master WHERE type = 'table'",
     )
-    return [v for (name,) in tables for v in _find_of(connection, schema, name)]
+    return [v for (name,) in tables for v in _find_in_table(connection, schema, name)]
 
 
-def _find_of(connection: sa.Connection, schema: str, table: str) -> list[Violation]:
+def _find_in_table(
+    connection: sa.Connection, schema: str, table: str
+) -> list[Violation]:
     try:
         return _check(connection, schema, f"foreign_key_check({quote(table)})")
     except DBAPIError as e:
@@ -105,7 +109,7 @@ def _describe(connection: sa.Connection, violation: Violation) -> ForeignKeyErro
     schema, table, row, parent, key = violation
     in_schema = "" if schema == "main" else f"{schema}."
     rows = pragma(connection, f"{quote(schema)}.foreign_key_list({quote(table)})")
-    # None where the key refers to what is not unique: SQLite does not say which it is.
+    # Empty for a mismatch, as SQLite does not say which key it is.
     parts = sorted(part for part in rows if part[0] == key)
     columns = tuple(part[3] for part in parts)
     return ForeignKeyError(
@@ -130,13 +134,13 @@ def _find_name(
     definition = parse_table(found[0][0]) if found else None
 
     for constraint in definition.of_kind("FOREIGN") if definition else []:
-        if _is_it(constraint, violation, columns):
+        if _matches(constraint, violation, columns):
             return constraint.name
 
     return None
 
 
-def _is_it(
+def _matches(
     constraint: Constraint, violation: Violation, columns: tuple[str, ...]
 ) -> bool:
     return constraint.parent.lower() == violation.parent.lower() and [
