@@ -17,16 +17,19 @@ from .apps import runner as runner
 from .backends import Backend
 from .backends import DatabaseFactory
 from .backends import EngineFactory
+from .machine import keep_files_in_memory
+from .machine import load_no_certificates
 from .servers import MariaDBServer
 from .servers import PostgresServer
 from .servers import Server
-from .tracing import let_threads_end
+from .tracing import trace_cheaply
 from .twins import enforcing as enforcing
 from .twins import twin as twin
 
-
 def pytest_configure() -> None:
-    let_threads_end()
+    trace_cheaply()
+    keep_files_in_memory()
+    load_no_certificates()
 
 
 def require(missing: str | None) -> None:
