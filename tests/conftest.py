@@ -17,6 +17,7 @@ from .apps import runner as runner
 from .backends import Backend
 from .backends import DatabaseFactory
 from .backends import EngineFactory
+from .lanes import quick
 from .machine import keep_files_in_memory
 from .machine import load_no_certificates
 from .servers import MariaDBServer
@@ -26,10 +27,34 @@ from .tracing import trace_cheaply
 from .twins import enforcing as enforcing
 from .twins import twin as twin
 
+#: The tests of all lanes.
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+
+
 def pytest_configure() -> None:
     trace_cheaply()
     keep_files_in_memory()
     load_no_certificates()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--lane",
+        choices=["quick", "all"],
+        default="all",
+        help="which of the tests to run, see tests/lanes.py",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    config.stash[COLLECTED] = [*items]
+
+    if config.getoption("lane") == "quick":
+        chosen = quick(items)
+        config.hook.pytest_deselected(items=[*{*items} - {*chosen}])
+        items[:] = chosen
 
 
 def require(missing: str | None) -> None:
