@@ -155,12 +155,14 @@ def database_factory(
 
 def connections_left(server: Server, database: str) -> list[str]:
     # Servers notice with a delay that a client has gone.
-    for grace in 0.01, 0.05, 0.1, 0.3, 1.0, 2.0:
+    for grace in 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 2.0:
         if not (connections := server.connections(database)):
             break
 
-        # An application's engine, with its pool, can be garbage in a cycle.
-        gc.collect()
+        if grace > 0.01:
+            # An application's engine, with its pool, can be garbage in a cycle.
+            gc.collect()
+
         time.sleep(grace)
 
     return connections

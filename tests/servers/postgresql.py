@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -117,16 +118,26 @@ GRANT USAGE ON SCHEMA public TO PUBLIC
 
         spare = f"spare_{uuid4().hex}"
         self.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = %s",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
             name,
         )
+        self._wait_for_ends(name)
 
         with closing(self._connect(name)) as connection:
             connection.cursor().execute(self._clear)
 
+        self._wait_for_ends(name)
         self.execute(f'ALTER DATABASE "{name}" RENAME TO "{spare}"')
         self._spare.append(spare)
+
+    def _wait_for_ends(self, name: str) -> None:
+        """Wait until the sessions of a database have ended. The server looks for that
+        only every 100 ms, when it terminates them or renames the database.
+        """
+        deadline = time.monotonic() + 10
+
+        while self.connections(name) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def database_names(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT datname FROM pg_database")}
