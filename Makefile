@@ -6,16 +6,15 @@ STAMPS := $(VENV)/stamps
 # With --verifytypes it heeds no --pythonpath, only an activated environment.
 PYRIGHT := PATH="$(CURDIR)/$(BIN):$$PATH" pyright
 DRIVERS := aiomysql,aiosqlite,asyncmy,asyncpg,psycopg,psycopg2,pymysql
-# Without arguments, all tests run and must cover the code. The campaigns of faults and the
-# round trips reach nothing that the others don't, and would take twice as long while that
-# is measured.
 ARGS ?=
-# What to leave out of all tests, as pytest's -k has it.
-SKIP ?= no_such_test
-COVERING := -n logical --cov --cov-report=term-missing \
-	-k "not (test_faults or test_round_trips or ($(SKIP)))"
-CAMPAIGNS := -n logical tests/faults tests/round_trips \
-	-k "not ($(SKIP))"
+# Whoever is done first takes tests from the others, so that all are busy to the end.
+PYTEST := $(BIN)/pytest
+PARALLEL := -n logical --dist worksteal
+# Faults and round trips reach no code that the other tests don't, and would take twice as
+# long while coverage is measured.
+CAMPAIGNS := tests/faults tests/round_trips
+# Many tests start processes, which would compile everything again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -23,20 +22,24 @@ CAMPAIGNS := -n logical tests/faults tests/round_trips \
 .PHONY: help
 help:  ## Show this
 	@echo "Usage: make TARGET [ARGS=...] [PYTHON=python3]"
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 .PHONY: demo
 demo: $(STAMPS)/demo  ## Run the notes example: a Quart app on SQLite
 	$(BIN)/python examples/notes/demo.py
 
 .PHONY: test
-test: $(STAMPS)/tests  ## Run the tests, or some: make test ARGS="-k sqlite -x"
+test: $(STAMPS)/tests  ## Run the quick lane of the tests, or some: ARGS="-k sqlite -x"
 ifdef ARGS
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 else
-	$(BIN)/pytest $(COVERING)
-	$(BIN)/pytest $(CAMPAIGNS)
+	$(PYTEST) $(PARALLEL) --lane=quick
 endif
+
+.PHONY: test-all
+test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage
+	$(PYTEST) $(PARALLEL) --cov --cov-report=term-missing $(addprefix --ignore=,$(CAMPAIGNS))
+	$(PYTEST) $(PARALLEL) $(CAMPAIGNS)
 
 .PHONY: lint
 lint: $(STAMPS)/lint  ## Check style and formatting
@@ -62,6 +65,9 @@ bench: $(STAMPS)/bench  ## Run the benchmarks, side by side with the peers
 .PHONY: blocking
 blocking: $(STAMPS)/lint  ## Make extension/blocking.py of extension/awaited.py
 	$(BIN)/python tools/make_blocking.py
+
+.PHONY: setup
+setup: $(STAMPS)/dev  ## Install what all targets but bench need, at once
 
 .PHONY: clean
 clean:  ## Remove everything that is made
@@ -90,3 +96,7 @@ $(STAMPS)/lint: pyproject.toml | $(STAMPS)/pip
 $(STAMPS)/tests $(STAMPS)/typing $(STAMPS)/docs $(STAMPS)/bench: pyproject.toml | $(STAMPS)/pip
 	$(BIN)/python -m pip install --quiet --editable ".[quart,$(DRIVERS)]" --group $(notdir $@)
 	touch $@
+
+$(STAMPS)/dev: pyproject.toml | $(STAMPS)/pip
+	$(BIN)/python -m pip install --quiet --editable ".[quart,$(DRIVERS)]" --group dev
+	touch $@ $(addprefix $(STAMPS)/,demo docs lint tests typing)

@@ -17,16 +17,44 @@ from .apps import runner as runner
 from .backends import Backend
 from .backends import DatabaseFactory
 from .backends import EngineFactory
+from .lanes import quick
+from .machine import keep_files_in_memory
+from .machine import load_no_certificates
 from .servers import MariaDBServer
 from .servers import PostgresServer
 from .servers import Server
-from .tracing import let_threads_end
+from .tracing import trace_cheaply
 from .twins import enforcing as enforcing
 from .twins import twin as twin
 
+#: The tests of all lanes.
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+
 
 def pytest_configure() -> None:
-    let_threads_end()
+    trace_cheaply()
+    keep_files_in_memory()
+    load_no_certificates()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--lane",
+        choices=["quick", "all"],
+        default="all",
+        help="which of the tests to run, see tests/lanes.py",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    config.stash[COLLECTED] = [*items]
+
+    if config.getoption("lane") == "quick":
+        chosen = quick(items)
+        config.hook.pytest_deselected(items=[*{*items} - {*chosen}])
+        items[:] = chosen
 
 
 def require(missing: str | None) -> None:
@@ -127,12 +155,14 @@ def database_factory(
 
 def connections_left(server: Server, database: str) -> list[str]:
     # Servers notice with a delay that a client has gone.
-    for grace in 0.01, 0.05, 0.1, 0.3, 1.0, 2.0:
+    for grace in 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 2.0:
         if not (connections := server.connections(database)):
             break
 
-        # An application's engine, with its pool, can be garbage in a cycle.
-        gc.collect()
+        if grace > 0.01:
+            # An application's engine, with its pool, can be garbage in a cycle.
+            gc.collect()
+
         time.sleep(grace)
 
     return connections

@@ -75,3 +75,13 @@ def make_matrix() -> list[Entry]:
 
 
 MATRIX = make_matrix()
+#: What the quick lane has of it: each kind of fault, and each driver of the lane.
+SAMPLE = {
+    "sqlite-sqlite3-blocking-SIGKILL",
+    "sqlite-aiosqlite-awaited-asyncio.wait_for",
+    "postgresql-psycopg2-one transaction each-blocking-exception",
+    "postgresql-asyncpg-awaited-anyio.CancelScope",
+    "postgresql-asyncpg-blocking-interrupt",
+    "mariadb-pymysql-blocking-SIGKILL",
+    "mariadb-asyncmy-awaited-task.cancel()",
+}

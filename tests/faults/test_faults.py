@@ -14,6 +14,7 @@ from .history import write_history
 from .kinds import make_kinds
 from .matrix import Entry
 from .matrix import MATRIX
+from .matrix import SAMPLE
 from .subject import Subject
 from .zygote import FaultZygote
 
@@ -26,7 +27,15 @@ def zygote() -> Iterator[FaultZygote]:
 
 @pytest.mark.parametrize(
     ("backend", "entry"),
-    [pytest.param(entry.backend, entry, id=str(entry)) for entry in MATRIX],
+    [
+        pytest.param(
+            entry.backend,
+            entry,
+            id=str(entry),
+            marks=() if str(entry) in SAMPLE else pytest.mark.full,
+        )
+        for entry in MATRIX
+    ],
     indirect=["backend"],
 )
 def test_a_fault_at_any_round_trip_leaves_nothing_half_done(

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +37,8 @@ class PostgresServer(Server):
         "listen_addresses": "127.0.0.1",
         "max_connections": 200,
         "max_wal_senders": 0,
+        # For the password of a client, which takes some milliseconds otherwise.
+        "scram_iterations": 1,
         "shared_buffers": "64MB",
         "synchronous_commit": "off",
         "unix_socket_permissions": "0700",
@@ -67,6 +70,7 @@ GRANT USAGE ON SCHEMA public TO PUBLIC
     def __init__(self) -> None:
         super().__init__()
         self._spare: list[str] = []
+        self._connection: Any = None
 
     @classmethod
     def missing(cls) -> str | None:
@@ -77,23 +81,29 @@ GRANT USAGE ON SCHEMA public TO PUBLIC
         return None
 
     def execute(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
-        return self._execute_in("postgres", statement, params)
+        # Kept, as connecting takes longer than most statements.
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect("postgres")
 
-    def _execute_in(
-        self, database: str, statement: str, params: Sequence[object] = ()
-    ) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, params or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def _connect(self, database: str) -> Any:
         import psycopg2
 
-        with closing(
-            psycopg2.connect(
-                host=self.host, port=self.port, user="postgres", dbname=database
-            )
-        ) as connection:
-            connection.autocommit = True
+        connection = psycopg2.connect(
+            host=self.host, port=self.port, user="postgres", dbname=database
+        )
+        connection.autocommit = True
+        return connection
 
-            with connection.cursor() as cursor:
-                cursor.execute(statement, params or None)
-                return cursor.fetchall() if cursor.description else []
+    def stop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+        super().stop()
 
     def create_database(self, name: str) -> None:
         if self._spare:
@@ -108,13 +118,26 @@ GRANT USAGE ON SCHEMA public TO PUBLIC
 
         spare = f"spare_{uuid4().hex}"
         self.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = %s",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
             name,
         )
-        self._execute_in(name, self._clear)
+        self._wait_for_ends(name)
+
+        with closing(self._connect(name)) as connection:
+            connection.cursor().execute(self._clear)
+
+        self._wait_for_ends(name)
         self.execute(f'ALTER DATABASE "{name}" RENAME TO "{spare}"')
         self._spare.append(spare)
+
+    def _wait_for_ends(self, name: str) -> None:
+        """Wait until the sessions of a database have ended. The server looks for that
+        only every 100 ms, when it terminates them or renames the database.
+        """
+        deadline = time.monotonic() + 10
+
+        while self.connections(name) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def database_names(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT datname FROM pg_database")}
