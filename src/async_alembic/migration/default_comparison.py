@@ -17,7 +17,7 @@ try:
     from alembic.runtime.plugins import Plugin
     from alembic.util import PriorityDispatchResult
 except ImportError:
-    Plugin = None  # type: ignore[assignment, misc]
+    Plugin = PriorityDispatchResult = None  # type: ignore[assignment, misc]
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
