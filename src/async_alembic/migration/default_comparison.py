@@ -10,14 +10,9 @@ import fnmatch
 import typing as t
 
 import sqlalchemy as sa
+from alembic import util
 
 from ..dialects import dialect_of
-
-try:
-    from alembic.runtime.plugins import Plugin
-    from alembic.util import PriorityDispatchResult
-except ImportError:
-    Plugin = PriorityDispatchResult = None  # type: ignore[assignment, misc]
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -36,7 +31,7 @@ def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
     included = any(fnmatch.fnmatch(_ALEMBIC_COMPARISON, name) for name in listed)
     excluded = any(fnmatch.fnmatch(f"~{_ALEMBIC_COMPARISON}", name) for name in listed)
 
-    if Plugin is None or not included or excluded:
+    if not _has_plugins or not included or excluded:
         return options
 
     return {**options, "autogenerate_plugins": [*listed, _PLUGIN]}
@@ -44,7 +39,7 @@ def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def install(context: MigrationContext) -> None:
     """Replace the comparison method in versions of Alembic without plugins."""
-    if Plugin is not None:
+    if _has_plugins:
         return
 
     impl: t.Any = context.impl
@@ -78,12 +73,12 @@ def _compare(
     column_name: str,
     inspected: sa.Column[t.Any],
     column: sa.Column[t.Any],
-) -> PriorityDispatchResult:
+) -> util.PriorityDispatchResult:
     new, found = column.server_default, inspected.server_default
 
     # Computed columns and identities are not server defaults.
     if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
-        return PriorityDispatchResult.CONTINUE
+        return util.PriorityDispatchResult.CONTINUE
 
     is_changed = dialect_of(autogen_context.connection).defaults.is_changed(
         inspected,
@@ -93,12 +88,12 @@ def _compare(
     )
 
     if is_changed is None:
-        return PriorityDispatchResult.CONTINUE
+        return util.PriorityDispatchResult.CONTINUE
 
     if is_changed:
         alter_column_op.modify_server_default = new
 
-    return PriorityDispatchResult.STOP
+    return util.PriorityDispatchResult.STOP
 
 
 def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
@@ -110,5 +105,10 @@ def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     return str(default.arg.compile(dialect=dialect, compile_kwargs=options))
 
 
-if Plugin is not None:
+try:
+    from alembic.runtime.plugins import Plugin
+except ImportError:
+    _has_plugins = False
+else:
+    _has_plugins = True
     Plugin(_PLUGIN).add_autogenerate_comparator(_compare, "column", "server_default")

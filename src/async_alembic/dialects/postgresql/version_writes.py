@@ -48,7 +48,11 @@ class VersionWrites:
         :param context: SQLAlchemy's execution context.
         :return: Whether it is deferred.
         """
-        if context is None or not context.execution_options.get(VERSION_UPDATE):
+        # The context has the options of the statement that Alembic executes, which was
+        # replaced by this one.
+        compiled = getattr(context, "compiled", None)
+
+        if compiled is None or not compiled.execution_options.get(VERSION_UPDATE):
             return False
 
         ids = context.compiled_parameters[0]
