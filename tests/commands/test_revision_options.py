@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation
 from alembic.operations import Operations
@@ -22,6 +23,9 @@ from ..projects import docstring
 from ..projects import names
 from ..projects import Project
 from .generating import table
+
+#: What finds columns at all.
+TABLES = ["alembic.autogenerate.schemas", "alembic.autogenerate.tables"]
 
 
 class TestOptions:
@@ -223,6 +227,55 @@ class TestOptions:
                 assert ("create_table" in text) is (builtin in listed)
         finally:
             plugin.remove()
+
+    @pytest.mark.parametrize(
+        ("context", "compared"),
+        [
+            ({}, True),
+            ({"autogenerate_plugins": ["alembic.autogenerate.defaults"]}, True),
+            ({"autogenerate_plugins": ["alembic.autogenerate.types"]}, False),
+            (
+                {
+                    "autogenerate_plugins": [
+                        "alembic.autogenerate.*",
+                        "~alembic.autogenerate.defaults",
+                    ]
+                },
+                False,
+            ),
+            ({"compare_server_default": False}, False),
+            ({"compare_server_default": lambda *args: False}, False),
+            ({"compare_server_default": lambda *args: None}, True),
+        ],
+        ids=["default", "listed", "not_listed", "excluded", "off", "equal", "unknown"],
+    )
+    def test_server_defaults_are_compared_unless_the_app_says_otherwise(
+        self,
+        tmp_path: Path,
+        engines: EngineFactory,
+        caller: Caller,
+        context: dict[str, Any],
+        compared: bool,
+    ) -> None:
+        """Our comparison is one more plugin, and heeds what is said of Alembic's."""
+        pytest.importorskip("alembic.runtime.plugins")
+        listed = context.get("autogenerate_plugins", [])
+
+        if listed:
+            context = {"autogenerate_plugins": [*TABLES, *listed]}
+
+        column = sa.Column("name", sa.Text, server_default="it's")
+        project = Project(
+            tmp_path, engines, metadatas=table("users", column), context=context
+        )
+        caller.execute(
+            project.engine,
+            "CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY,"
+            " name TEXT DEFAULT 'its')",
+        )
+        differences = caller(project.alembic, "compare_metadata")
+        kinds = [kind for ((kind, *_),) in differences]
+        assert kinds == ["modify_default"] * compared
 
     def test_an_unknown_plugin_is_an_error(
         self, tmp_path: Path, engines: EngineFactory, caller: Caller
