@@ -22,7 +22,7 @@ from ..apps.databases import Databases
 from ..apps.databases import find_databases
 from ..apps.engines import are_async
 from ..apps.engines import Engines
-from ..apps.engines import is_bound
+from ..apps.engines import is_single_connection
 from ..apps.settings import Settings
 from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
@@ -67,7 +67,7 @@ class FreshApp:
         urls: c.Mapping[Name, sa.URL],
         settings: c.Mapping[str, object] | None = None,
     ) -> None:
-        with registry.registering() as apps:
+        with registry.record_registrations() as apps:
             made = factory(as_given(urls))
 
         self._urls = urls
@@ -170,7 +170,7 @@ class FreshApp:
         for engine in self.databases.engines.values():
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()
-            elif is_bound(engine):
+            elif is_single_connection(engine):
                 _in_thread(functools.partial(asyncio.run, engine.dispose()))
 
     async def adispose(self) -> None:
@@ -212,7 +212,7 @@ def _keep_no_connection(engine: sa.Engine | AsyncEngine) -> None:
     """Close each connection when it is given back: which event loop the next test has,
     or how a test ends its loop, nobody can know.
     """
-    if isinstance(engine, AsyncEngine) and not is_bound(engine):
+    if isinstance(engine, AsyncEngine) and not is_single_connection(engine):
         event.listen(
             engine.sync_engine.pool,
             "checkin",
