@@ -224,7 +224,7 @@ def outcome(error: str | None, project: Project) -> str:
         found = state_of(project)
         return "ok" if found == "its column, its row, its version" else found
 
-    if "Finish it by hand" in error and "or undo it by hand" in error:
+    if "Finish the revision by hand" in error and "or undo it by hand" in error:
         return "refuses, and names the two ways out"
 
     return died(error)

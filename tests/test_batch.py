@@ -395,8 +395,8 @@ def test_a_batch_change_keeps(name: str, enforcing: Twin) -> None:
         (
             "CREATE VIEW v AS SELECT name FROM shop",
             "drop_column('name')",
-            "would break the view 'v': no such column: name. Drop that in the revision"
-            " before the batch, and create it anew after it",
+            "would break the view 'v': no such column: name. In the revision, drop the"
+            " view 'v' before the batch and recreate the view 'v' after it.",
         ),
         (
             "CREATE TRIGGER t AFTER UPDATE OF name ON shop BEGIN SELECT 1; END",

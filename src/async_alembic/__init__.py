@@ -1,7 +1,7 @@
 """Async-first database migrations for Quart and Flask, on Alembic and SQLAlchemy 2.
 
-:class:`Alembic` is awaited and :class:`SyncAlembic` blocks; both have the same methods.
-Importing this package imports neither Alembic nor a framework.
+:class:`Alembic` has async methods, :class:`SyncAlembic` the same methods, blocking.
+Importing this package does not import Alembic or a framework.
 """
 
 import importlib
@@ -73,8 +73,8 @@ __all__ = [
     "WaitTimeoutError",
 ]
 
-#: Names that are imported on first use, as no app needs them to start.
-_modules = {
+#: Names that are imported on first use, because no app needs them to start.
+_lazy_modules = {
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
     "LockHolder": "results",
@@ -83,11 +83,12 @@ _modules = {
 
 
 def __getattr__(name: str) -> t.Any:
-    if name in _modules:
-        return getattr(importlib.import_module(f".{_modules[name]}", __name__), name)
+    if name in _lazy_modules:
+        module = importlib.import_module(f".{_lazy_modules[name]}", __name__)
+        return getattr(module, name)
 
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_modules})
+    return sorted({*globals(), *_lazy_modules})

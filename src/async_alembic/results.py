@@ -1,4 +1,4 @@
-"""What the methods return, and errors and events carry."""
+"""Results of methods, and data that errors and progress reports carry."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ State: t.TypeAlias = t.Literal["current", "behind", "ahead", "diverged", "empty"
 
 @dataclasses.dataclass(frozen=True)
 class DatabaseStatus:
-    """Where one database stands, compared with the revision files.
+    """The state of one database, compared with the revision files.
 
-    :param state: ``"current"``: at every head. ``"behind"``: revisions are pending.
-        ``"empty"``: no revision was ever applied, and some are pending. ``"ahead"``:
-        at revisions that this code does not have. ``"diverged"``: both ahead and
-        behind.
-    :param current: The ids of the revisions that the database is at.
-    :param unknown: Those among them that this code does not have.
+    :param state: ``"current"``: at all heads. ``"behind"``: revisions are pending.
+        ``"empty"``: no revision is applied, and some are pending. ``"ahead"``: at
+        revisions that this code does not have. ``"diverged"``: both ahead and behind.
+    :param current: The ids of the database's current revisions.
+    :param unknown: The ids in ``current`` that this code does not have.
     :param heads: The ids of the heads of the revision files.
-    :param pending: The revisions that an upgrade would apply, in that order.
+    :param pending: The revisions that an upgrade would apply, in order.
     """
 
     state: State
@@ -37,14 +36,14 @@ class DatabaseStatus:
 
 @dataclasses.dataclass(frozen=True)
 class LockHolder:
-    """A session of a database that has a lock which is waited for. What the database
-    does not tell is ``None``.
+    """A database session that holds a lock another session waits for. Attributes that
+    the database does not report are ``None``.
 
-    :param pid: The id of the session on the server, or of its process on this machine.
-    :param application_name: What it calls itself, or the name of its user.
-    :param address: The address that it comes from.
-    :param since: Since when it has the lock, or is in its transaction.
-    :param query: Its last statement.
+    :param pid: The id of the session on the server, or of a process on this machine.
+    :param application_name: The session's application name, or its user name.
+    :param address: The client's address.
+    :param since: When the session acquired the lock or began its transaction.
+    :param query: The session's last statement.
     """
 
     pid: int
@@ -73,19 +72,19 @@ class LockHolder:
 
 @dataclasses.dataclass(frozen=True)
 class PartialRevision:
-    """A revision that is half applied, or half taken back.
+    """A revision that is half applied, or half reverted.
 
     :param database: The name of the engine, such as ``"default"``.
     :param revision: The id of the revision.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param target: What to stamp when it was finished by hand.
-    :param applied: The statements that were applied, in that order. What is not among
-        them was rolled back.
-    :param failed: The statement that failed; ``None`` if it was no statement.
-    :param interrupted: Whether that one was broken off, so that it is not known whether
-        it was applied.
-    :param uncertain: The statements before it that it commits, and that are applied
-        only if it is.
+    :param target: The revision to stamp after finishing the revision by hand.
+    :param applied: The statements that were applied, in order. Any other statement was
+        rolled back.
+    :param failed: The statement that failed, or ``None`` if no statement failed.
+    :param interrupted: Whether ``failed`` was interrupted, so that it is unknown
+        whether it was applied.
+    :param uncertain: The statements before ``failed`` that it commits. They are applied
+        only if ``failed`` is.
     """
 
     database: str
@@ -98,36 +97,36 @@ class PartialRevision:
     uncertain: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        half = "applied" if self.direction == "upgrade" else "taken back"
-        applied = _listed(self.applied) or "none for certain"
+        half = "applied" if self.direction == "upgrade" else "reverted"
+        applied = _format_statements(self.applied) or "none known"
         failed = ""
 
         if self.failed:
-            failed = f"; failed: {_shortened(self.failed)}"
+            failed = f"; failed: {_format_statement(self.failed)}"
 
             if self.interrupted:
-                failed += ", which was broken off and may be applied as well"
+                failed += ", which was interrupted and may also be applied"
 
             if self.uncertain:
-                failed += f", together with {_listed(self.uncertain)}"
+                failed += f", together with {_format_statements(self.uncertain)}"
 
         return (
-            f"Revision {self.revision} is half {half}, as database '{self.database}'"
-            f" commits at every DDL statement. Applied: {applied}{failed}. Finish it by"
-            f" hand and run 'db stamp {self.target}', or undo it by hand and run"
-            f" 'db {self.direction} --retry'."
+            f"Revision {self.revision} is half {half}, because DDL statements commit"
+            f" implicitly in database '{self.database}'. Applied: {applied}{failed}."
+            f" Finish the revision by hand and run 'db stamp {self.target}', or undo it"
+            f" by hand and run 'db {self.direction} --retry'."
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """A revision that is being applied, or was.
+    """The start or the end of running one revision.
 
     :param database: The name of the database.
     :param several: Whether there are other databases.
     :param script: The revision.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param seconds: How long it took, or ``None`` when it begins.
+    :param seconds: How long the revision took, or ``None`` at the start.
     """
 
     database: str
@@ -140,9 +139,9 @@ class Progress:
 Report: t.TypeAlias = c.Callable[[Progress], None]
 
 
-def _listed(statements: c.Iterable[str]) -> str:
-    return ", ".join(map(_shortened, statements))
+def _format_statements(statements: c.Iterable[str]) -> str:
+    return ", ".join(map(_format_statement, statements))
 
 
-def _shortened(statement: str) -> str:
+def _format_statement(statement: str) -> str:
     return f"[{' '.join(statement.split())[:200]}]"

@@ -487,7 +487,7 @@ def test_advanced_alchemy_brings_several_databases(
         ),
         pytest.param(
             lambda: {"metadatas": metadata_of(), "engines": lambda: None},
-            "callable passed as 'engines' returned none",
+            "callable passed as 'engines' returned no engines",
             id="callable_without_engine",
         ),
     ],
@@ -508,7 +508,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("shop.db", "it is no database URL"),
+        ("shop.db", "it is not a database URL"),
         ("nosuch://host/shop", "no dialect"),
         ("postgresql+nosuch://host/shop", "no dialect"),
     ],

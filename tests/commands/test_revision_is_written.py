@@ -159,7 +159,7 @@ class TestWhatIsWritten:
         (script,) = caller(project.alembic, "revision", "users", empty=True)
         before = project.files()
 
-        with pytest.raises(RevisionFileError, match="exists already") as caught:
+        with pytest.raises(RevisionFileError, match="already exists") as caught:
             caller(project.alembic, "revision", "users", empty=True)
 
         assert caught.value.path == script.path

@@ -147,7 +147,7 @@ class TestBrokenHistories:
         key: str,
     ) -> None:
         path = write_revision(place, "aaaa", parent, depends_on=dependency)
-        sentence = f"aaaa follows itself. Correct '{key}'"
+        sentence = f"aaaa refers to itself. Correct '{key}'"
 
         with pytest.raises(RevisionFileError, match=sentence) as caught:
             caller(alembic, "heads")
@@ -199,5 +199,5 @@ class TestBrokenHistories:
         write_revision(folder, "aaaa")
         write_revision(folder, "cccc", "bbbb")
 
-        with pytest.raises(RevisionFileError, match="bbbb is in no revision file"):
+        with pytest.raises(RevisionFileError, match="bbbb is not in any revision file"):
             caller(alembic, method)

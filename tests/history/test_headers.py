@@ -22,7 +22,7 @@ from async_alembic import RevisionFileError
 from async_alembic.history.headers import Header
 from async_alembic.history.headers import header_of
 from async_alembic.history.headers import read_header
-from async_alembic.history.listing import Listing
+from async_alembic.history.listing import FileLister
 from async_alembic.history.reading import read_revision
 
 from ..apps import Caller
@@ -279,7 +279,7 @@ def test_a_file_that_is_edited_meanwhile_is_not_run(
     (script,) = project.alembic.sync.heads()
     path.write_text(path.read_text().replace("a1", "a2"))
 
-    with pytest.raises(RevisionFileError, match="edited while it was read"):
+    with pytest.raises(RevisionFileError, match="edited after it was read"):
         _ = script.module
 
 
@@ -335,7 +335,7 @@ def test_the_files_are_those_that_alembic_finds(
         sourceless=sourceless,
         recursive_version_locations=recursive,
     )
-    listed = Listing(paths, sourceless, recursive).take()
+    listed = FileLister(paths, sourceless, recursive).list_files()
     read = {path for path in listed if read_revision(scripts, path)}
 
     with warnings.catch_warnings():

@@ -22,7 +22,7 @@ from async_alembic import AsyncAlembicError
 from async_alembic import MultipleHeadsError
 from async_alembic import RevisionError
 from async_alembic import SyncAlembic
-from async_alembic.history.targets import names_current
+from async_alembic.history.targets import includes_current
 from async_alembic.history.targets import replace_current
 from async_alembic.history.targets import Target
 from async_alembic.history.targets import to_ids
@@ -79,7 +79,7 @@ def test_without_the_word_current_nothing_is_replaced(
     target: tuple[Target, list[str]], current: list[str]
 ) -> None:
     given, expected = target
-    assert not names_current(given)
+    assert not includes_current(given)
     assert replace_current(given, current) == once(expected)
 
 
@@ -88,7 +88,7 @@ def test_current_stands_for_where_the_databases_are(
     before: list[str], after: list[str], current: list[str]
 ) -> None:
     target = [*before, "current", *after]
-    assert names_current("base", target)
+    assert includes_current("base", target)
     assert once(replace_current(target, current)) == once([*before, *current, *after])
 
 

@@ -101,7 +101,7 @@ def test_whatever_changes_a_database_waits_for_its_turn(
     second.app.config["ALEMBIC_LOCK_TIMEOUT"] = 0.2
 
     with migrating(first):
-        with pytest.raises(LockTimeout, match="'default'.*0.2 seconds"):
+        with pytest.raises(LockTimeout, match="'default'.*0.2 s, because"):
             caller(second.alembic, method, *args)
 
     second.app.config["ALEMBIC_LOCK_TIMEOUT"] = 10

@@ -1,4 +1,4 @@
-"""What one app says about its migrations: its settings, its engines and metadata, and
-which app is current. Nothing connects here. Flask and Quart are looked for where they
-were imported, and never imported here.
+"""What an app configures for its migrations: settings, engines and metadata. Also finds
+the current app. Nothing connects here. Flask and Quart are never imported here; they
+are used if they are already imported.
 """

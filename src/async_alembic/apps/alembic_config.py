@@ -1,5 +1,5 @@
-"""Alembic's ``Config``, made from the app's settings. Alembic and SQLAlchemy are
-imported when one is built.
+"""Build Alembic's ``Config`` from the app's settings. Alembic and SQLAlchemy are not
+imported before the first call.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from .names import default_name
-from .settings import wrong_setting
+from .settings import invalid_setting
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -19,37 +19,37 @@ if t.TYPE_CHECKING:
 
 
 def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
-    """Make Alembic's ``Config`` as an ``alembic.ini`` with the same content would.
+    """Build the same ``Config`` that an ``alembic.ini`` with these settings would give.
 
     :param settings: The app's settings.
-    :param names: The names of the databases; several make the ``databases`` option of
-        Alembic's multidb template.
+    :param names: The names of the databases. If there are several, they are set as the
+        ``databases`` option of Alembic's multidb template.
     """
     import configparser
     from argparse import Namespace
 
     from alembic.config import Config
 
-    # Alembic prints what it does unless a command line told it to be quiet.
+    # Without a quiet command line, Alembic prints status messages.
     config = Config(cmd_opts=Namespace(x=None, quiet=True))
-    config.file_config["DEFAULT"]["here"] = _escape(settings.root_path)
+    config.file_config["DEFAULT"]["here"] = _escape_percent(settings.root_path)
     options = dict(settings.options)
     options["script_location"] = settings.script_location
     options["version_locations"] = [
         settings.script_location,
         *settings.version_locations,
     ]
-    texts = dict(_texts(config.config_ini_section, options, settings.separator))
+    texts = dict(_option_texts(config.config_ini_section, options, settings.separator))
 
     for (section, key), text in texts.items():
-        _set(config, section, key, text)
+        _set_option(config, section, key, text)
 
-    # Only now, as a value may refer to one that follows.
+    # A value may refer to an option set after it, so all are set before this check.
     for (section, key), text in texts.items():
         try:
             config.get_section_option(section, key)
         except configparser.InterpolationError:
-            config.set_section_option(section, key, _escape(text))
+            config.set_section_option(section, key, _escape_percent(text))
 
     if len(names) > 1:
         config.set_main_option("databases", ", ".join(names))
@@ -58,10 +58,11 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
 
 
 def add_urls(config: Config, urls: c.Mapping[str, sa.URL]) -> None:
-    """Add ``sqlalchemy.url``, which revisions read, where the app did not set it.
+    """Set ``sqlalchemy.url``, which revisions can read, unless the app has set it.
 
-    :param config: Changed in place.
-    :param urls: The URL of each database by its name; several get a section each.
+    :param config: The config, changed in place.
+    :param urls: The URL of each database by its name. If there are several, each gets a
+        section.
     """
     main = config.config_ini_section
     sections = [(name, url) for name, url in urls.items() if len(urls) > 1]
@@ -69,22 +70,22 @@ def add_urls(config: Config, urls: c.Mapping[str, sa.URL]) -> None:
     for section, url in [(main, urls[default_name(urls)]), *sections]:
         if not config.file_config.has_option(section, "sqlalchemy.url"):
             text = url.render_as_string(hide_password=False)
-            config.set_section_option(section, "sqlalchemy.url", _escape(text))
+            config.set_section_option(section, "sqlalchemy.url", _escape_percent(text))
 
 
-def _texts(
+def _option_texts(
     main: str, options: c.Mapping[str, t.Any], separator: str
 ) -> c.Iterator[tuple[tuple[str, str], str]]:
-    """The section, the key and the text of each option."""
+    """Yield the section, key and text of each option."""
     import sqlalchemy as sa
 
     for key, value in options.items():
         if key.startswith("sqlalchemy.") and not isinstance(value, (str, sa.URL)):
-            # An argument for the engine, such as 'connect_args', which is no text.
+            # An engine argument such as 'connect_args' has no text form.
             continue
 
         if key == "post_write_hooks" and not isinstance(value, c.Mapping):
-            raise wrong_setting(key, value, "a dict, as the section of that name")
+            raise invalid_setting(key, value, "a dict of that section's options")
 
         section, values = main, {key: value}
 
@@ -93,19 +94,19 @@ def _texts(
 
         for inner_key, inner_value in values.items():
             if inner_value is not None:
-                between = ", " if inner_key == "hooks" else separator
-                yield (section, inner_key), _as_text(inner_value, between)
+                joiner = ", " if inner_key == "hooks" else separator
+                yield (section, inner_key), _format_value(inner_value, joiner)
 
 
-def _set(config: Config, section: str, key: str, text: str) -> None:
-    """Set an option. A percent sign may be doubled, as in an ini file, or not."""
+def _set_option(config: Config, section: str, key: str, text: str) -> None:
+    """Set an option, whether or not its percent signs are doubled as in an ini file."""
     try:
         config.set_section_option(section, key, text)
     except ValueError:
-        config.set_section_option(section, key, _escape(text))
+        config.set_section_option(section, key, _escape_percent(text))
 
 
-def _as_text(value: object, between: str) -> str:
+def _format_value(value: object, separator: str) -> str:
     import sqlalchemy as sa
 
     if isinstance(value, sa.URL):
@@ -115,10 +116,10 @@ def _as_text(value: object, between: str) -> str:
         return str(value).lower()
 
     if isinstance(value, (list, tuple)):
-        return between.join(map(os.fspath, value))
+        return separator.join(map(os.fspath, value))
 
     return str(value)
 
 
-def _escape(text: str) -> str:
+def _escape_percent(text: str) -> str:
     return text.replace("%", "%%")

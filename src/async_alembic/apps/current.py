@@ -1,6 +1,6 @@
-"""Which app, which app context and which event loop is current.
+"""The current app, app context and event loop.
 
-The only place that asks Flask or Quart.
+Only this module asks Flask or Quart for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = t.TypeVar("T")
 
 
 def current_context() -> object | None:
-    """The current app context of Flask or Quart, to keep things for its time."""
+    """Return the current app context of Flask or Quart, or ``None``."""
     for framework in _frameworks_in_context():
         return t.cast("object", framework.globals.app_ctx._get_current_object())
 
@@ -29,12 +29,12 @@ def current_context() -> object | None:
 
 
 def call_in_app_context(app: App, fn: c.Callable[[], T]) -> T:
-    """Call a function within an app's context, for the command line. Not where an event
-    loop is running, as there neither framework's context can be left by blocking code.
+    """Call a function in an app's context, for the command line. While an event loop is
+    running, call it without one, because blocking code could not exit the context.
 
-    :param app: A Flask or a Quart app.
+    :param app: A Flask or Quart app.
     :param fn: The function.
-    :return: What it returned.
+    :return: The function's result.
     """
     if app in current_apps() or loop_is_running():
         return fn()
@@ -53,9 +53,9 @@ def _call_in_quart_context(
 
     context = contextvars.copy_context()
 
-    async def leave() -> None:
-        # An extension for Flask can have a teardown function that fails under Quart.
-        # The command is done by then.
+    async def exit_context() -> None:
+        # A Flask extension's teardown function can fail under Quart. By then the
+        # command is finished.
         with contextlib.suppress(Exception):
             await app_context.__aexit__(None, None, None)
 
@@ -63,10 +63,10 @@ def _call_in_quart_context(
         runner.run(_enter(app_context), context=context)
 
         try:
-            # The loop is not running meanwhile, so that the function may block.
+            # The loop is not running here, so the function may block.
             return context.run(fn)
         finally:
-            runner.run(leave(), context=context)
+            runner.run(exit_context(), context=context)
 
 
 async def _enter(app_context: contextlib.AbstractAsyncContextManager[t.Any]) -> None:
@@ -74,13 +74,13 @@ async def _enter(app_context: contextlib.AbstractAsyncContextManager[t.Any]) -> 
 
 
 def is_quart(app: App) -> bool:
-    """Whether an app is Quart's."""
+    """Whether an app is a Quart app."""
     quart = sys.modules.get("quart")
     return quart is not None and isinstance(app, quart.Quart)
 
 
 def current_apps() -> list[App]:
-    """The apps whose context is current: one of Flask, one of Quart, or both."""
+    """Return the current Flask app and the current Quart app, if any."""
     return [
         framework.current_app._get_current_object()
         for framework in _frameworks_in_context()
@@ -88,7 +88,7 @@ def current_apps() -> list[App]:
 
 
 def _frameworks_in_context() -> c.Iterator[ModuleType]:
-    """Flask and Quart, each if it is imported and an app context of it is current."""
+    """Yield each framework that is imported and has a current app context."""
     for name in "flask", "quart":
         framework = sys.modules.get(name)
 
@@ -97,10 +97,10 @@ def _frameworks_in_context() -> c.Iterator[ModuleType]:
 
 
 def loop_is_running() -> bool:
-    """Whether an event loop runs in this thread, which a blocking call would stall."""
+    """Whether an event loop, which a blocking call would stall, runs in this thread."""
+    # An app does not have to import asyncio to start, and without it no loop runs.
     asyncio = sys.modules.get("asyncio")
 
-    # Where it was not imported, no loop runs, and an app need not import it to start.
     if asyncio is None:
         return False
 

@@ -1,5 +1,5 @@
-"""Which databases are meant: engines and metadata, from the constructor's arguments,
-the app's SQLAlchemy extension, or the config. Nothing connects here.
+"""Find an app's engines and metadata: in the constructor's arguments, the app's
+SQLAlchemy extension, or the config. Nothing connects here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import ConfigurationError
 from ..errors import TargetError
-from .engines import BOUND_POOLS
+from .engines import SINGLE_CONNECTION_POOLS
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -35,10 +35,10 @@ EngineSource: t.TypeAlias = (
 
 @dataclasses.dataclass(frozen=True)
 class Databases:
-    """The databases to migrate, by their names.
+    """The databases to migrate.
 
-    :param metadatas: The metadata of each.
-    :param engines: The engine of each; all of one kind.
+    :param metadatas: The metadata of each database, by its name.
+    :param engines: The engine of each database, by its name; all of one kind.
     """
 
     metadatas: dict[str, Metadata]
@@ -55,13 +55,13 @@ def find_databases(
     """Find the databases of an app.
 
     :param app: The app.
-    :param metadatas: One metadata, a list, or a dict of these, if the constructor was
-        given any.
-    :param engines: One engine, a dict of engines, or a callable that returns these, if
-        the constructor was given any.
-    :param url: The URL of the config, if it has one.
-    :param prefer_async: Whether to take the async engines of an extension that has
-        both kinds.
+    :param metadatas: The constructor's ``metadatas``, if any: one metadata, a list, or
+        a dict of either.
+    :param engines: The constructor's ``engines``, if any: one engine, a dict of
+        engines, or a callable that returns either.
+    :param url: The URL from the config, if any.
+    :param prefer_async: Whether to use the async engines of an extension that has both
+        kinds.
     :raises TargetError: If engines or metadata are missing, or do not match.
     """
     named_metadatas = find_metadatas(app, metadatas)
@@ -73,15 +73,15 @@ def find_databases(
         )
 
     if callable(engines):
-        named_engines = _by_name(engines() or {})
+        named_engines = _keyed_by_name(engines() or {})
 
         if not named_engines:
             raise TargetError(
-                "The callable passed as 'engines' returned none. Call the method after"
-                " the engines were made, such as later in the startup hook."
+                "The callable passed as 'engines' returned no engines. Call the method"
+                " after the engines are created, for example later in the startup hook."
             )
     else:
-        named_engines = _by_name(
+        named_engines = _keyed_by_name(
             engines or _extension_engines(app, prefer_async) or _config_engine(app, url)
         )
 
@@ -95,19 +95,19 @@ def find_databases(
     if engines is not None:
         _check_metadatas(named_metadatas, named_engines)
 
-    return _match(named_metadatas, named_engines)
+    return _match_engines(named_metadatas, named_engines)
 
 
 def find_metadatas(app: App, metadatas: Metadatas | None) -> dict[str, Metadata]:
-    """Find the metadata of each database of an app; none if there is none yet.
+    """Return the metadata of each of an app's databases; empty if there is none yet.
 
     :param app: The app.
-    :param metadatas: What the constructor was given.
+    :param metadatas: The constructor's ``metadatas``, if any.
     """
-    return _by_name(metadatas or _extension_metadata(app))
+    return _keyed_by_name(metadatas or _extension_metadata(app))
 
 
-def _by_name(value: t.Any) -> dict[str, t.Any]:
+def _keyed_by_name(value: t.Any) -> dict[str, t.Any]:
     if not isinstance(value, c.Mapping):
         return {"default": value}
 
@@ -123,13 +123,15 @@ def _check_metadatas(
         names = ", ".join(f"'{name}'" for name in sorted(unused))
         raise TargetError(
             f"Missing metadata for the engines {names}. Every key of 'engines' needs"
-            " one in 'metadatas', which may be empty."
+            " metadata in 'metadatas'; the metadata may be empty."
         )
 
 
-def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Databases:
+def _match_engines(
+    metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]
+) -> Databases:
     if "default" not in metadatas and len(metadatas) == len(engines) == 1:
-        # One database needs no name.
+        # A single database matches whatever its name is.
         engines = dict(zip(metadatas, engines.values(), strict=True))
 
     if "" in metadatas and "" not in engines and "default" in engines:
@@ -141,7 +143,7 @@ def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Dat
         names = ", ".join(f"'{name}'" for name in sorted(missing))
         raise TargetError(
             f"Missing engine {plural} for {names}. Every key of 'metadatas' needs an"
-            f" engine; there are engines for"
+            f" engine; the configured engines are"
             f" {', '.join(repr(name) for name in engines)}."
         )
 
@@ -156,20 +158,20 @@ def _match(metadatas: dict[str, Metadata], engines: dict[str, AnyEngine]) -> Dat
 
         if isinstance(engine, sa.Engine) and engine.dialect.is_async:
             raise TargetError(
-                f"The engine '{name}' has an async driver, but is no AsyncEngine. Pass"
-                " what 'create_async_engine' returns."
+                f"The engine '{name}' has an async driver but is not an AsyncEngine."
+                " Create it with 'create_async_engine'."
             )
 
     if len({isinstance(engine, AsyncEngine) for engine in used.values()}) > 1:
         raise TargetError(
-            "The engines must be of one kind. Make all of them with 'create_engine', or"
-            " all of them with 'create_async_engine'."
+            "The engines must be of one kind. Create all of them with 'create_engine',"
+            " or all with 'create_async_engine'."
         )
 
     if len({id(engine) for engine in used.values()}) < len(used):
         raise TargetError(
-            "Two names share one engine, and so one version table. Give one name a list"
-            " with the metadata of both."
+            "Two names share one engine, and therefore one version table. Use one name,"
+            " with both metadata in a list."
         )
 
     return Databases(metadatas, t.cast("Engines", used))
@@ -191,8 +193,8 @@ def _extension_metadata(app: App) -> t.Any:
 def _extension_engines(app: App, prefer_async: bool) -> dict[str, AnyEngine]:
     extension: t.Any = app.extensions.get("sqlalchemy")
 
-    # The public properties of both extensions need Flask's app context, which Quart
-    # does not have, and which cannot be entered everywhere.
+    # The public properties of both extensions need a Flask app context. Quart has none,
+    # and it cannot be entered everywhere.
     if hasattr(extension, "_app_state"):
         # Flask-SQLAlchemy-Lite.
         state = extension._app_state[app]
@@ -201,7 +203,7 @@ def _extension_engines(app: App, prefer_async: bool) -> dict[str, AnyEngine]:
 
     if hasattr(extension, "_app_engines"):
         # Flask-SQLAlchemy.
-        return _by_name(extension._app_engines[app])
+        return _keyed_by_name(extension._app_engines[app])
 
     return {
         config.bind_key or "default": config.get_engine()
@@ -215,7 +217,7 @@ def _advanced_alchemy_configs(app: App) -> c.Sequence[t.Any]:
 
 
 def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
-    """The engine that ``sqlalchemy.url`` and its like in ``ALEMBIC`` describe."""
+    """Create the engine that the ``sqlalchemy.*`` keys in ``ALEMBIC`` describe."""
     if url is None:
         return {}
 
@@ -229,8 +231,8 @@ def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
         options["sqlalchemy.url"] = parsed = sa.make_url(url)
         dialect: t.Any = parsed.get_dialect()
 
-        if not issubclass(dialect.get_pool_class(parsed), BOUND_POOLS):
-            # An app that has no engine has no use for connections in between.
+        if not issubclass(dialect.get_pool_class(parsed), SINGLE_CONNECTION_POOLS):
+            # An app without an engine does not reuse connections between calls.
             options.setdefault("sqlalchemy.poolclass", sa.NullPool)
 
         if dialect.is_async:
@@ -238,19 +240,19 @@ def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
 
         return {"default": sa.engine_from_config(options)}
     except (exc.ArgumentError, ImportError, ValueError) as e:
-        # Not from the error, whose text can have the password in it.
+        # 'from None', because the error's text can contain the password.
         raise ConfigurationError(
-            "app.config['ALEMBIC']['sqlalchemy.url'] cannot be used:"
-            f" {_reason(e)}. It must look like 'postgresql+asyncpg://user@host/name',"
-            " and its driver must be installed."
+            f"app.config['ALEMBIC']['sqlalchemy.url'] is not usable: {_reason(e)}. It"
+            " must look like 'postgresql+asyncpg://user@host/name', and the driver must"
+            " be installed."
         ) from None
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, exc.NoSuchModuleError):
-        return f"there is no dialect for it ({error})".rstrip(".")
+        return f"no dialect found ({error})".rstrip(".")
 
     if isinstance(error, ImportError):
         return f"{error}".rstrip(".")
 
-    return "it is no database URL"
+    return "it is not a database URL"

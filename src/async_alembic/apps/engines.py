@@ -1,4 +1,4 @@
-"""Engines, and how to connect with them: with their listeners, and past their pools."""
+"""Copies of engines, and connections from outside their pools."""
 
 from __future__ import annotations
 
@@ -16,57 +16,60 @@ from sqlalchemy.pool import StaticPool
 from ..errors import DatabaseConnectionError
 
 Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
-_refuses_listeners = re.match(r"2\.0\.[123]\d\b", sa.__version__) is not None
-#: Pools of one connection, or of one for each thread.
-BOUND_POOLS = (SingletonThreadPool, StaticPool)
+_option_engine_refuses_listeners = (
+    re.match(r"2\.0\.[123]\d\b", sa.__version__) is not None
+)
+#: Pools with one connection, or one connection per thread.
+SINGLE_CONNECTION_POOLS = (SingletonThreadPool, StaticPool)
 
 
 def are_async(engines: Engines) -> t.TypeGuard[dict[str, AsyncEngine]]:
-    """Whether the engines are async; they are all of one kind."""
+    """Whether the engines are async. All are of one kind."""
     return any(isinstance(engine, AsyncEngine) for engine in engines.values())
 
 
-def is_bound(engine: sa.Engine | AsyncEngine) -> bool:
-    """Whether an engine has one connection, or one a thread, such as SQLite's in-memory
-    databases, which are gone with it.
+def is_single_connection(engine: sa.Engine | AsyncEngine) -> bool:
+    """Whether an engine has one connection, or one per thread. SQLite's in-memory
+    databases use such engines, and disappear with the connection.
     """
-    return isinstance(engine.pool, BOUND_POOLS)
+    return isinstance(engine.pool, SINGLE_CONNECTION_POOLS)
 
 
-def for_own_loop(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine with a pool of its own, so that no connection is ever used in a
-    loop that it was not made in.
+def copy_for_own_loop(engine: AsyncEngine) -> AsyncEngine:
+    """Return a copy of an engine with its own pool, so that no connection is used in a
+    different loop than the one it was opened in. A single-connection engine is returned
+    as it is.
     """
-    if is_bound(engine):
+    if is_single_connection(engine):
         return engine
 
     return AsyncEngine(_with_own_pool(engine.sync_engine))
 
 
 def _with_own_pool(engine: sa.Engine) -> sa.Engine:
-    # A copy, as an engine made anew would lack the events and settings of this one.
-    own = copy.copy(engine)
-    # What Engine.execution_options() returns takes its pool from another engine.
+    # A new engine would lack the listeners and settings of this one.
+    engine_copy = copy.copy(engine)
+    # An engine made by Engine.execution_options() uses the pool of its parent.
     parent = getattr(engine, "_proxied", None)
 
     if parent is not None:
-        own._proxied = _with_own_pool(parent)  # type: ignore[attr-defined]
+        engine_copy._proxied = _with_own_pool(parent)  # type: ignore[attr-defined]
     else:
-        own.pool = engine.pool.recreate()
+        engine_copy.pool = engine.pool.recreate()
 
-    return own
+    return engine_copy
 
 
-def listenable(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:
-    """The engine to connect with so that the connection takes listeners, and the
-    options that the connection lacks then.
+def resolve_option_engine(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:
+    """Return an engine whose connections accept listeners, and the execution options to
+    set on these connections.
 
-    Before 2.0.40, SQLAlchemy refuses them where ``Engine.execution_options()`` made the
-    engine.
+    SQLAlchemy before 2.0.40 refuses listeners on the connections of an engine made by
+    ``Engine.execution_options()``.
     """
     options: dict[str, t.Any] = {}
 
-    if _refuses_listeners:
+    if _option_engine_refuses_listeners:
         while (parent := getattr(engine, "_proxied", None)) is not None:
             options = {**engine.get_execution_options(), **options}
             engine = parent
@@ -74,11 +77,11 @@ def listenable(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:
     return engine, options
 
 
-def see_to_dialect(connection: sa.Connection) -> None:
-    """Let the dialect learn what it needs to know of the server.
+def initialize_dialect(connection: sa.Connection) -> None:
+    """Initialize the dialect from the server, if that is not done yet.
 
-    SQLAlchemy does it on the first connection of an engine and of all its copies; what
-    other threads connect meanwhile would be used too early.
+    SQLAlchemy initializes it on the first connection of an engine and its copies. Other
+    threads could use their connections before that is finished.
 
     :param connection: A connection that is not in a transaction.
     """
@@ -87,11 +90,11 @@ def see_to_dialect(connection: sa.Connection) -> None:
         connection.rollback()
 
 
-def connect_beside(
+def out_of_band_connector(
     engines: c.Mapping[str, sa.Engine],
 ) -> c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]]:
-    """How to connect to each of these without taking from their pools, which can be
-    exhausted by the connection that is open already.
+    """Return a function that opens an extra connection to a database by its name. It
+    bypasses the engine's pool, because the open connection may be the last in the pool.
     """
 
     @contextlib.contextmanager
@@ -99,11 +102,11 @@ def connect_beside(
         engine = _with_own_pool(engines[name])
 
         try:
-            with named_errors(name, engine.url):
+            with wrap_connection_errors(name, engine.url):
                 connection = engine.connect()
 
             with connection:
-                see_to_dialect(connection)
+                initialize_dialect(connection)
                 yield connection
         finally:
             engine.dispose()
@@ -112,7 +115,7 @@ def connect_beside(
 
 
 @contextlib.contextmanager
-def named_errors(name: str, url: sa.URL) -> c.Iterator[None]:
+def wrap_connection_errors(name: str, url: sa.URL) -> c.Iterator[None]:
     try:
         yield
     except Exception as e:

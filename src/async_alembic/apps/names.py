@@ -6,7 +6,7 @@ import collections.abc as c
 
 
 def default_name(names: c.Iterable[str]) -> str:
-    """The name of the database that is meant where none is named.
+    """Return the name of the default database.
 
     :param names: The names of all databases; at least one.
     """

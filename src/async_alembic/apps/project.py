@@ -1,4 +1,4 @@
-"""The files of one app's migrations, and its settings."""
+"""The migration files and settings of one app."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if t.TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """The files of one app's migrations.
+    """The migration files and settings of one app.
 
     :param settings: The app's settings.
-    :param config: Alembic's config made of them.
+    :param config: Alembic's config, built from the settings.
     :param scripts: The script directory.
-    :param rev_id: Makes an id for a new revision.
+    :param rev_id: Returns an id for a new revision.
     """
 
     settings: Settings

@@ -1,6 +1,6 @@
-"""Which apps there are, which of them is meant, and what is kept for each.
+"""The registered apps, and the state of each.
 
-Nothing connects here, and Alembic is imported when a config is first built.
+Nothing connects here. Alembic is not imported before a config is built.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=No
 
 
 @contextlib.contextmanager
-def registering() -> c.Iterator[list[App]]:
-    """Tell of the apps that are registered meanwhile, and keep them."""
+def record_registrations() -> c.Iterator[list[App]]:
+    """Collect the apps that are registered inside the ``with`` block. The list keeps
+    them alive.
+    """
     apps: list[App] = []
     token = _registered.set(apps)
 
@@ -48,12 +50,12 @@ def registering() -> c.Iterator[list[App]]:
 
 
 class Registry:
-    """The apps that one extension was registered on.
+    """The apps that one extension is registered on.
 
     :param metadatas: See :class:`.Alembic`.
     :param engines: See :class:`.Alembic`.
-    :param prefer_async: Whether to take the async engines of a SQLAlchemy extension
-        that has both kinds.
+    :param prefer_async: Whether to use the async engines of a SQLAlchemy extension that
+        has both kinds.
     """
 
     def __init__(
@@ -66,11 +68,11 @@ class Registry:
         self.engines = engines
         self.prefer_async = prefer_async
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
-        self._had_an_app = False
+        self._had_app = False
 
     def add(self, app: App) -> AppState:
         set_defaults(app.config)
-        self._had_an_app = True
+        self._had_app = True
         self._states[app] = state = AppState(self)
 
         if (registered := _registered.get()) is not None:
@@ -83,9 +85,9 @@ class Registry:
         return app in self._states
 
     def app(self) -> App:
-        """The app that is meant: the current one, or the only one.
+        """Return the current app, or the only registered one.
 
-        :raises AppError: If there is none, or it is not clear which.
+        :raises AppError: If there is no app, or there are several and none is current.
         """
         current = current_apps()
 
@@ -102,10 +104,10 @@ class Registry:
 
         apps = list(self._states)
 
-        if not apps and self._had_an_app:
+        if not apps and self._had_app:
             raise AppError(
-                "The app that was registered is gone. Keep a reference to it, as this"
-                " extension keeps none."
+                "The registered app was garbage collected. Keep a reference to the app,"
+                " because this extension does not."
             )
 
         if not apps:
@@ -114,27 +116,27 @@ class Registry:
         if len(apps) > 1:
             names = ", ".join(f"'{app.name}'" for app in apps)
             raise AppError(
-                f"Several apps are registered ({names}), and none is current. Enter the"
-                " app context of the one that is meant."
+                f"Several apps are registered ({names}), and none is current. Enter an"
+                " app context."
             )
 
         return apps[0]
 
     def state(self, app: App) -> AppState:
-        """What is kept for a registered app."""
+        """Return the state of a registered app."""
         return self._states[app]
 
 
 class AppState:
-    """What is kept for one app: its config, its script directory, its databases.
+    """The config, script directory and databases of one app.
 
-    Holds no reference to the app, which is the weak key that this is kept by.
+    Holds no reference to the app, because the app is the weak key to this object.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        # One each, so that reading many files never holds up an event loop that asks
-        # for the databases.
+        # Separate locks, so that reading many files does not block an event loop that
+        # needs the databases.
         self._config_lock = threading.Lock()
         self._scripts_lock = threading.Lock()
         self._databases_lock = threading.Lock()
@@ -146,7 +148,7 @@ class AppState:
         return Settings(app.root_path, app.config)
 
     def names(self, app: App) -> list[str]:
-        """The names of the databases, as far as they are known before first use."""
+        """Return the names of the databases that are known before first use."""
         from .databases import find_metadatas
 
         return list(find_metadatas(app, self._registry.metadatas))
@@ -159,7 +161,7 @@ class AppState:
             return self._config
 
     def databases(self, app: App) -> Databases:
-        """The databases, found once, at first use."""
+        """Return the databases, which are found once, on first use."""
         from .databases import find_databases
 
         with self._databases_lock:
@@ -179,7 +181,7 @@ class AppState:
             return self._databases
 
     def scripts(self, app: App) -> Scripts:
-        """The script directory, read again when a file in it changed."""
+        """Return the script directory, read again if a file in it has changed."""
         from ..history.scripts import load
 
         with self._scripts_lock:
@@ -195,7 +197,7 @@ class AppState:
             return self._scripts
 
     def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
-        """The files of the app, as a command needs them."""
+        """Return the files and settings that a command needs."""
         from .project import Project
 
         return Project(self.settings(app), self.config(app), self.scripts(app), rev_id)

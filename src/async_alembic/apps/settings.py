@@ -1,4 +1,4 @@
-"""The app's ``ALEMBIC`` settings and those beside them."""
+"""The app's settings: ``ALEMBIC`` and the other ``ALEMBIC_*`` keys."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import typing as t
 
 from ..errors import ConfigurationError
 
-_LOCATIONS = "a list of folders and of (branch, folder) pairs"
-#: The names of what can stand between paths in one text, as Alembic has them.
+_LOCATIONS_FORMAT = "a list of folders and of (branch, folder) pairs"
+#: Alembic's names for the separators of paths in one string.
 SEPARATORS = {
     "os": os.pathsep,
     "space": " ",
@@ -17,15 +17,15 @@ SEPARATORS = {
     ":": ":",
     ";": ";",
 }
-#: What the extension itself passes to EnvironmentContext.configure().
+#: Arguments that the extension itself passes to EnvironmentContext.configure().
 RESERVED_CONTEXT_KEYS = ("connection", "url", "dialect_name", "target_metadata", "fn")
 
 
 def set_defaults(app_config: c.MutableMapping[str, t.Any]) -> None:
-    """Complete the app's config with Flask-Alembic's defaults.
+    """Add Flask-Alembic's defaults to the app's config.
 
     :param app_config: ``app.config``.
-    :raises ConfigurationError: If a key holds anything but a mapping.
+    :raises ConfigurationError: If the value of a key is not a mapping.
     """
     for key in "ALEMBIC", "ALEMBIC_CONTEXT":
         if not isinstance(app_config.setdefault(key, {}), c.MutableMapping):
@@ -34,7 +34,7 @@ def set_defaults(app_config: c.MutableMapping[str, t.Any]) -> None:
                 f" {type(app_config[key]).__name__}."
             )
 
-    # Alembic warns where no separator is set.
+    # Alembic warns if no separator is set.
     app_config["ALEMBIC"].setdefault("path_separator", "os")
     app_config["ALEMBIC"].setdefault("script_location", "migrations")
     app_config["ALEMBIC"].setdefault("version_locations", [])
@@ -42,9 +42,9 @@ def set_defaults(app_config: c.MutableMapping[str, t.Any]) -> None:
 
 
 class Settings:
-    """What one app says about its migrations.
+    """The migration settings of one app.
 
-    :param root_path: The folder that relative paths start at, ``app.root_path``.
+    :param root_path: The base folder of relative paths, ``app.root_path``.
     :param app_config: ``app.config``.
     """
 
@@ -59,24 +59,24 @@ class Settings:
 
     @property
     def lock(self) -> bool:
-        """Whether other migrators are kept out of the databases."""
+        """Whether to lock the databases against other migrations."""
         return bool(self.app_config.get("ALEMBIC_LOCK", True))
 
     @property
     def lock_timeout(self) -> float:
-        """How long another migrator is waited for, in seconds."""
+        """How long to wait for another migration, in seconds."""
         return self._number("ALEMBIC_LOCK_TIMEOUT", 300, (int, float), "seconds")
 
     @property
     def retries(self) -> int:
-        """How often a migration that could not get a lock of a table is tried again."""
+        """How often to retry a migration that could not lock a table."""
         return int(self._number("ALEMBIC_RETRIES", 0, int, "attempts"))
 
     def session(self, name: str) -> dict[str, str | int | float]:
-        """The settings for the connection that migrates a database.
+        """Return the session settings for the connection that migrates a database.
 
         :param name: The name of the database.
-        :raises ConfigurationError: If they are no plain values by their names.
+        :raises ConfigurationError: If they are not a mapping of names to plain values.
         """
         key = "app.config['ALEMBIC_SESSION']"
         session = self.app_config.get("ALEMBIC_SESSION", {})
@@ -89,13 +89,13 @@ class Settings:
                 f"{key} must be a dict of settings, not {session!r}."
             )
 
-        # Those of other databases are by their names.
+        # The mappings are the settings of other databases, by their names.
         settings = {k: v for k, v in session.items() if not isinstance(v, c.Mapping)}
 
         for setting, value in settings.items():
             if not isinstance(value, (str, int, float)):
                 raise ConfigurationError(
-                    f"{key}['{setting}'] must be a text or a number, not {value!r}."
+                    f"{key}['{setting}'] must be a string or a number, not {value!r}."
                 )
 
         return settings
@@ -105,7 +105,7 @@ class Settings:
         location = self.options["script_location"]
 
         if not isinstance(location, (str, os.PathLike)):
-            raise wrong_setting("script_location", location, "a folder")
+            raise invalid_setting("script_location", location, "a folder")
 
         return self.absolute(location)
 
@@ -116,26 +116,27 @@ class Settings:
 
     @property
     def branch_directories(self) -> dict[str, str]:
-        """The folder of each named branch."""
+        """The folder of each named branch, by its label."""
         return {branch: path for branch, path in self._locations() if branch}
 
     @property
     def separator(self) -> str:
-        """What stands between paths in one text."""
+        """The separator of paths in one string."""
         name = self.options["path_separator"]
 
         if name not in SEPARATORS:
-            raise wrong_setting(
+            raise invalid_setting(
                 "path_separator", name, f"one of {', '.join(SEPARATORS)}"
             )
 
         return SEPARATORS[name]
 
     def absolute(self, path: str | os.PathLike[str]) -> str:
-        """A path from the config: absolute, ``package:folder``, or from the app's root,
-        which is also what ``%(here)s`` means.
+        """Return a path from the config as an absolute path.
 
-        :raises ConfigurationError: If there is no such package.
+        :param path: An absolute path, ``package:folder``, or a path relative to the
+            app's root, which ``%(here)s`` stands for.
+        :raises ConfigurationError: If the package cannot be imported.
         """
         import importlib.resources
 
@@ -149,23 +150,23 @@ class Settings:
             return str(importlib.resources.files(package).joinpath(folder))
         except (ImportError, ValueError) as e:
             raise ConfigurationError(
-                f"The folder '{path}' in app.config['ALEMBIC'] is in the package"
+                f"The folder '{path}' in app.config['ALEMBIC'] needs the package"
                 f" '{package}', which cannot be imported: {e}. Correct the name, or"
                 " install the package."
             ) from e
 
     def context_options(self) -> dict[str, t.Any]:
-        """The arguments for ``EnvironmentContext.configure()``.
+        """Return the app's arguments for ``EnvironmentContext.configure()``.
 
-        :raises ConfigurationError: If one of them is the extension's own to set.
+        :raises ConfigurationError: If the extension itself sets one of them.
         """
         context: c.Mapping[str, t.Any] = self.app_config["ALEMBIC_CONTEXT"]
 
         for key in RESERVED_CONTEXT_KEYS:
             if key in context:
                 raise ConfigurationError(
-                    f"Remove '{key}' from app.config['ALEMBIC_CONTEXT']: the extension"
-                    " sets it, from 'engines' and 'metadatas'."
+                    f"app.config['ALEMBIC_CONTEXT'] must not have the key '{key}'."
+                    " Remove it; the extension sets it from 'engines' and 'metadatas'."
                 )
 
         return dict(context)
@@ -187,7 +188,7 @@ class Settings:
             locations = filter(None, locations.split(self.separator))
 
         if not isinstance(locations, c.Iterable):
-            raise wrong_setting("version_locations", locations, _LOCATIONS)
+            raise invalid_setting("version_locations", locations, _LOCATIONS_FORMAT)
 
         for item in locations:
             match item:
@@ -196,11 +197,11 @@ class Settings:
                 case [str(branch), str() | os.PathLike() as path]:
                     yield branch, self.absolute(path)
                 case _:
-                    raise wrong_setting("version_locations", item, _LOCATIONS)
+                    raise invalid_setting("version_locations", item, _LOCATIONS_FORMAT)
 
 
-def wrong_setting(key: str, value: object, wanted: str) -> ConfigurationError:
-    """The error for a setting in ``ALEMBIC`` that has a value of the wrong kind."""
+def invalid_setting(key: str, value: object, wanted: str) -> ConfigurationError:
+    """Return the error for a setting in ``ALEMBIC`` whose value has the wrong type."""
     return ConfigurationError(
         f"app.config['ALEMBIC']['{key}'] must be {wanted}, not {value!r}."
     )

@@ -1,4 +1,4 @@
-"""The ``db`` group of commands, for ``flask`` and ``quart``: one file a family of
-commands. It prints, and is the only place that does; it has no logic. Importing it
-loads neither Alembic nor a framework, as an app does that at every start.
+"""The ``db`` command group for ``flask`` and ``quart``. Only this package prints, and
+it has no other logic. Every app imports it at startup, so it does not import Alembic or
+a framework.
 """

@@ -48,7 +48,7 @@ def mkdir(alembic: Migrations) -> None:
 @click.option("--path", help="Where to store the revision.")
 @click.option("--rev-id", help="The id to use instead of a new one.")
 def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
-    """Write a revision with what the models and the database differ by."""
+    """Write a revision from the differences between models and database."""
     options["depend"] = options["depend"] or None
     scripts = alembic.revision(message, **options)
 
@@ -66,7 +66,7 @@ def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
 @label_option
 @click.option("--splice", is_flag=True, help="Allow non-head revisions.")
 def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) -> None:
-    """Write a revision that joins REVISIONS; all heads by default."""
+    """Write a revision that merges REVISIONS; all heads by default."""
     script = alembic.merge(revisions or "heads", **options)
 
     if script is None:

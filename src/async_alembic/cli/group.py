@@ -1,4 +1,4 @@
-"""The ``db`` group of one app."""
+"""The ``db`` command group of one app."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from ..apps.current import call_in_app_context
 from ..errors import AsyncAlembicError
 from ..running.signals import Interrupted
-from ..running.signals import interrupting
+from ..running.signals import raise_on_signal
 from . import generate
 from . import inspect
 from . import migrate
@@ -38,7 +38,7 @@ all_commands: list[click.Command] = [
 
 
 class MigrationGroup(click.Group):
-    """The group of one app and one extension.
+    """The command group of one app and one extension.
 
     :param name: The name of the group.
     :param app: The app that the group is added to.
@@ -58,12 +58,12 @@ class MigrationGroup(click.Group):
         invoke = functools.partial(super().invoke, ctx)
 
         try:
-            with interrupting():
+            with raise_on_signal():
                 return call_in_app_context(self.app, invoke)
         except AsyncAlembicError as e:
-            progress.break_off("failed")
+            progress.abort("failed")
             raise click.ClickException(str(e)) from e
         except Interrupted as e:
-            progress.break_off("interrupted")
-            click.echo("Interrupted. No more is changed.", err=True)
+            progress.abort("interrupted")
+            click.echo("Interrupted. No further changes are made.", err=True)
             ctx.exit(128 + e.number)

@@ -1,4 +1,4 @@
-"""Commands that look, and change nothing."""
+"""Commands that only read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
 
 verbose_option: Decorator = click.option(
-    "-v", "--verbose", is_flag=True, help="Show all of each revision."
+    "-v", "--verbose", is_flag=True, help="Show the details of each revision."
 )
 
 
@@ -31,7 +31,7 @@ verbose_option: Decorator = click.option(
 def current(
     ctx: click.Context, alembic: Migrations, check_heads: bool, verbose: bool
 ) -> None:
-    """Show the revisions that the database is at."""
+    """Show the current revisions of the database."""
     if check_heads and alembic.needs_upgrade():
         click.echo("Database is not on all head revisions")
         ctx.exit(1)
@@ -86,7 +86,7 @@ def log(alembic: Migrations, start: str, end: str, verbose: bool) -> None:
 @click.pass_obj
 @click.argument("revisions", nargs=-1)
 def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
-    """Show all of the given revisions; of the heads by default."""
+    """Show the details of REVISIONS; the heads by default."""
     for script in alembic._show(revisions or "heads"):
         echo(script, True)
 

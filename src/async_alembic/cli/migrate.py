@@ -15,14 +15,14 @@ if t.TYPE_CHECKING:
 retry_option: Decorator = click.option(
     "--retry",
     is_flag=True,
-    help="Run a revision again that is half applied, as it was undone by hand.",
+    help="Run a half applied revision again, after it was undone by hand.",
 )
 
 
 @click.command()
 @click.pass_obj
 @click.argument("target", nargs=-1)
-@click.option("--purge", is_flag=True, help="Forget what was set before.")
+@click.option("--purge", is_flag=True, help="Empty the version table first.")
 def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
     """Set the current revision without running migrations."""
     alembic.stamp(target or "heads", purge=purge)
@@ -38,12 +38,12 @@ def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
         click.echo("Nothing to upgrade.")
 
 
-# A negative number is no option.
+# Otherwise, click would parse a negative number as an option.
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.pass_obj
 @click.argument("target", default="-1")
 @retry_option
 def downgrade(alembic: Migrations, target: str, retry: bool) -> None:
-    """Take revisions back down to TARGET, or a number of them; one by default."""
+    """Revert revisions down to TARGET, or a number of them; one by default."""
     if not alembic.downgrade(target, retry=retry):
         click.echo("Nothing to downgrade.")

@@ -1,4 +1,4 @@
-"""How things are printed."""
+"""Format and print results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 
 class ProgressLine:
-    """Shows each revision when it begins, and its time when it is done."""
+    """Prints each revision at its start, and its duration at its end."""
 
     def __init__(self) -> None:
         self.is_open: bool = False
@@ -34,9 +34,9 @@ class ProgressLine:
         click.echo(text, nl=False)
         self.is_open = True
 
-    def break_off(self, how: str) -> None:
+    def abort(self, reason: str) -> None:
         if self.is_open:
-            click.echo(f" {how}")
+            click.echo(f" {reason}")
 
 
 def echo(script: Script, verbose: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the command line needs of the extension."""
+"""The interface that the command line needs from the extension."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
 
 class Migrations(t.Protocol):
-    """The blocking methods of the extension, as :class:`.SyncAlembic` has them."""
+    """The methods of :class:`.SyncAlembic` that the command line calls."""
 
     def _for_command_line(self, app: App, report: Report) -> Migrations: ...
     def mkdir(self) -> None: ...

@@ -51,7 +51,7 @@ def upgrade(
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        if ids == ["heads"] and env.project.scripts.graph.last == {*heads}:
+        if ids == ["heads"] and env.project.scripts.graph.real_heads == {*heads}:
             return ()
 
         # Despite its signature, it accepts several ids, but no relative ones.

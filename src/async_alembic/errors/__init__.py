@@ -1,35 +1,35 @@
-"""What can go wrong, as one tree.
+"""The exceptions that this package raises.
 
 ::
 
-    AsyncAlembicError                 everything below; a RuntimeError
+    AsyncAlembicError                 the base of all; a RuntimeError
     ├── ConfigurationError            a key, an argument or a folder is wrong
-    │   ├── AppError                  no app, several, or one that is not registered
-    │   ├── TargetError               engines and metadata are missing or do not match
+    │   ├── AppError                  no app, several apps, or an unregistered app
+    │   ├── TargetError               engines or metadata are missing or do not match
     │   └── ScriptLocationError       there is no script directory
     ├── BlockingCallError             a blocking call where an event loop is running
-    ├── DatabaseConnectionError       a database is out of reach or refuses the login
+    ├── DatabaseConnectionError       a database is unreachable or refuses the login
     ├── RevisionError                 a target cannot be resolved or reached
     │   ├── RevisionNotFoundError     no such revision or branch
-    │   ├── AmbiguousRevisionError    a partial id fits several revisions
+    │   ├── AmbiguousRevisionError    a partial id matches several revisions
     │   ├── MultipleHeadsError        several heads where one is needed
     │   ├── NotUpToDateError          the database must be at head first
     │   └── UnknownRevisionInDatabaseError
     │                                 the database is at a revision unknown to the code
-    ├── RevisionFileError             a revision file is broken, or there twice
-    ├── DatabaseError                 a database refused a statement
-    ├── MigrationError                a revision failed while it was applied
-    ├── PartialRevisionError          one that failed before is half applied
-    ├── ForeignKeyError               a migration would leave a row that refers to none
+    ├── RevisionFileError             a revision file is broken or duplicated
+    ├── DatabaseError                 a database rejected a statement
+    ├── MigrationError                a revision failed
+    ├── PartialRevisionError          a revision that failed earlier is half applied
+    ├── ForeignKeyError               a migration would violate a foreign key
     ├── BatchError                    a batch change would break a view or a trigger
-    ├── LockTimeout                   another migrator did not end in time
-    ├── LockLostError                 the lock was lost while migrating
-    ├── LockUnavailableError          there are no locks where the database is
-    ├── WaitTimeoutError              the databases were not current in time
-    └── FreshDatabaseError            a database cannot be made for a test
+    ├── LockTimeout                   another migration did not finish in time
+    ├── LockLostError                 the lock was lost during a migration
+    ├── LockUnavailableError          the database cannot be locked
+    ├── WaitTimeoutError              the databases did not become current in time
+    └── FreshDatabaseError            a test database cannot be created
 
-Every message is one sentence or two: what is wrong, by its name, and the way out. The
-attributes carry the same as data. No message holds a password.
+A message says what is wrong, where, and what to do. The attributes hold the same
+information. No message contains a password.
 """
 
 from .base import AsyncAlembicError as AsyncAlembicError

@@ -1,15 +1,15 @@
-"""What all errors have in common."""
+"""The base of all errors, and how to quote an error in one line."""
 
 from __future__ import annotations
 
 
 class AsyncAlembicError(RuntimeError):
-    """The base of every error that this package raises on purpose."""
+    """The base of every error that this package raises deliberately."""
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text with the statement that it names, if any, and
-    without its parameters, which can hold secrets.
+    """Return the first line of an error's message, with its SQL statement if there is
+    one. Leaves out the parameters, which can contain secrets.
     """
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
     line = " ".join(text.splitlines()[0].split()).rstrip(".")

@@ -1,4 +1,4 @@
-"""What goes wrong while a database is migrated."""
+"""Errors while a database is migrated."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if t.TYPE_CHECKING:
 
 
 class DatabaseError(AsyncAlembicError):
-    """A database refused a statement; ``__cause__`` is its own error.
+    """A database rejected a statement. ``__cause__`` is the original error.
 
-    :ivar blocker: Who has a lock that the statement could not get, if that is known.
+    :ivar blocker: The session that holds a lock which the statement needed, if known.
     """
 
     def __init__(self, error: BaseException, blocker: LockHolder | None = None) -> None:
         super().__init__(
-            f"The database refused: {first_line(error)}{_blocked_by(blocker)}. Check"
-            " that the login may do this, and that the database is not in use by"
-            " another migration."
+            f"The database rejected a statement: {first_line(error)}"
+            f"{_format_blocker(blocker)}. Check that the user has the privileges for"
+            " it, and that no other migration is using the database."
         )
         self.blocker = blocker
 
 
 class MigrationError(AsyncAlembicError):
-    """A revision failed while it was applied; ``__cause__`` is its own error.
+    """A revision failed. ``__cause__`` is the original error.
 
     :ivar database: The name of the engine, such as ``"default"``.
     :ivar revision: The id of the revision.
-    :ivar path: Its file.
-    :ivar partial: What is left of the revision, where not all could be rolled back.
-    :ivar blocker: Who has a lock that the revision could not get, if that is known.
+    :ivar path: The path of the revision file.
+    :ivar partial: What remains of the revision, if it was not rolled back completely.
+    :ivar blocker: The session that holds a lock which the revision needed, if known.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class MigrationError(AsyncAlembicError):
         )
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {first_line(error)}{_blocked_by(blocker)}. {way_out}"
+            f" ({path}): {first_line(error)}{_format_blocker(blocker)}. {way_out}"
         )
 
     def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
-        """The same error, with who was in the way."""
+        """Return a copy of this error that names the blocking session."""
         return MigrationError(
             self._direction,
             self.database,
@@ -81,9 +81,9 @@ class MigrationError(AsyncAlembicError):
 
 
 class PartialRevisionError(AsyncAlembicError):
-    """A revision that failed before is half applied, and nothing was done about it.
+    """A revision that failed earlier is still half applied.
 
-    :ivar partial: Which one, and what of it was applied.
+    :ivar partial: The revision, and what was applied of it.
     """
 
     def __init__(self, partial: PartialRevision) -> None:
@@ -92,10 +92,10 @@ class PartialRevisionError(AsyncAlembicError):
 
 
 class BatchError(AsyncAlembicError):
-    """A batch change would break what uses the table, so it was not made.
+    """A batch change would break an object that uses the table, so it was not made.
 
-    :ivar table: The table.
-    :ivar broken: What it would break, such as ``"view 'totals'"``.
+    :ivar table: The name of the table.
+    :ivar broken: The object that it would break, such as ``"view 'totals'"``.
     """
 
     def __init__(self, table: str, broken: str, reason: str) -> None:
@@ -103,19 +103,21 @@ class BatchError(AsyncAlembicError):
         self.broken = broken
         super().__init__(
             f"The batch change of table '{table}' would break the {broken}: {reason}."
-            " Drop that in the revision before the batch, and create it anew after it."
+            f" In the revision, drop the {broken} before the batch and recreate the"
+            f" {broken} after it."
         )
 
 
 class ForeignKeyError(AsyncAlembicError):
-    """A migration would leave a foreign key broken, so it was rolled back.
+    """A migration would violate a foreign key, so it was rolled back.
 
-    :ivar table: The table of the row; ``schema.table`` in an attached database.
-    :ivar row: Its ``rowid``, if the table has one.
-    :ivar parent: The table that it refers to.
+    :ivar table: The referencing table; ``schema.table`` in an attached database.
+    :ivar row: The ``rowid`` of the referencing row, if the table has rowids.
+    :ivar parent: The referenced table.
     :ivar constraint: The name of the foreign key, if it has one.
-    :ivar columns: Its columns; empty if it refers to what is not unique.
-    :ivar referred: The columns that it refers to, if it names them.
+    :ivar columns: The columns of the foreign key; empty if the referenced columns are
+        not unique.
+    :ivar referred: The referenced columns, if the foreign key names them.
     """
 
     def __init__(
@@ -137,15 +139,16 @@ class ForeignKeyError(AsyncAlembicError):
         key = f"'{constraint}'" if constraint else f"({', '.join(columns)}) to {to}"
         what = (
             f"{'A row' if row is None else f'Row {row}'} of table '{table}' would refer"
-            f" to a row of table '{parent}' that is not there, by the foreign key {key}"
+            f" to a missing row of table '{parent}' through the foreign key {key}"
             if columns
             else f"A foreign key of table '{table}' would refer to columns of table"
-            f" '{parent}' that are neither its primary key nor unique together"
+            f" '{parent}' that are not its primary key and not unique"
         )
         super().__init__(
-            f"{what}, so this was rolled back. Correct the revision or the data."
+            f"{what}, so the migration was rolled back. Correct the revision or the"
+            " data."
         )
 
 
-def _blocked_by(blocker: LockHolder | None) -> str:
+def _format_blocker(blocker: LockHolder | None) -> str:
     return f" (blocked by {blocker})" if blocker else ""

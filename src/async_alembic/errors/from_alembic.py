@@ -1,4 +1,4 @@
-"""Alembic's and SQLAlchemy's errors, as those of this package."""
+"""Convert Alembic's and SQLAlchemy's errors to those of this package."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import errors
 
 _too_few = (
-    "There are fewer revisions than that in that direction. Use 'heads' to go up all"
-    " the way, or 'base' to go down."
+    "The number of steps goes beyond the last revision. Use 'heads' to upgrade all the"
+    " way, or 'base' to downgrade all the way."
 )
 _ambiguous = (
-    "The history branches there, so that a number of steps can mean several revisions."
-    " Name the revision to go to; 'db log' lists them."
+    "The number of steps is ambiguous because the history branches. Name the target"
+    " revision; 'db log' lists the revisions."
 )
 _unreachable = (
-    "The target cannot be reached from where the database is. 'db current' shows where"
-    " it is, and 'db log' lists the revisions that there are."
+    "The target cannot be reached from the database's current revision. 'db current'"
+    " shows the current revision, and 'db log' lists the revisions."
 )
 _no_range = (
-    "There is no way from the start up to the end. Give a start that the end follows;"
-    " 'db log' lists the revisions in their order."
+    "The start revision is not an ancestor of the end revision. Give a start that comes"
+    " before the end; 'db log' lists the revisions in order."
 )
-#: Alembic's words that name no way out, and what is said instead.
-_sentences = {
+#: Fragments of Alembic's messages that suggest no fix, and the messages to use instead.
+_messages = {
     "didn't produce": _too_few,
     "Walked too far": _too_few,
     "Ambiguous": _ambiguous,
@@ -54,7 +54,7 @@ def converted_errors() -> c.Iterator[None]:
     except (CommandError, AlembicRevisionError) as e:
         raise _translate(e) from e
     except (AssertionError, KeyError) as e:
-        if not _is_from_alembic(e):
+        if not _raised_in_alembic(e):
             raise
 
         raise errors.RevisionError(_unreachable) from e
@@ -63,20 +63,20 @@ def converted_errors() -> c.Iterator[None]:
             raise
 
         raise errors.RevisionFileError(
-            str(e.obj.__file__), 1, f"it needs a function '{e.name}'."
+            str(e.obj.__file__), 1, f"it must define the function '{e.name}'."
         ) from e
     except SQLAlchemyError as e:
         raise errors.DatabaseError(e) from e
 
 
-def _is_from_alembic(error: BaseException) -> bool:
-    """Whether Alembic stumbles over what a user got wrong, such as ``"head+1"``."""
+def _raised_in_alembic(error: BaseException) -> bool:
+    """Whether Alembic's own code failed, on invalid input such as ``"head+1"``."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return last.filename in _alembic_files
 
 
 def _translate(error: Exception) -> errors.RevisionError:
-    # What Alembic's commands raise has the precise error as its cause.
+    # Alembic's commands raise an error whose cause is the precise one.
     cause = error.__cause__
     cause = cause if isinstance(cause, AlembicRevisionError) else error
     text = str(cause)
@@ -91,7 +91,7 @@ def _translate(error: Exception) -> errors.RevisionError:
         if text.startswith("No such"):
             return errors.RevisionNotFoundError(str(cause.argument))
 
-    for words, sentence in _sentences.items():
+    for words, sentence in _messages.items():
         if words in text or words in str(error):
             return errors.RevisionError(sentence)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a target, with a history or with a file of it."""
+"""Errors in a target, in the history or in a revision file."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ if t.TYPE_CHECKING:
 
 
 class RevisionError(AsyncAlembicError):
-    """A target revision cannot be resolved, or cannot be reached."""
+    """A target revision cannot be resolved or reached."""
 
 
 class RevisionNotFoundError(RevisionError):
     """There is no such revision or branch.
 
-    :ivar revision: What was asked for.
+    :ivar revision: The id or label that was not found.
     """
 
     def __init__(self, revision: str) -> None:
         super().__init__(
-            f"There is no revision or branch '{revision}'. 'db log' lists the revisions"
-            " that there are."
+            f"There is no revision or branch '{revision}'. 'db log' lists the"
+            " revisions."
         )
         self.revision = revision
 
 
 class AmbiguousRevisionError(RevisionError):
-    """A partial revision id fits several revisions.
+    """A partial revision id matches several revisions.
 
-    :ivar revision: What was asked for.
+    :ivar revision: The partial id.
     """
 
     def __init__(self, revision: str) -> None:
         super().__init__(
-            f"Several revisions start with '{revision}'. Give more of the id; 'db log'"
-            " lists the revisions that there are."
+            f"Several revision ids start with '{revision}'. Give more characters of the"
+            " id; 'db log' lists the revisions."
         )
         self.revision = revision
 
@@ -53,13 +53,12 @@ class MultipleHeadsError(RevisionError):
         self.heads: tuple[str, ...] = tuple(heads)
         super().__init__(
             f"There are several heads where one is needed: {', '.join(self.heads)}."
-            " Name one of them, use 'heads' for all of them, or join them with 'db"
-            " merge'."
+            " Name one head, use 'heads' for all, or merge them with 'db merge'."
         )
 
 
 class NotUpToDateError(RevisionError):
-    """A new revision can only be generated from a database that is at head.
+    """A database must be at head before a new revision can be generated from it.
 
     :ivar database: The name of the engine, such as ``"default"``.
     """
@@ -67,7 +66,7 @@ class NotUpToDateError(RevisionError):
     def __init__(self, database: str) -> None:
         super().__init__(
             f"Database '{database}' is not at head, so it cannot be compared with the"
-            " models yet. Run 'db upgrade' first, or make the revision with 'empty'."
+            " models. Run 'db upgrade' first, or create an empty revision with 'empty'."
         )
         self.database = database
 
@@ -76,7 +75,7 @@ class UnknownRevisionInDatabaseError(RevisionError):
     """The database is at a revision that the code does not have.
 
     :ivar database: The name of the engine, such as ``"default"``.
-    :ivar revisions: The ids that only the database knows.
+    :ivar revisions: The unknown revision ids.
     """
 
     def __init__(self, database: str, revisions: c.Iterable[str]) -> None:
@@ -84,17 +83,17 @@ class UnknownRevisionInDatabaseError(RevisionError):
         self.revisions: tuple[str, ...] = tuple(revisions)
         super().__init__(
             f"Database '{database}' is at revision {', '.join(self.revisions)}, which"
-            " this code does not have, as after a deploy was rolled back. Run the code"
-            " that has it and downgrade with that, or, if the file is gone for good,"
-            " 'db stamp --purge' the revision that the database really is at."
+            " this code does not have; was a deploy rolled back? Downgrade with the"
+            " code that has the revision. If its file no longer exists, run"
+            " 'db stamp --purge' with the revision that matches the schema."
         )
 
 
 class RevisionFileError(AsyncAlembicError):
-    """A revision file is broken, there twice, or part of a cycle.
+    """A revision file is broken, a duplicate, or part of a cycle.
 
-    :ivar path: The file.
-    :ivar line: The line in it, counted from 1, where it is known.
+    :ivar path: The path of the file.
+    :ivar line: The line number, counted from 1, or ``None`` if it is not known.
     """
 
     def __init__(

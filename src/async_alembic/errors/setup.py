@@ -1,4 +1,4 @@
-"""What is wrong before a database or a history is looked at."""
+"""Errors in the setup: config, apps, engines, connections."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if t.TYPE_CHECKING:
 
 
 class ConfigurationError(AsyncAlembicError):
-    """A config key, a constructor argument or a folder is missing or wrong."""
+    """A config key, a constructor argument or a folder is missing or invalid."""
 
 
 class AppError(ConfigurationError):
-    """It is not clear which app is meant, or the app was not registered."""
+    """No app or several apps are registered, or the current app is not registered."""
 
 
 class TargetError(ConfigurationError):
-    """Engines and metadata are missing, of mixed kinds, or do not match."""
+    """Engines or metadata are missing, of mixed kinds, or do not match."""
 
 
 class ScriptLocationError(ConfigurationError):
     """There is no script directory.
 
-    :ivar path: Where it should be.
+    :ivar path: The path where it is expected.
     """
 
     def __init__(self, path: str) -> None:
@@ -38,17 +38,17 @@ class ScriptLocationError(ConfigurationError):
 
 
 class BlockingCallError(AsyncAlembicError):
-    """A blocking method was called in a thread whose event loop is running.
+    """A blocking method was called in a thread that runs an event loop.
 
     :ivar method: The name of the method or property.
-    :ivar awaited: What to await instead.
+    :ivar awaited: The expression to await instead.
     """
 
     def __init__(self, method: str, awaited: str) -> None:
         super().__init__(
-            f"'SyncAlembic.{method}' would block the event loop that runs in this"
-            f" thread. Use 'await alembic.{awaited}' of 'Alembic', or call it in"
-            " another thread."
+            f"'SyncAlembic.{method}' would block the event loop that is running in this"
+            f" thread. Use 'await alembic.{awaited}' on an 'Alembic' instance, or call"
+            " it in another thread."
         )
         self.method = method
         self.awaited = awaited
@@ -58,7 +58,7 @@ class DatabaseConnectionError(AsyncAlembicError):
     """A database cannot be reached, or refuses the login.
 
     :ivar database: The name of the engine, such as ``"default"``.
-    :ivar url: The engine's URL, its password hidden.
+    :ivar url: The engine's URL, with the password hidden.
     """
 
     def __init__(self, database: str, url: sa.URL, error: BaseException) -> None:
@@ -71,5 +71,5 @@ class DatabaseConnectionError(AsyncAlembicError):
 
         super().__init__(
             f"Cannot connect to database '{database}' at {self.url}: {reason}. Check"
-            " the URL, the login, and that the server is running."
+            " the URL, the user and password, and that the server is running."
         )

@@ -1,4 +1,4 @@
-"""What goes wrong where databases are made for tests."""
+"""Errors while databases are created for tests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .base import AsyncAlembicError
 
 
 class FreshDatabaseError(AsyncAlembicError):
-    """A database cannot be made for a test."""
+    """A test database cannot be created."""
 
     @classmethod
     def not_empty(cls, name: str) -> t.Self:
         return cls(
-            f"The database '{name}' of the server's URL is not empty, and is none that"
-            " was made for tests. Name an empty one, the one that a server has for its"
-            " administration, or a folder for files."
+            f"The database '{name}' in the server URL is not empty, and was not created"
+            " for tests. Name an empty database, the server's maintenance database, or"
+            " a folder for files."
         )

@@ -1,4 +1,4 @@
-"""What goes wrong while others migrate."""
+"""Errors while another process migrates."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if t.TYPE_CHECKING:
 
 
 class LockTimeout(AsyncAlembicError, TimeoutError):
-    """Another migrator did not end within ``ALEMBIC_LOCK_TIMEOUT``.
+    """Another migration did not finish within ``ALEMBIC_LOCK_TIMEOUT``.
 
     :ivar database: The name of the engine, such as ``"default"``.
-    :ivar timeout: How long was waited, in seconds.
-    :ivar holder: Who has the lock, if that is known.
+    :ivar timeout: The timeout, in seconds.
+    :ivar holder: The session that holds the lock, if known.
     """
 
     def __init__(
@@ -27,46 +27,45 @@ class LockTimeout(AsyncAlembicError, TimeoutError):
         self.timeout = timeout
         self.holder = holder
         super().__init__(
-            f"Database '{database}' was not free to be migrated within {timeout:g}"
-            f" seconds, as another session is at it: {holder or 'unknown'}. Wait until"
-            " it is done, or end it if it hangs; app.config['ALEMBIC_LOCK_TIMEOUT'] is"
-            " how long to wait."
+            f"Database '{database}' could not be locked within {timeout:g} s, because"
+            f" another session holds the lock: {holder or 'unknown'}. Wait until that"
+            " session finishes, or end it if it hangs;"
+            " app.config['ALEMBIC_LOCK_TIMEOUT'] sets the timeout."
         )
 
 
 class LockLostError(AsyncAlembicError):
-    """The lock that keeps other migrators out was lost, so the migration was stopped
-    before its next revision.
+    """The migration lock was lost, so the migration stopped before the next revision.
 
     :ivar database: The name of the engine, such as ``"default"``.
     """
 
     def __init__(self, database: str) -> None:
         super().__init__(
-            f"The lock that keeps other migrators out of database '{database}' was lost"
-            " while it was migrated, so no further revision was applied. See whether"
-            " its connection was ended by the server, or goes through a pooler in"
-            " transaction mode, and run the command again."
+            f"The migration lock of database '{database}' was lost, so no further"
+            " revision was applied. Check whether the server closed the connection, or"
+            " whether the connection goes through a pooler in transaction mode. Then"
+            " run the command again."
         )
         self.database = database
 
 
 class LockUnavailableError(AsyncAlembicError):
-    """The lock that keeps other migrators out of a database cannot be had there."""
+    """The migration lock of a database cannot be acquired."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The lock that keeps other migrators out cannot be had: {reason}. Set"
-            " app.config['ALEMBIC_LOCK'] to False, and let a single process migrate."
+            f"The migration lock cannot be acquired: {reason}. Set"
+            " app.config['ALEMBIC_LOCK'] to False, and migrate from a single process."
         )
 
 
 class WaitTimeoutError(AsyncAlembicError, TimeoutError):
     """The databases did not become current in time.
 
-    :ivar timeout: How long was waited, in seconds.
+    :ivar timeout: The timeout, in seconds.
     :ivar states: The state of every database that is not current, by its name;
-        ``"locked"`` where it could not be read.
+        ``"locked"`` if the state could not be read.
     """
 
     def __init__(self, timeout: float, states: c.Mapping[str, str]) -> None:
@@ -74,6 +73,6 @@ class WaitTimeoutError(AsyncAlembicError, TimeoutError):
         self.states: dict[str, str] = dict(states)
         listed = ", ".join(f"'{name}' is {state}" for name, state in states.items())
         super().__init__(
-            f"The databases were not current within {timeout:g} seconds: {listed}. See"
-            " whether the process that migrates them is running."
+            f"The databases did not become current within {timeout:g} s: {listed}."
+            " Check whether the process that migrates them is running."
         )

@@ -1,4 +1,4 @@
-"""The public classes, :class:`.Alembic` and :class:`.SyncAlembic`: one line for each
-command. How a command is run is up to :mod:`.running`, what it does to
-:mod:`.commands`. Nothing connects when an extension is created or registered.
+"""The public classes, :class:`.Alembic` and :class:`.SyncAlembic`. Each method calls a
+command in :mod:`.commands` through :mod:`.running`. Creating or registering an
+extension does not connect.
 """

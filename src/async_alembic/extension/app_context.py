@@ -1,4 +1,4 @@
-"""Connections that are held open until the end of an app context."""
+"""Connections that stay open until the end of an app context."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if t.TYPE_CHECKING:
 
 
 class AppContextEnvironments:
-    """An open environment for each app context that asked for one.
+    """The open environments, one per app context.
 
-    It is closed at the end of the app context that it was opened in, so that one
-    request never closes the connections of another.
+    Each is closed at the end of its own app context, so that a request never closes the
+    connections of another request.
     """
 
     def __init__(self) -> None:
@@ -28,17 +28,18 @@ class AppContextEnvironments:
         ] = WeakKeyDictionary()
 
     def get(self, make: c.Callable[[contextlib.ExitStack], Environment]) -> Environment:
-        """The current app context's environment, made at first use.
+        """Return the current app context's environment, created on first use.
 
-        :param make: Makes one; what it enters on the stack is closed with the context.
+        :param make: Creates an environment. The stack that it gets is closed at the end
+            of the app context.
         :raises AppError: If there is no app context.
         """
         context = current_context()
 
         if context is None:
             raise AppError(
-                "The connection of a live property such as 'op' is closed at the end of"
-                " the app context, and there is none. Use 'with app.app_context():', or"
+                "Properties such as 'op' need an app context, which closes their"
+                " connection. Use 'with app.app_context():', or"
                 " 'run(lambda env: env.op...)'."
             )
 
@@ -50,12 +51,12 @@ class AppContextEnvironments:
         return self._open[context][1]
 
     def current(self) -> Environment | None:
-        """The current app context's environment, if one was made."""
+        """Return the current app context's environment, or ``None``."""
         context = current_context()
         return self._open[context][1] if context in self._open else None
 
     def close(self) -> None:
-        """Close what the current app context opened, if anything."""
+        """Close the current app context's environment, if any."""
         context = current_context()
 
         if context in self._open:

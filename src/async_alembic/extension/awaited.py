@@ -1,6 +1,6 @@
-"""The extension whose methods are awaited.
+"""The extension with async methods.
 
-``blocking.py`` is made of this file: run ``make blocking`` after a change.
+``blocking.py`` is generated from this file: run ``make blocking`` after a change.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import typing as t
 
 from .. import commands
-from ..history.targets import names_current
+from ..history.targets import includes_current
 from ..running.imports import import_for
 from .base import BaseAlembic
 from .blocking import SyncAlembic
@@ -34,27 +34,26 @@ T = t.TypeVar("T")
 
 
 class Alembic(BaseAlembic):
-    """Database migrations for a Quart or a Flask app, awaited.
+    """Database migrations for a Quart or Flask app, with async methods.
 
-    It works with an ``AsyncEngine``, on the caller's event loop, and with an
+    With an ``AsyncEngine``, the methods run on the caller's event loop; with an
     ``Engine``, in a worker thread. :attr:`sync` has the same methods, blocking.
 
     The methods need an app context only if several apps are registered.
 
-    :param app: Call :meth:`init_app` on this app.
-    :param metadatas: What the models are compared with: one
-        :class:`~sqlalchemy.MetaData`, a list of them, or a dict of either by the names
-        of several databases. Left out, it comes from Flask-SQLAlchemy or Advanced
-        Alchemy.
+    :param app: Call :meth:`init_app` with this app.
+    :param metadatas: The metadata of the models: one :class:`~sqlalchemy.MetaData`, a
+        list of them, or a dict of either by database name. If omitted, it is taken from
+        Flask-SQLAlchemy or Advanced Alchemy.
     :param engines: The databases: an :class:`~sqlalchemy.Engine`, an
-        :class:`~sqlalchemy.ext.asyncio.AsyncEngine`, a dict of one of these kinds by
-        the same names, or a callable that returns one of these, called at first use.
-        Left out, they come from Flask-SQLAlchemy, Flask-SQLAlchemy-Lite or Advanced
+        :class:`~sqlalchemy.ext.asyncio.AsyncEngine`, a dict of engines of one kind by
+        database name, or a callable that returns either and is called on first use. If
+        omitted, they are taken from Flask-SQLAlchemy, Flask-SQLAlchemy-Lite or Advanced
         Alchemy, else from ``ALEMBIC["sqlalchemy.url"]``.
-    :param run_mkdir: Call :meth:`mkdir` when an app is registered, if a folder is
-        missing.
-    :param command_name: The name of the group of commands to add to the app's command
-        line; none if empty.
+    :param run_mkdir: Whether to call :meth:`mkdir` when an app is registered and a
+        folder is missing.
+    :param command_name: The name of the command group to add to the app's command line.
+        If empty, no group is added.
     """
 
     _prefer_async = True
@@ -62,7 +61,7 @@ class Alembic(BaseAlembic):
     @functools.cached_property
     def sync(self) -> SyncAlembic:
         """The same methods, blocking."""
-        return SyncAlembic._of(self)
+        return SyncAlembic._from_awaited(self)
 
     @property
     def _blocking(self) -> SyncAlembic:
@@ -72,13 +71,13 @@ class Alembic(BaseAlembic):
         self.sync._close_at_teardown(app)
 
     async def mkdir(self) -> None:
-        """Create the script directory and its template, where they are missing."""
-        await self._with_files(self._mkdir, self._app())
+        """Create the script directory and its template, if they are missing."""
+        await self._do_file_io(self._mkdir, self._app())
 
     async def current(self) -> tuple[Script, ...]:
-        """Get the revisions that the databases are at.
+        """Get the current revisions of the databases.
 
-        :return: Those of every database, each once.
+        :return: The revisions of all databases, without duplicates.
         :raises UnknownRevisionInDatabaseError: If the code does not have one of them.
         """
         return await self._on_databases(commands.inspect.current)
@@ -86,7 +85,7 @@ class Alembic(BaseAlembic):
     async def heads(self, resolve_dependencies: bool = False) -> tuple[Script, ...]:
         """Get the revisions that have no child revisions.
 
-        :param resolve_dependencies: Treat dependencies as down revisions.
+        :param resolve_dependencies: Whether to treat dependencies as down revisions.
         """
         return await self._on_files(commands.inspect.heads, resolve_dependencies)
 
@@ -97,11 +96,11 @@ class Alembic(BaseAlembic):
     async def log(self, start: Target = "base", end: Target = "heads") -> list[Script]:
         """Get the revisions from the newest to the oldest.
 
-        :param start: The oldest one; ``"current"`` for where the databases are.
-        :param end: The newest one, as ``start``.
+        :param start: The oldest revision; ``"current"`` for the databases' current one.
+        :param end: The newest revision; accepts ``"current"`` as well.
         :raises RevisionError: If one of them is not found.
         """
-        if names_current(start, end):
+        if includes_current(start, end):
             return await self._on_databases(
                 commands.inspect.log_from_current, start, end
             )
@@ -109,10 +108,11 @@ class Alembic(BaseAlembic):
         return await self._on_files(commands.inspect.log, start, end)
 
     async def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
-        """Set the revision that the databases are at, without running anything.
+        """Set the current revision of the databases, without running any migration.
 
         :param target: The revision or revisions to set.
-        :param purge: Forget what was set before, also what the code does not have.
+        :param purge: Whether to empty the version table first. This also removes
+            revisions that the code does not have.
         :raises RevisionError: If the target is not found.
         """
         await self._on_databases(commands.migrate.stamp, target, purge)
@@ -122,13 +122,13 @@ class Alembic(BaseAlembic):
     ) -> list[Script]:
         """Apply revisions, up to a target.
 
-        :param target: The revision or revisions to go up to, or how many to apply.
-        :param retry: Run a revision again that is half applied, as it was undone by
-            hand. Only where DDL cannot be rolled back.
-        :return: The revisions that were applied, in that order.
+        :param target: The revision or revisions to upgrade to, or how many to apply.
+        :param retry: Whether to run a half applied revision again, after it was undone
+            by hand. Only needed if the database cannot roll back DDL.
+        :return: The revisions that were applied, in order.
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises MigrationError: If a revision fails.
-        :raises PartialRevisionError: If one that failed before is half applied.
+        :raises PartialRevisionError: If a revision that failed earlier is half applied.
         """
         return await self._on_databases(
             commands.migrate.upgrade, target, self._report(), retry=retry
@@ -137,15 +137,15 @@ class Alembic(BaseAlembic):
     async def downgrade(
         self, target: StepTarget = -1, *, retry: bool = False
     ) -> list[Script]:
-        """Take revisions back, down to a target.
+        """Revert revisions, down to a target.
 
-        :param target: The revision to go down to, or how many to take back.
-        :param retry: Run a revision again that is half taken back, as it was put back
-            by hand. Only where DDL cannot be rolled back.
-        :return: The revisions that were taken back, in that order.
+        :param target: The revision to downgrade to, or how many to revert.
+        :param retry: Whether to run a half reverted revision again, after it was
+            restored by hand. Only needed if the database cannot roll back DDL.
+        :return: The revisions that were reverted, in order.
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises MigrationError: If a revision fails.
-        :raises PartialRevisionError: If one that failed before is half applied.
+        :raises PartialRevisionError: If a revision that failed earlier is half applied.
         """
         return await self._on_databases(
             commands.migrate.downgrade, target, self._report(), retry=retry
@@ -163,20 +163,21 @@ class Alembic(BaseAlembic):
         path: str | None = None,
         rev_id: str | None = None,
     ) -> list[Script]:
-        """Write a revision with what the models and the databases differ by.
+        """Write a revision from the differences between models and databases.
 
-        :param message: What it does, in a few words.
-        :param empty: Write one without operations; no database is needed.
-        :param branch: The named branch to add it to, which is started if there is no
-            such branch. A history without branch names is continued at its head.
-        :param parent: The revision or revisions that it follows.
-        :param splice: Allow a parent that is no head.
-        :param depend: The revision or revisions that must be applied before.
-        :param label: The label or labels to give to it.
-        :param path: The folder to write it to, from the app's root if relative. Left
-            out, it is the folder of its branch, or of its parent.
-        :param rev_id: Its id; :meth:`rev_id` makes one if left out.
-        :return: The new revisions; none if there is no difference.
+        :param message: A short description of the revision.
+        :param empty: Whether to write a revision without operations, which needs no
+            database.
+        :param branch: The named branch of the revision. If it does not exist, it is
+            started. A history without branch names is continued at its head.
+        :param parent: The parent revision or revisions.
+        :param splice: Whether to allow a parent that is not a head.
+        :param depend: The revision or revisions that must be applied first.
+        :param label: The label or labels of the revision.
+        :param path: The folder to write to, relative to the app's root. By default, the
+            folder of the branch or of the parent.
+        :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
+        :return: The new revisions; empty if there are no differences.
         :raises RevisionError: If a parent is not found, or the databases are not at
             head.
         """
@@ -197,13 +198,14 @@ class Alembic(BaseAlembic):
         label: str | c.Iterable[str] | None = None,
         splice: bool = False,
     ) -> Script | None:
-        """Write a revision that joins others.
+        """Write a revision that merges others.
 
-        :param revisions: The revisions to join.
-        :param message: What it does; made of the ``revisions`` if left out.
-        :param label: The label or labels to give to it.
-        :param splice: Allow revisions that are no heads.
-        :return: The new revision; ``None`` if there are no two to join.
+        :param revisions: The revisions to merge.
+        :param message: A short description of the revision. By default, it names the
+            ``revisions``.
+        :param label: The label or labels of the revision.
+        :param splice: Whether to allow revisions that are not heads.
+        :return: The new revision, or ``None`` if there are fewer than two to merge.
         :raises RevisionError: If one of the revisions is not found.
         """
         return await self._on_files(
@@ -212,18 +214,19 @@ class Alembic(BaseAlembic):
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,
-        ``upgrade_ops_list`` holds those of each, its ``upgrade_token`` the name.
+        ``upgrade_ops_list`` has an item for each, whose ``upgrade_token`` names the
+        database.
         """
         return await self._on_databases(commands.compare.produce_migrations)
 
     async def compare_metadata(self) -> list[tuple[t.Any, ...]]:
-        """Get the differences between the models and the databases, as Alembic's
-        ``compare_metadata`` describes them.
+        """Get the differences between models and databases, in the format of Alembic's
+        ``compare_metadata``.
         """
         return await self._on_databases(commands.compare.compare_metadata)
 
     async def needs_upgrade(self) -> bool:
-        """Whether a database is not at every head.
+        """Whether a database is not at all heads.
 
         :raises UnknownRevisionInDatabaseError: If the code does not have a revision
             that a database is at.
@@ -235,50 +238,50 @@ class Alembic(BaseAlembic):
         return await self._on_databases(commands.compare.needs_revision)
 
     async def status(self) -> dict[str, DatabaseStatus]:
-        """Get where each database stands, compared with the revision files.
+        """Get the state of each database, compared with the revision files.
 
         :return: The status of each database by its name.
         """
         return await self._on_databases(commands.inspect.status_of_all)
 
     async def wait_until_current(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Wait until another process has brought every database to head.
+        """Wait until another process has upgraded every database to head.
 
-        :param timeout: How long to wait at the most, in seconds.
-        :raises WaitTimeoutError: If a database is not current by then.
-        :raises UnknownRevisionInDatabaseError: If one is at a revision that the code
-            does not have, as no waiting helps then.
+        :param timeout: The longest time to wait, in seconds; ``None`` for no limit.
+        :raises WaitTimeoutError: If a database is not current when the timeout expires.
+        :raises UnknownRevisionInDatabaseError: If a database is at a revision that the
+            code does not have.
         """
         from ..commands.waiting import Waiting
 
         waiting = Waiting(timeout)
-        look = commands.inspect.status_unless_locked
+        poll = commands.inspect.status_unless_locked
 
-        while (delay := waiting.next_delay(await self._on_databases(look))) is not None:
+        while (delay := waiting.next_delay(await self._on_databases(poll))) is not None:
             await self._sleep(delay)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
-        """Run the migrations that a function picks, on each database.
+        """Run the migration steps that a function returns, on each database.
 
-        :param fn: Called with the current heads and the ``MigrationContext``, returns
-            the steps to run.
+        :param fn: A function that takes the current heads and the ``MigrationContext``,
+            and returns the steps to run.
         :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
         """
         await self._on_databases(commands.migrate.run_migrations, fn, **kwargs)
 
     async def run(self, fn: c.Callable[[Environment], T]) -> T:
-        """Call a synchronous function with the open databases, in one transaction.
+        """Call a sync function with the open databases, in one transaction.
 
-        :param fn: Called with an environment, which has ``context`` and ``op``, and
-            ``contexts`` and ``ops`` by the names of several databases.
-        :return: What it returned.
+        :param fn: A function that takes an environment, which has ``context`` and
+            ``op``, and ``contexts`` and ``ops`` by database name.
+        :return: The function's result.
         """
         return await self._on_databases(commands.migrate.run, fn)
 
     @property
     def op(self) -> AwaitedProxy:
-        """Alembic's operations on the default database, awaited, each in a transaction
-        of its own.
+        """Alembic's operations on the default database, awaited, each in its own
+        transaction.
         """
         return AwaitedProxy(
             "op", lambda fn: self._on_databases(commands.migrate.use_op, None, fn)
@@ -292,10 +295,10 @@ class Alembic(BaseAlembic):
             lambda fn: self._on_databases(commands.inspect.use_context, None, fn),
         )
 
-    async def _with_files(
+    async def _do_file_io(
         self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call a function that reads or writes files, in a thread."""
+        """Call a function that reads or writes files, in a worker thread."""
         await import_for(fn)
         import anyio.to_thread
 

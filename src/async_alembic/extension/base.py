@@ -1,4 +1,4 @@
-"""What :class:`.Alembic` and :class:`.SyncAlembic` share: registering an app, and the
+"""The base of :class:`.Alembic` and :class:`.SyncAlembic`: registers apps, and has the
 properties that need no database.
 """
 
@@ -31,17 +31,17 @@ _last_rev_id = 0
 class BaseAlembic:
     """Registers apps, and has the properties that need no database."""
 
-    #: Which engines of a SQLAlchemy extension are taken if it has both kinds.
+    #: Whether to use the async engines of a SQLAlchemy extension that has both kinds.
     _prefer_async: t.ClassVar[bool]
     _registry: Registry
 
     @property
     def _blocking(self) -> Migrations:
-        """The methods for the command line."""
+        """The blocking methods for the command line."""
         raise NotImplementedError
 
     def _close_at_teardown(self, app: App) -> None:
-        """Close the connections that are held open in an app context at its end."""
+        """Close the connections of an app context at the end of the context."""
         raise NotImplementedError
 
     def __init__(
@@ -61,15 +61,15 @@ class BaseAlembic:
             self.init_app(app)
 
     def init_app(self, app: App) -> None:
-        """Register this extension on an app. Nothing is connected to.
+        """Register this extension on an app, without connecting.
 
-        :param app: A Flask or a Quart app.
-        :raises ConfigurationError: If its ``ALEMBIC`` config is of the wrong shape.
+        :param app: A Flask or Quart app.
+        :raises ConfigurationError: If the app's ``ALEMBIC`` config is invalid.
         """
         state = self._registry.add(app)
         app.extensions["alembic"] = self
 
-        if self.run_mkdir and _lacks_folders(state.settings(app)):
+        if self.run_mkdir and _needs_mkdir(state.settings(app)):
             self._mkdir(app)
 
         self._close_at_teardown(app)
@@ -81,9 +81,10 @@ class BaseAlembic:
             t.cast("Flask", app).cli.add_command(group)
 
     def rev_id(self) -> str:
-        """Make an id for a new revision: the UTC time in seconds, and no id twice.
+        """Return an id for a new revision: the UTC time in seconds, or more, so that no
+        id is returned twice.
 
-        Override this method, or assign a function, to make other ids.
+        Override this method, or assign a function, to create other ids.
         """
         global _last_rev_id
 
@@ -119,20 +120,20 @@ class BaseAlembic:
         mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
 
     def _app(self) -> App:
-        """The app that is meant.
+        """Return the current app, or the only registered one.
 
-        :raises AppError: If there is none, or it is not clear which.
+        :raises AppError: If there is no app, or there are several and none is current.
         """
         return self._registry.app()
 
     def _report(self) -> Report | None:
-        """What to call for each revision that is applied."""
+        """Return the function to call for each revision that is run, if any."""
         return None
 
 
-def _lacks_folders(settings: Settings) -> bool:
-    """Whether a folder of the script directory is yet to be made. Told without Alembic,
-    as this is asked at every start.
+def _needs_mkdir(settings: Settings) -> bool:
+    """Whether a folder of the script directory is missing. Runs at every start of the
+    app, so it does not import Alembic.
     """
     template = os.path.join(settings.script_location, "script.py.mako")
     folders = settings.version_locations

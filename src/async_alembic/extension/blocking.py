@@ -9,7 +9,7 @@ import collections.abc as c
 import typing as t
 
 from .. import commands
-from ..history.targets import names_current
+from ..history.targets import includes_current
 from .blocking_base import blocks
 from .op_and_context import OpAndContext
 
@@ -26,11 +26,11 @@ T = t.TypeVar("T")
 
 
 class SyncAlembic(OpAndContext):
-    """Blocking database migrations for a Flask or Quart app.
+    """Database migrations for a Flask or Quart app, with blocking methods.
 
-    A replacement for Flask-Alembic's ``Alembic``. It takes the arguments of
-    :class:`Alembic`. With an ``AsyncEngine``, each call uses its own event loop and its
-    own connections.
+    A drop-in replacement for Flask-Alembic's ``Alembic``. Takes the arguments of
+    :class:`Alembic`. With an ``AsyncEngine``, each call runs in its own event loop, on
+    its own connections.
     """
 
     @property
@@ -40,7 +40,7 @@ class SyncAlembic(OpAndContext):
     @blocks
     def mkdir(self) -> None:
         """Blocking form of :meth:`Alembic.mkdir`."""
-        self._with_files(self._mkdir, self._app())
+        self._do_file_io(self._mkdir, self._app())
 
     @blocks
     def current(self) -> tuple[Script, ...]:
@@ -60,7 +60,7 @@ class SyncAlembic(OpAndContext):
     @blocks
     def log(self, start: Target = "base", end: Target = "heads") -> list[Script]:
         """Blocking form of :meth:`Alembic.log`."""
-        if names_current(start, end):
+        if includes_current(start, end):
             return self._on_databases(commands.inspect.log_from_current, start, end)
 
         return self._on_files(commands.inspect.log, start, end)
@@ -155,9 +155,9 @@ class SyncAlembic(OpAndContext):
         from ..commands.waiting import Waiting
 
         waiting = Waiting(timeout)
-        look = commands.inspect.status_unless_locked
+        poll = commands.inspect.status_unless_locked
 
-        while (delay := waiting.next_delay(self._on_databases(look))) is not None:
+        while (delay := waiting.next_delay(self._on_databases(poll))) is not None:
             self._sleep(delay)
 
     @blocks

@@ -1,4 +1,4 @@
-"""How a blocking call is run, and when it is refused."""
+"""Run a blocking call, or refuse it while an event loop is running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 from .. import commands
 from ..apps.current import loop_is_running
 from ..errors import BlockingCallError
-from ..history.targets import names_current
+from ..history.targets import includes_current
 from .base import BaseAlembic
 
 if t.TYPE_CHECKING:
@@ -28,11 +28,11 @@ T = t.TypeVar("T")
 
 
 class Invocation(t.NamedTuple):
-    """A run of the command line, which may block an event loop: it is all that runs in
-    its process, or in its test.
+    """An invocation of the command line. It may block an event loop, because nothing
+    else runs in its process or test.
 
-    :param app: The app whose command line it is.
-    :param report: Called for each revision that is applied.
+    :param app: The app of the command line.
+    :param report: Called for each revision that is run.
     """
 
     app: App
@@ -40,27 +40,27 @@ class Invocation(t.NamedTuple):
 
 
 def blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
-    """Refuse a call of a method in a thread whose event loop is running."""
+    """Refuse calls of a method in a thread that runs an event loop."""
 
     @functools.wraps(method)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         extension = t.cast("BlockingBase", args[0])
-        extension._refuse_to_block(method.__name__, f"{method.__name__}(...)")
+        extension._check_may_block(method.__name__, f"{method.__name__}(...)")
         return method(*args, **kwargs)
 
     return wrapper
 
 
 class BlockingBase(BaseAlembic):
-    """Runs commands, and returns when they are done."""
+    """Runs commands, blocking."""
 
     _prefer_async = False
     _awaited: BaseAlembic | None = None
     _invocation: Invocation | None = None
 
     @classmethod
-    def _of(cls, awaited: BaseAlembic) -> t.Self:
-        """The blocking twin of an awaited extension, for the same apps."""
+    def _from_awaited(cls, awaited: BaseAlembic) -> t.Self:
+        """Return the blocking twin of an async extension, with the same apps."""
         twin = cls.__new__(cls)
         twin._awaited = awaited
         twin._registry = awaited._registry
@@ -69,22 +69,22 @@ class BlockingBase(BaseAlembic):
         return twin
 
     def _for_command_line(self, app: App, report: Report) -> t.Self:
-        """The same extension for one run of the command line.
+        """Return a copy of this extension for one invocation of the command line.
 
-        :param app: The app whose command line it is.
-        :param report: Called for each revision that is applied.
+        :param app: The app of the command line.
+        :param report: Called for each revision that is run.
         """
         bound = copy.copy(self)
         bound._invocation = Invocation(app, report)
         return bound
 
     def rev_id(self) -> str:
-        """See :meth:`Alembic.rev_id`, which this is the twin of."""
+        """Return an id for a new revision; see :meth:`Alembic.rev_id`."""
         return super().rev_id() if self._awaited is None else self._awaited.rev_id()
 
     def _show(self, revisions: Target) -> tuple[Script, ...]:
-        """The revisions for the command line's ``show``."""
-        if names_current(revisions):
+        """Return the revisions for the ``show`` command."""
+        if includes_current(revisions):
             return self._on_databases(commands.inspect.show_current, revisions)
 
         return self._on_files(commands.inspect.show, revisions)
@@ -95,11 +95,11 @@ class BlockingBase(BaseAlembic):
     def _report(self) -> Report | None:
         return self._invocation.report if self._invocation else None
 
-    def _refuse_to_block(self, method: str, awaited: str) -> None:
+    def _check_may_block(self, method: str, awaited: str) -> None:
         if self._invocation is None and loop_is_running():
             raise BlockingCallError(method, awaited)
 
-    def _with_files(self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _do_file_io(self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return fn(*args, **kwargs)
 
     def _on_files(

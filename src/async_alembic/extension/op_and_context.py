@@ -1,4 +1,4 @@
-"""``op`` and ``context`` outside of a command, blocking."""
+"""Blocking ``op`` and ``context`` properties, for use outside of a command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = t.TypeVar("T")
 
 
 class OpAndContext(BlockingBase):
-    """The properties of Flask-Alembic for which a connection is held open."""
+    """The properties of Flask-Alembic that keep a connection open."""
 
     @functools.cached_property
     def _open_environments(self) -> AppContextEnvironments:
@@ -33,8 +33,8 @@ class OpAndContext(BlockingBase):
 
     @property
     def environment_context(self) -> EnvironmentContext:
-        """The current app's ``EnvironmentContext``. No database is needed; it is that
-        of :attr:`migration_context` once that was used in this app context.
+        """The current app's ``EnvironmentContext``. No database is needed. After
+        :attr:`migration_context` was used in this app context, its environment context.
         """
         from alembic.runtime.environment import EnvironmentContext
 
@@ -52,17 +52,16 @@ class OpAndContext(BlockingBase):
     def migration_contexts(self) -> dict[str, MigrationContext]:
         """Alembic's ``MigrationContext`` of each database, by its name.
 
-        With an ``Engine``, its connection stays open until the end of the app context,
-        in autocommit mode. With an ``AsyncEngine``, each use of it runs on a connection
-        of its own.
+        With an ``Engine``, the connection stays open until the end of the app context,
+        in autocommit mode. With an ``AsyncEngine``, each use has its own connection.
         """
         from alembic.runtime.migration import MigrationContext
 
-        return self._objects(MigrationContext, "context", writes=False)
+        return self._live_objects(MigrationContext, "context", writes=False)
 
     @property
     def migration_context(self) -> MigrationContext:
-        """The default database's, of :attr:`migration_contexts`."""
+        """The ``MigrationContext`` of the default database."""
         contexts = self.migration_contexts
         return contexts[default_name(contexts)]
 
@@ -73,16 +72,16 @@ class OpAndContext(BlockingBase):
 
     @property
     def ops(self) -> dict[str, Operations]:
-        """Alembic's ``Operations`` on each database, by its name; their connections are
-        those of :attr:`migration_contexts`.
+        """Alembic's ``Operations`` on each database, by its name, on the connections of
+        :attr:`migration_contexts`.
         """
         from alembic.operations import Operations
 
-        return self._objects(Operations, "op", writes=True)
+        return self._live_objects(Operations, "op", writes=True)
 
     @property
     def op(self) -> Operations:
-        """The default database's, of :attr:`ops`."""
+        """The ``Operations`` on the default database."""
         ops = self.ops
         return ops[default_name(ops)]
 
@@ -92,18 +91,18 @@ class OpAndContext(BlockingBase):
         def close(error: BaseException | None = None) -> None:
             environments.close()
 
-        async def close_here(error: BaseException | None = None) -> None:
+        async def async_close(error: BaseException | None = None) -> None:
             environments.close()
 
-        # Quart would call a function that is no coroutine function in a thread.
-        app.teardown_appcontext(close_here if is_quart(app) else close)
+        # Quart calls sync functions in a thread.
+        app.teardown_appcontext(async_close if is_quart(app) else close)
 
-    def _objects(self, cls: type[T], name: str, writes: bool) -> dict[str, T]:
+    def _live_objects(self, cls: type[T], name: str, writes: bool) -> dict[str, T]:
         from ..apps.engines import are_async
         from ..migration.environment import Environment
         from ..running.direct import open_databases
 
-        self._refuse_to_block(name, f"{name}.method(...)")
+        self._check_may_block(name, f"{name}.method(...)")
         app = self._app()
         databases = self._registry.state(app).databases(app)
 
@@ -127,8 +126,8 @@ class OpAndContext(BlockingBase):
             opened = open_databases(t.cast("t.Any", databases.engines), stack)
 
             for connection in opened.connections.values():
-                # What is done is done at once, so that it can be seen by the commands,
-                # which use connections of their own, and never stays locked.
+                # Commands use their own connections: they must see the changes, and
+                # must not wait for an open transaction.
                 connection.execution_options(isolation_level="AUTOCOMMIT")
 
             return Environment(self._project(app), opened, databases.metadatas)

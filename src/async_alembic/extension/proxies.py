@@ -1,5 +1,5 @@
-"""``op`` and ``context`` where the connection cannot be held open: each use of one
-runs on a connection of its own.
+"""``op`` and ``context`` proxies that do not keep a connection open: each use runs on
+its own connection.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Use: t.TypeAlias = c.Callable[[t.Any], t.Any]
 class AwaitedProxy:
     """Alembic's ``Operations`` or ``MigrationContext``, awaited.
 
-    Every method is a coroutine function, and every other attribute can be awaited.
+    Every method is a coroutine function, and every other attribute is awaitable.
 
-    :param name: How it is reached, for error messages.
-    :param run: Awaits a function that is called with the real object.
+    :param name: The name of the property, for error messages.
+    :param run: Calls a function with the real object, and is awaited for the result.
     """
 
     def __init__(self, name: str, run: c.Callable[[Use], c.Awaitable[t.Any]]) -> None:
@@ -45,14 +45,14 @@ class AwaitedAttribute:
 
     async def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         return await self._run(
-            lambda target: _detached(
+            lambda target: _ensure_detached(
                 getattr(target, self._attribute)(*args, **kwargs), self._name
             )
         )
 
     def __await__(self) -> c.Generator[t.Any, t.Any, t.Any]:
         def get(target: t.Any) -> t.Any:
-            value = _detached(getattr(target, self._attribute), self._name)
+            value = _ensure_detached(getattr(target, self._attribute), self._name)
 
             if callable(value):
                 raise AsyncAlembicError(
@@ -66,11 +66,11 @@ class AwaitedAttribute:
 
 
 class BlockingProxy:
-    """Alembic's ``Operations`` or ``MigrationContext`` of a class, blocking.
+    """Alembic's ``Operations`` or ``MigrationContext``, blocking.
 
-    :param cls: The class of the real object, which tells methods from attributes.
-    :param name: How it is reached, for error messages.
-    :param run: Runs a function that is called with the real object.
+    :param cls: The class of the real object, to distinguish methods from attributes.
+    :param name: The name of the property, for error messages.
+    :param run: Calls a function with the real object, and returns the result.
     """
 
     def __init__(
@@ -85,11 +85,13 @@ class BlockingProxy:
         name = f"{self._name}.{attribute}"
 
         if not callable(getattr(self._cls, attribute, None)):
-            return self._run(lambda target: _detached(getattr(target, attribute), name))
+            return self._run(
+                lambda target: _ensure_detached(getattr(target, attribute), name)
+            )
 
         def method(*args: t.Any, **kwargs: t.Any) -> t.Any:
             return self._run(
-                lambda target: _detached(
+                lambda target: _ensure_detached(
                     getattr(target, attribute)(*args, **kwargs), name
                 )
             )
@@ -97,8 +99,8 @@ class BlockingProxy:
         return method
 
 
-#: What context managers, and Alembic's objects that hold a connection, have.
-_of_open_connections = ("__enter__", "connection", "migration_context")
+#: Attributes of context managers, and of Alembic's objects that hold a connection.
+_connection_attributes = ("__enter__", "connection", "migration_context")
 
 
 def _refuse_private(attribute: str) -> None:
@@ -106,13 +108,13 @@ def _refuse_private(attribute: str) -> None:
         raise AttributeError(attribute)
 
 
-def _detached(value: t.Any, name: str) -> t.Any:
-    """A value that can be used after its connection was closed."""
-    if any(hasattr(value, name) for name in _of_open_connections):
+def _ensure_detached(value: t.Any, name: str) -> t.Any:
+    """Return a value, if it is usable after its connection is closed."""
+    if any(hasattr(value, name) for name in _connection_attributes):
         raise AsyncAlembicError(
-            f"'{name}' returns what only works while the database is open. Use it"
-            f" inside of a function: 'run(lambda env: ...)', where it is"
-            f" 'env.{name}'."
+            f"'{name}' returns an object that needs an open connection. Use"
+            f" 'env.{name}' in a function that is passed to 'run', such as"
+            " 'run(lambda env: ...)'."
         )
 
     return value

@@ -1,5 +1,5 @@
-"""What the headers of all revision files say together: whether they make a history, and
-where it ends. Alembic's own map, which tells as much, takes longer than to read them.
+"""The graph of the revisions, built from the headers of all files: checks the history
+and finds its heads. Alembic's own map takes longer to build than reading the files.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if t.TYPE_CHECKING:
 
 
 class RevisionGraph:
-    """Revisions of which each follows others.
+    """Revisions and their parents and dependencies.
 
     :param headers: The header of each file, by its path.
-    :raises RevisionFileError: If an id or a label is there twice, if what a revision
-        follows is not there, or if some follow each other in a circle.
+    :raises RevisionFileError: If an id or a label is used twice, if a parent or a
+        dependency is missing, or if there is a cycle.
     """
 
     def __init__(self, headers: c.Mapping[str, Header]) -> None:
         self._headers = headers
         #: The file of each revision.
         self.paths: dict[str, str] = {}
-        #: The revision that gives a branch its label, by the label.
+        #: The revision that carries each branch label, by the label.
         self.labels: dict[str, str] = {}
 
         for path, header in headers.items():
@@ -47,15 +47,18 @@ class RevisionGraph:
             for path, header in headers.items()
         }
         self._check_order(predecessors)
-        #: The ids of the revisions that no other one follows or depends on.
-        self.last: c.Set[str] = self.paths.keys() - set().union(*predecessors.values())
+        #: The ids of the revisions without a child and without a dependent revision.
+        self.real_heads: c.Set[str] = self.paths.keys() - set().union(
+            *predecessors.values()
+        )
 
     def _add(self, path: str, revision: str) -> None:
         if (other := self.paths.setdefault(revision, path)) != path:
             raise RevisionFileError(
                 path,
                 line_of(path, "revision"),
-                f"revision {revision} is also in {other}. Give one of them another id.",
+                f"revision {revision} is also in {other}. Choose another id for one of"
+                " the two.",
             )
 
     def _add_label(self, path: str, revision: str, label: str) -> None:
@@ -65,14 +68,14 @@ class RevisionGraph:
             raise RevisionFileError(
                 path,
                 line_of(path, "branch_labels"),
-                f"its label {label} is also in {self.paths[owner]}. Give one of them"
-                " another.",
+                f"label {label} is also in {self.paths[owner]}. Choose another label"
+                " for one of the two.",
             )
 
         self.labels[label] = revision
 
     def _predecessors(self, path: str, header: Header) -> list[str]:
-        """The ids of the revisions that one follows or depends on."""
+        """Return the ids of a revision's parents and dependencies."""
         parents: tuple[str, ...] = to_tuple(header.down_revision, default=())
         dependencies: tuple[str, ...] = to_tuple(header.depends_on, default=())
 
@@ -81,8 +84,8 @@ class RevisionGraph:
                 raise RevisionFileError(
                     path,
                     line_of(path, "down_revision"),
-                    f"its parent {parent} is in no revision file. Restore that file, or"
-                    " correct 'down_revision'.",
+                    f"its parent {parent} is not in any revision file. Restore the file"
+                    " of the parent, or correct 'down_revision'.",
                 )
 
         for dependency in dependencies:
@@ -90,7 +93,7 @@ class RevisionGraph:
                 raise RevisionFileError(
                     path,
                     line_of(path, "depends_on"),
-                    f"it depends on {dependency}, which is no revision and no branch."
+                    f"it depends on {dependency}, which is not a revision or a branch."
                     " Correct 'depends_on'.",
                 )
 
@@ -100,28 +103,28 @@ class RevisionGraph:
         try:
             graphlib.TopologicalSorter(predecessors).prepare()
         except graphlib.CycleError as e:
-            circle: set[str] = {*e.args[1]}
+            cycle: set[str] = {*e.args[1]}
         else:
             return
 
-        path = self.paths[min(circle)]
+        path = self.paths[min(cycle)]
         header = self._headers[path]
         parents = to_tuple(header.down_revision, default=())
-        key = "depends_on" if circle.isdisjoint(parents) else "down_revision"
+        key = "depends_on" if cycle.isdisjoint(parents) else "down_revision"
 
-        if len(circle) == 1:
-            what = f"revision {header.revision} follows itself. Correct '{key}'."
+        if len(cycle) == 1:
+            reason = f"revision {header.revision} refers to itself. Correct '{key}'."
         else:
-            what = (
-                f"the revisions {', '.join(sorted(circle))} follow each other in a"
-                " circle. Correct 'down_revision' or 'depends_on' in one of them."
+            reason = (
+                f"the revisions {', '.join(sorted(cycle))} form a cycle. Correct"
+                " 'down_revision' or 'depends_on' in one of them."
             )
 
-        raise RevisionFileError(path, line_of(path, key), what)
+        raise RevisionFileError(path, line_of(path, key), reason)
 
 
 def line_of(path: str | os.PathLike[str], name: str) -> int | None:
-    """The line, counted from 1, in which a variable is assigned."""
+    """Return the number, from 1, of the line that assigns a variable, or ``None``."""
     with contextlib.suppress(OSError):
         lines = Path(path).read_text(errors="replace").splitlines()
 

@@ -1,5 +1,5 @@
-"""The header of a revision file: what Alembic reads of its module, read without
-importing it. Knows no files; only what can be told for sure is told.
+"""The header of a revision file, read without importing the file. Nothing here opens a
+file. If the header is not certain without an import, none is returned.
 """
 
 from __future__ import annotations
@@ -14,47 +14,48 @@ import typing as t
 if t.TYPE_CHECKING:
     from types import ModuleType
 
-#: One or several ids, as Alembic takes them.
+#: One id or several, in the forms that Alembic accepts.
 Ids: t.TypeAlias = str | c.Sequence[str] | None
 
 _NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 _SETTERS = {"globals", "locals", "vars", "exec", "eval", "setattr"}
-#: A file without these words leaves the names alone. The first is in two of them.
+#: Code without these strings cannot assign the names ("down_revision" contains
+#: "revision").
 _HINTS = (
     *("revision", "branch_labels", "depends_on", "__doc__", "__dict__", "import *"),
     *(f"{name}(" for name in _SETTERS),
 )
 _STRING = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
 _END = r"[ \t]*(?:\#[^\n]*)?\n"
-_NO_NAME = r"(?!revision|down_revision|branch_labels|depends_on)"
+_NOT_A_HEADER_NAME = r"(?!revision|down_revision|branch_labels|depends_on)"
 _ASSIGNMENT = "|".join(
-    # No annotation has an equals sign, nor a string that could hide one.
+    # The annotation must not contain "=", or a string that could hide one.
     rf"{name}[ \t]*(?::[^=\n#\"']*)?=[ \t]*(?P<{name}>None|{_STRING}){_END}"
     for name in _NAMES
 )
 _IMPORT = (
-    rf"(?:from|import)[ ](?:[., ]++|{_NO_NAME}\w++)++"
-    rf"(?:\((?:[\s,]++|{_NO_NAME}\w++)*+\))?{_END}"
+    rf"(?:from|import)[ ](?:[., ]++|{_NOT_A_HEADER_NAME}\w++)++"
+    rf"(?:\((?:[\s,]++|{_NOT_A_HEADER_NAME}\w++)*+\))?{_END}"
 )
-#: The beginning of a file as it is nearly always written: a docstring, then imports
-#: and the assignments of one id each.
-_usual = re.compile(
+#: The beginning of nearly every file: a docstring, then imports and assignments of one
+#: id each.
+_typical_header = re.compile(
     rf'(?:{_END})*(?:r?"{{3}}(?P<doc>[^"\\]*+(?:"(?!"")[^"\\]*+)*+)"{{3}}{_END})?'
     rf"(?:{_END}|{_IMPORT}|{_ASSIGNMENT})*+"
 )
-#: What a line can begin with that names an encoding, or is before one that does.
+#: The possible first bytes of a file that declares an encoding in its first two lines.
 _BEFORE_CODING = (b"#", b"\n", b" ", b"\t")
 _coding = re.compile(rb"(?:[^\n]*\n)?[^\n]*coding[:=]")
 
 
 class Header(t.NamedTuple):
-    """What Alembic reads of a revision's module.
+    """The variables of a revision file that Alembic reads.
 
-    :param revision: Its id.
+    :param revision: The id of the revision.
     :param down_revision: The ids of its parents.
     :param branch_labels: The labels of its branch.
-    :param depends_on: The ids of what it depends on.
-    :param doc: Its docstring.
+    :param depends_on: The ids of its dependencies.
+    :param doc: The docstring of the file.
     """
 
     revision: str
@@ -68,14 +69,14 @@ def read_header(source: bytes, path: str) -> Header | None:
     """Read the header of a revision file.
 
     :param source: The content of the file.
-    :param path: Its path, for what Python warns of.
-    :return: ``None`` if it takes an import to tell.
+    :param path: The path of the file, which Python shows in warnings.
+    :return: The header, or ``None`` if the file must be imported to read it.
     """
-    return _read_usual(source) or _read_syntax(source, path)
+    return _read_with_regex(source) or _read_with_ast(source, path)
 
 
 def header_of(module: ModuleType) -> Header:
-    """The header that the module of a revision has."""
+    """Return the header of an imported revision."""
     return Header(
         module.revision,
         module.down_revision,
@@ -85,7 +86,7 @@ def header_of(module: ModuleType) -> Header:
     )
 
 
-def _read_usual(source: bytes) -> Header | None:
+def _read_with_regex(source: bytes) -> Header | None:
     if source[:1] in _BEFORE_CODING and _coding.match(source):
         return None
 
@@ -94,7 +95,7 @@ def _read_usual(source: bytes) -> Header | None:
     except UnicodeDecodeError:
         return None
 
-    found = _usual.match(text)
+    found = _typical_header.match(text)
 
     if found is None or "\r" in text or "\f" in text:
         return None
@@ -109,7 +110,7 @@ def _read_usual(source: bytes) -> Header | None:
     if values[0] is None or values[1] is None:
         return None
 
-    revision, down_revision, labels, dependencies = map(_value, values)
+    revision, down_revision, labels, dependencies = map(_unquote, values)
 
     if not revision:
         return None
@@ -117,14 +118,14 @@ def _read_usual(source: bytes) -> Header | None:
     return Header(revision, down_revision, labels, dependencies, _docstring(doc))
 
 
-def _value(text: str | None) -> str | None:
+def _unquote(text: str | None) -> str | None:
     return None if text is None or text == "None" else text[1:-1]
 
 
-def _read_syntax(source: bytes, path: str) -> Header | None:
+def _read_with_ast(source: bytes, path: str) -> Header | None:
     try:
         tree = ast.parse(source, path)
-    # In several threads: https://github.com/python/cpython/issues/106905
+    # SystemError with threads: https://github.com/python/cpython/issues/106905
     except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return None
 
@@ -146,14 +147,14 @@ def _read_syntax(source: bytes, path: str) -> Header | None:
     if not {"revision", "down_revision"} <= values.keys():
         return None
 
-    if any(_may_set(node) for statement in rest for node in ast.walk(statement)):
+    if any(_may_rebind(node) for statement in rest for node in ast.walk(statement)):
         return None
 
     return _header(values, ast.get_docstring(tree, clean=False))
 
 
-def _may_set(node: ast.AST) -> bool:
-    """Whether a node may give one of the names another meaning."""
+def _may_rebind(node: ast.AST) -> bool:
+    """Whether a node may rebind one of the names."""
     match node:
         case ast.Name(name, ctx=ast.Load()):
             return name in _SETTERS
@@ -174,7 +175,7 @@ def _may_set(node: ast.AST) -> bool:
 def _header(values: c.Mapping[str, t.Any], doc: str | None) -> Header | None:
     revision = values["revision"]
 
-    # What cannot be used is left to Alembic, and to who explains its errors.
+    # The file is then imported, which reports the invalid id.
     if not isinstance(revision, str) or not revision:
         return None
 
@@ -194,7 +195,7 @@ def _is_ids(value: object) -> bool:
 
 
 def _docstring(text: str | None) -> str | None:
-    """A docstring as a module has it."""
+    """Return a docstring as an imported module has it."""
     if text is None or sys.flags.optimize > 1:
         return None
 

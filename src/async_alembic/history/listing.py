@@ -1,5 +1,5 @@
-"""Which files a script directory has, and whether they change: each folder is listed
-once, and no file is opened.
+"""List the files of a script directory, and detect changes. Each folder is listed once,
+and no file is opened.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ import os
 import re
 import typing as t
 
-#: Modification time in nanoseconds, size in bytes, inode.
-Stamp: t.TypeAlias = tuple[int, int, int]
+#: Modification time in nanoseconds, size in bytes, inode: changes with the file.
+FileSignature: t.TypeAlias = tuple[int, int, int]
 
 CACHE = "__pycache__"
-# What Alembic takes for the name of a revision file, and of one without its source.
+# The names that Alembic accepts for revision files, without and with "sourceless".
 _source = re.compile(r"(?!\.\#|__init__).+\.py\Z")
 _sourceless = re.compile(r"(?!\.\#|__init__).+\.pyc?\Z")
 
 
 @dataclasses.dataclass(frozen=True)
-class Listing:
-    """How the files of a script directory are found.
+class FileLister:
+    """Lists the files of a script directory.
 
-    :param folders: The folders, absolute.
-    :param sourceless: Whether bytecode is taken where there is no source.
-    :param recursive: Whether folders within the folders are searched.
+    :param folders: The absolute paths of the folders.
+    :param sourceless: Whether to list bytecode files that have no source file.
+    :param recursive: Whether to search subfolders.
     """
 
     folders: c.Sequence[str]
     sourceless: bool
     recursive: bool
 
-    def take(self) -> dict[str, Stamp]:
-        """List the files that may be revisions, in the order in which Alembic does.
+    def list_files(self) -> dict[str, FileSignature]:
+        """List the files that may be revisions, in the same order as Alembic.
 
-        :return: For each real path, what changes when the file is edited.
+        :return: The signature of each file, by its real path.
         """
-        found: dict[str, Stamp] = {}
+        found: dict[str, FileSignature] = {}
         pattern = _sourceless if self.sourceless else _source
 
         for folder in map(os.path.realpath, self.folders):
@@ -52,7 +52,7 @@ class Listing:
                 if path in found or not pattern.match(name):
                     continue
 
-                # It may be gone by now, or be a link to nowhere.
+                # The file may be removed by now, or be a broken link.
                 with contextlib.suppress(FileNotFoundError):
                     status = entry.stat()
                     found[path] = status.st_mtime_ns, status.st_size, status.st_ino

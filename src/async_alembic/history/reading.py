@@ -1,4 +1,4 @@
-"""How one file becomes a revision, and what is said if it does not."""
+"""Read one file as a revision, and report why it cannot be read."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ if t.TYPE_CHECKING:
 
     from .headers import Header
 
-#: What every revision file has, however it is written.
+#: Matches every revision file, whatever its style.
 _assigns_revision = re.compile(
     r"^revision\s*[:=]|\bdown_revision\b[^=\n]*=(?!=)", re.MULTILINE
 )
-#: A file without ``revision``, whose name is its id, as Alembic takes it still.
-_legacy = re.compile(r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py")
-#: How many bytes of a file to read at once: more than nearly all have.
+#: The name of a file without ``revision``: Alembic still takes the id from the name.
+_legacy_name = re.compile(r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py")
+#: Bytes to read at once, more than nearly every file has.
 _CHUNK = 2**16
-#: One module at a time, as others may want the same one.
+#: Serializes imports, because several threads may need the same module.
 _importing = threading.RLock()
 
 
-class Reading(t.NamedTuple):
-    """What was read of a revision file.
+class ParsedFile(t.NamedTuple):
+    """The result of reading a revision file.
 
-    :param header: Its header.
-    :param module: Its module, if it took an import to read the header.
+    :param header: The header.
+    :param module: The module, if the file had to be imported to read the header.
     """
 
     header: Header
@@ -53,15 +53,15 @@ class Reading(t.NamedTuple):
 
 
 class RevisionFile(Script):
-    """A revision whose file was read. Its module is imported when it is used.
+    """A revision whose module is imported on first use.
 
-    :param path: The file.
-    :param reading: What was read of it.
+    :param path: The path of the file.
+    :param parsed: The result of reading the file.
     """
 
-    def __init__(self, path: str, reading: Reading) -> None:
-        header, module = reading
-        # Script's own takes all of this from the module.
+    def __init__(self, path: str, parsed: ParsedFile) -> None:
+        header, module = parsed
+        # Script.__init__() would need the module.
         super(Script, self).__init__(
             header.revision,
             t.cast("t.Any", header.down_revision),
@@ -74,9 +74,9 @@ class RevisionFile(Script):
 
     @property
     def module(self) -> ModuleType:  # type: ignore[override]
-        """The module, which is imported if it was not.
+        """The module, imported on first use.
 
-        :raises RevisionFileError: If that fails.
+        :raises RevisionFileError: If the import fails.
         """
         if self._module is None:
             with _importing:
@@ -101,25 +101,26 @@ class RevisionFile(Script):
             raise RevisionFileError(
                 self.path,
                 line_of(self.path, "revision"),
-                "it was edited while it was read. Try again.",
+                "it was edited after it was read. Try again.",
             )
 
         return module
 
 
-def read_revision(scripts: ScriptDirectory, path: str) -> Reading | None:
+def read_revision(scripts: ScriptDirectory, path: str) -> ParsedFile | None:
     """Read a file, if it is a revision.
 
-    :param scripts: The script directory that it is in.
-    :param path: The file.
-    :raises RevisionFileError: If it takes an import to read the file, and that fails,
-        or if its id cannot be one.
+    :param scripts: The script directory that contains the file.
+    :param path: The path of the file.
+    :return: The header and perhaps the module, or ``None`` if it is not a revision.
+    :raises RevisionFileError: If the file has to be imported and the import fails, or
+        if its id is invalid.
     """
     try:
-        reading = _read(scripts, path)
+        parsed = _read(scripts, path)
 
-        if reading is not None:
-            Revision.verify_rev_id(reading.header.revision)
+        if parsed is not None:
+            Revision.verify_rev_id(parsed.header.revision)
     except (Exception, SystemExit) as e:
         if not os.path.exists(path):
             # Removed since the folder was listed.
@@ -127,37 +128,37 @@ def read_revision(scripts: ScriptDirectory, path: str) -> Reading | None:
 
         raise _file_error(path, e) from e
 
-    if reading is not None and not reading.header.revision:
+    if parsed is not None and not parsed.header.revision:
         raise RevisionFileError(
-            path, line_of(path, "revision"), "its 'revision' is empty. Give it one."
+            path, line_of(path, "revision"), "'revision' is empty. Give it an id."
         )
 
-    return reading
+    return parsed
 
 
-def _read(scripts: ScriptDirectory, path: str) -> Reading | None:
+def _read(scripts: ScriptDirectory, path: str) -> ParsedFile | None:
     if path.endswith(".py"):
-        source = _content(path)
+        source = _read_bytes(path)
 
         if (header := read_header(source, path)) is not None:
-            return Reading(header, None)
+            return ParsedFile(header, None)
 
-        if _is_other_file(scripts, path, source):
+        if _is_not_revision(scripts, path, source):
             return None
     elif os.path.exists(path[:-1]):
-        # Bytecode beside its source.
+        # Bytecode that has a source file.
         return None
 
     module = _import(path)
 
-    if not hasattr(module, "revision") and (named := _legacy.fullmatch(path)):
+    if not hasattr(module, "revision") and (named := _legacy_name.fullmatch(path)):
         module.revision = named["revision"]  # type: ignore[attr-defined]
 
-    return Reading(header_of(module), module)
+    return ParsedFile(header_of(module), module)
 
 
-def _content(path: str) -> bytes:
-    """The content of a file. ``open()`` would ask the system for twice as much."""
+def _read_bytes(path: str) -> bytes:
+    """Return the content of a file, with half as many system calls as ``open()``."""
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
     try:
@@ -172,12 +173,12 @@ def _content(path: str) -> bytes:
 
 
 def _import(path: str) -> ModuleType:
-    _forget_bytecode(path)
+    _remove_fresh_bytecode(path)
     return load_python_file(*os.path.split(path))
 
 
-def _is_other_file(scripts: ScriptDirectory, path: str, source: bytes) -> bool:
-    """Whether a file lies beside ``env.py`` and is no revision."""
+def _is_not_revision(scripts: ScriptDirectory, path: str, source: bytes) -> bool:
+    """Whether a file is in the folder of ``env.py`` and is not a revision."""
     folder = os.path.dirname(path)
     main = os.path.realpath(scripts.dir)
 
@@ -191,9 +192,9 @@ def _is_other_file(scripts: ScriptDirectory, path: str, source: bytes) -> bool:
     return path.endswith(f"{os.sep}env.py") or not _assigns_revision.search(text)
 
 
-def _forget_bytecode(path: str) -> None:
-    """Remove the bytecode of a file that was just written. Python would not see that it
-    is edited again within the same second, if its size stays the same.
+def _remove_fresh_bytecode(path: str) -> None:
+    """Remove the bytecode of a file that was just written. Python does not notice a
+    second edit within the same second if the size stays the same.
     """
     with contextlib.suppress(OSError):
         if time.time() - os.stat(path).st_mtime < 2:
@@ -209,10 +210,10 @@ def _line_in_traceback(error: BaseException, path: str) -> int | None:
 def _file_error(path: str, error: BaseException) -> RevisionFileError:
     line = getattr(error, "lineno", None) or _line_in_traceback(error, path)
     text = error.msg if isinstance(error, SyntaxError) else first_line(error)
-    way_out = "Correct the file."
+    advice = "Correct the file."
 
     if line is None:
         line = line_of(path, "revision")
-        way_out = "It needs a text 'revision', and a 'down_revision'."
+        advice = "It needs the string 'revision' and a 'down_revision'."
 
-    return RevisionFileError(path, line, f"{type(error).__name__}: {text}. {way_out}")
+    return RevisionFileError(path, line, f"{type(error).__name__}: {text}. {advice}")

@@ -1,4 +1,4 @@
-"""The script directory: which files are revisions, and how a new one is written."""
+"""The script directory: finds the revisions, and writes new ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from .. import errors
 from .graph import RevisionGraph
-from .listing import Listing
+from .listing import FileLister
+from .reading import ParsedFile
 from .reading import read_revision
-from .reading import Reading
 from .reading import RevisionFile
 from .writing import check_id
 from .writing import check_label
@@ -34,15 +34,15 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.config import PostWriteHookConfig
 
-    from .listing import Stamp
+    from .listing import FileSignature
 
 
 class Scripts(ScriptDirectory):
-    """A script directory as an app has it.
+    """The script directory of an app.
 
-    Files of Flask-Alembic, in the folder itself, and of Alembic and Flask-Migrate, in
-    its folder ``versions``, are both found. ``env.py`` is not executed, and neither is
-    anything else in the folder that is no revision.
+    Finds revisions in the folder itself, as Flask-Alembic writes them, and in its
+    subfolder ``versions``, as Alembic and Flask-Migrate do. ``env.py`` and other files
+    that are not revisions are not executed.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Scripts(ScriptDirectory):
         config: Config,
         script_location: str,
         version_locations: c.Sequence[str],
-        before: Scripts | None,
+        previous: Scripts | None,
     ) -> None:
         if not os.path.isdir(script_location):
             raise errors.ScriptLocationError(script_location)
@@ -61,15 +61,15 @@ class Scripts(ScriptDirectory):
         if not recursive:
             locations.insert(1, os.path.join(script_location, "versions"))
 
-        with _named_key("truncate_slug_length"):
+        with _wrap_setting_errors("truncate_slug_length"):
             slug_length = int(config.get_main_option("truncate_slug_length", "40"))
 
-        with _named_key("output_encoding"):
+        with _wrap_setting_errors("output_encoding"):
             encoding = config.get_main_option("output_encoding", "utf-8")
             codecs.lookup(encoding)
 
-        self._ordered: RevisionMap | None = None
-        self._ordering = threading.Lock()
+        self._built_map: RevisionMap | None = None
+        self._map_lock = threading.Lock()
         super().__init__(
             script_location,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
@@ -82,54 +82,55 @@ class Scripts(ScriptDirectory):
             messaging_opts=config.messaging_opts,
         )
         self.post_write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
-        self._listing = Listing(
+        self._lister = FileLister(
             tuple(map(os.path.abspath, locations)), self.sourceless, recursive
         )
         # Listed before any file is read, so that no change is missed.
-        self._files = self._listing.take()
-        self._readings = dict(self._read(before))
-        #: What the headers say together, as of when this was made.
-        self.graph: RevisionGraph = _graph_of(self._readings)
+        self._files = self._lister.list_files()
+        self._parsed_files = dict(self._read(previous))
+        #: The graph of the revisions, as of when the files were listed.
+        self.graph: RevisionGraph = _build_graph(self._parsed_files)
 
     @property
     def revision_map(self) -> RevisionMap:
-        """The revisions in their order. At head, where it takes too long to make this,
-        nobody asks for it.
+        """Alembic's map of the revisions, built on first use. It is slow to build, and
+        not used at head.
         """
-        # The threads that wait would make it again.
-        with self._ordering:
-            if self._ordered is None:
-                self._ordered = self._order()
+        # Without the lock, several threads would each build it.
+        with self._map_lock:
+            if self._built_map is None:
+                self._built_map = self._build_map()
 
-            return self._ordered
+            return self._built_map
 
     @revision_map.setter
     def revision_map(self, value: RevisionMap) -> None:
-        """Leave out the one that Alembic makes, which would import each file."""
+        """Ignore the map that Alembic builds, which would import every file."""
 
     @property
     def directories(self) -> list[Path]:
-        """The folders in which revisions are looked for, each once."""
+        """The folders that are searched for revisions, without duplicates."""
         return list(dict.fromkeys(map(Path, self.version_locations)))
 
     def is_stale(self) -> bool:
-        """Whether a file was added, edited or removed since this was made."""
-        return self._files != self._listing.take()
+        """Whether a file was added, edited or removed since the files were listed."""
+        return self._files != self._lister.list_files()
 
     def has(self, revision: str) -> bool:
-        """Whether there is a revision with this id, of which the first four
-        characters or more may be given.
+        """Whether a revision exists.
+
+        :param revision: An id, or its first characters, at least four.
         """
         try:
             return bool(self.revision_map.get_revision(revision)) and (
                 len(revision) >= 4 or revision in self.ids()
             )
         except (AlembicRevisionError, AssertionError):
-            # Alembic asserts what a user can get wrong, such as "@".
+            # Invalid input such as "@" fails an assertion in Alembic.
             return False
 
     def location_of(self, script: Script) -> str:
-        """The folder of ``version_locations`` that a revision is in."""
+        """Return the folder of ``version_locations`` that contains a revision."""
         parents = Path(script.path).parents
         inside = [folder for folder in self.directories if folder.resolve() in parents]
         return max(map(str, inside), key=len)
@@ -139,11 +140,11 @@ class Scripts(ScriptDirectory):
         return label in self.graph.labels
 
     def ids(self) -> c.Set[str]:
-        """The ids of all revisions."""
+        """Return the ids of all revisions."""
         return self.graph.paths.keys()
 
     def unlabelled_heads(self) -> list[Script]:
-        """The heads of what was begun without a branch name."""
+        """Return the heads of histories that start without a branch label."""
         labelled = {*self.graph.labels.values()}
         heads = [
             head
@@ -159,15 +160,15 @@ class Scripts(ScriptDirectory):
     def generate_revision(
         self, revid: str, message: str | None, *args: t.Any, **kwargs: t.Any
     ) -> Script | None:
-        """Write a revision file, as Alembic does, but without printing, and with all of
-        its faults found before anything is left behind.
+        """Write a revision file as Alembic does, but without printing, and without
+        leaving a file behind if it is invalid.
         """
         check_id(revid)
         ids = self.ids()
 
         if revid in ids:
             raise errors.RevisionError(
-                f"There is a revision {revid} already. Give another id."
+                f"Revision {revid} already exists. Choose another id."
             )
 
         for label in to_tuple(kwargs.get("branch_labels"), default=()):
@@ -175,33 +176,33 @@ class Scripts(ScriptDirectory):
 
             if label in {revid, *ids} or self.has_branch(label):
                 raise errors.RevisionError(
-                    f"There is a branch or a revision '{label}' already. Choose another"
+                    f"A branch or a revision '{label}' already exists. Choose another"
                     " label."
                 )
 
         return super().generate_revision(revid, message, *args, **kwargs)
 
     def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
-        # Alembic calls this to write the file, and imports the file afterwards.
+        # Alembic calls this to write the file, and then imports the file.
         kwargs["message"] = escape_message(kwargs["message"])
         dest.parent.mkdir(parents=True, exist_ok=True)
 
         try:
             super()._generate_template(src, dest, **kwargs)
             run_hooks(self.post_write_hooks, dest)
-            reading = read_revision(self, os.fspath(dest))
-            labels = reading and reading.header.branch_labels
+            parsed = read_revision(self, os.fspath(dest))
+            labels = parsed and parsed.header.branch_labels
 
             if kwargs["branch_labels"] and not labels:
                 raise errors.ConfigurationError(
-                    f"The template '{src}' writes no 'branch_labels'. Add them, as in"
-                    " Alembic's own template."
+                    f"The template '{src}' does not write 'branch_labels'. Add this"
+                    " variable as in Alembic's own template."
                 )
 
-            if reading is not None:
-                readings = {**self._readings, os.fspath(dest): reading}
-                self.graph = _graph_of(readings)
-                self._readings = readings
+            if parsed is not None:
+                parsed_files = {**self._parsed_files, os.fspath(dest): parsed}
+                self.graph = _build_graph(parsed_files)
+                self._parsed_files = parsed_files
         except BaseException as e:
             dest.unlink(missing_ok=True)
 
@@ -209,87 +210,88 @@ class Scripts(ScriptDirectory):
                 raise
 
             raise errors.ConfigurationError(
-                f"The template '{src}' is broken: {errors.first_line(e)}. Correct it."
+                f"The template '{src}' is invalid: {errors.first_line(e)}. Correct it."
             ) from e
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
-        with _named_key("file_template"):
+        with _wrap_setting_errors("file_template"):
             path = super()._rev_path(*args, **kwargs)
 
-        # Alembic overwrites a file of the same name, and with it a revision.
+        # Alembic would overwrite the revision in a file of the same name.
         if path.exists():
             raise errors.RevisionFileError(
                 path,
                 None,
-                "it exists already. Choose another message, or put '%(rev)s' into"
+                "it already exists. Choose another message, or add '%(rev)s' to"
                 " 'file_template'.",
             )
 
         if path.parent not in self.directories and not self.recursive_version_locations:
             raise errors.ConfigurationError(
-                f"By 'file_template' the new revision would be '{path}', where it is"
-                " not looked for. Set 'recursive_version_locations' to True."
+                f"'file_template' puts the new revision at '{path}', in a folder that"
+                " is not searched. Set 'recursive_version_locations' to True."
             )
 
         return path
 
-    def _read(self, before: Scripts | None) -> c.Iterator[tuple[str, Reading]]:
-        for path, stamp in self._files.items():
-            known = before._reading_of(path, stamp) if before else None
-            reading = known or read_revision(self, path)
+    def _read(self, previous: Scripts | None) -> c.Iterator[tuple[str, ParsedFile]]:
+        for path, signature in self._files.items():
+            known = previous._get_unchanged(path, signature) if previous else None
+            parsed = known or read_revision(self, path)
 
-            if reading is not None:
-                yield path, reading
+            if parsed is not None:
+                yield path, parsed
 
-    def _reading_of(self, path: str, stamp: Stamp) -> Reading | None:
-        """What was read of a file, if it was as it is now."""
-        reading = self._readings.get(path)
-        # What is imported may say something else the next time.
-        is_known = reading is not None and reading.module is None
-        return reading if is_known and self._files.get(path) == stamp else None
+    def _get_unchanged(self, path: str, signature: FileSignature) -> ParsedFile | None:
+        """Return the earlier result of reading a file, if the file is unchanged."""
+        parsed = self._parsed_files.get(path)
+        # A file that had to be imported may compute another header next time.
+        is_known = parsed is not None and parsed.module is None
+        return parsed if is_known and self._files.get(path) == signature else None
 
-    def _order(self) -> RevisionMap:
-        readings = self._readings.items()
+    def _build_map(self) -> RevisionMap:
+        parsed_files = self._parsed_files.items()
         revision_map = RevisionMap(
-            lambda: (RevisionFile(path, reading) for path, reading in readings)
+            lambda: (RevisionFile(path, parsed) for path, parsed in parsed_files)
         )
-        # It makes itself when something is asked of it.
+        # The map is built on its first use.
         _ = revision_map.heads
         return revision_map
 
 
-def _graph_of(readings: c.Mapping[str, Reading]) -> RevisionGraph:
-    return RevisionGraph({path: reading.header for path, reading in readings.items()})
+def _build_graph(parsed_files: c.Mapping[str, ParsedFile]) -> RevisionGraph:
+    return RevisionGraph({path: parsed.header for path, parsed in parsed_files.items()})
 
 
 def load(
     config: Config,
     script_location: str,
     version_locations: c.Sequence[str],
-    before: Scripts | None = None,
+    previous: Scripts | None = None,
 ) -> Scripts:
-    """Read the script directory, and check that its revisions make a history.
+    """Read the script directory, and check the history.
 
     :param config: Alembic's config.
     :param script_location: The folder of the script directory.
     :param version_locations: More folders with revisions.
-    :param before: What was read when some of the files were other ones.
-    :raises ScriptLocationError: If there is no such folder.
-    :raises RevisionFileError: If a file is broken, or there twice, or in a cycle.
+    :param previous: The script directory as read earlier. Unchanged files are not read
+        again.
+    :raises ScriptLocationError: If the folder does not exist.
+    :raises RevisionFileError: If a file is broken, a duplicate, or part of a cycle.
     """
     for path in reversed(config.get_prepend_sys_paths_list() or ()):
         if path not in sys.path:
             sys.path.insert(0, path)
 
-    return Scripts(config, script_location, version_locations, before)
+    return Scripts(config, script_location, version_locations, previous)
 
 
 @contextlib.contextmanager
-def _named_key(key: str) -> c.Iterator[None]:
+def _wrap_setting_errors(key: str) -> c.Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError) as e:
         raise errors.ConfigurationError(
-            f"app.config['ALEMBIC']['{key}'] cannot be used: {errors.first_line(e)}."
+            f"app.config['ALEMBIC']['{key}'] is invalid: {errors.first_line(e)}."
             " Correct it."
         ) from e

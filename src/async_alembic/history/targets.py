@@ -1,5 +1,5 @@
-"""What a user may give as a target, as the ids that Alembic takes. Pure: no file and
-no database is read here.
+"""Convert the targets that users give to the ids that Alembic accepts. Pure: reads no
+files and no database.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ StepTarget: t.TypeAlias = "int | Target"
 
 
 def to_ids(target: Target) -> list[str]:
-    """The ids of a target.
+    """Return the ids of a target.
 
     :param target: An id or a name such as ``"head"``, a script, or several of these.
-    :raises RevisionError: If it is empty.
+    :raises RevisionError: If the target is empty.
     """
     if isinstance(target, (str, int)):
         ids = [str(target)]
@@ -35,16 +35,16 @@ def to_ids(target: Target) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def names_current(*targets: Target) -> bool:
-    """Whether ``"current"`` is among the targets, so that databases must be asked."""
+def includes_current(*targets: Target) -> bool:
+    """Whether a target is ``"current"``, so that the databases must be queried."""
     return any("current" in to_ids(target) for target in targets)
 
 
 def replace_current(target: Target, current: c.Iterable[str]) -> list[str]:
-    """The ids of a target, with ``"current"`` replaced.
+    """Return the ids of a target, with ``"current"`` replaced.
 
-    :param target: What the user gave.
-    :param current: The ids that the databases are at.
+    :param target: The user's target.
+    :param current: The ids of the databases' current revisions.
     """
     replaced: list[str] = []
 
@@ -57,14 +57,14 @@ def replace_current(target: Target, current: c.Iterable[str]) -> list[str]:
 def to_steps(
     target: StepTarget, exists: c.Callable[[str], bool], sign: t.Literal[1, -1]
 ) -> list[str]:
-    """The ids of the target of an upgrade or a downgrade.
+    """Return the ids, or the relative step, of the target of an upgrade or downgrade.
 
-    A number counts revisions from where the database is, except that a number as text
-    is an id if there is such a revision, as in Flask-Alembic.
+    A number counts revisions from the current one. As in Flask-Alembic, a numeric
+    string is an id if such a revision exists.
 
-    :param target: What the user gave.
-    :param exists: Whether there is a revision with an id.
-    :param sign: The direction of a number that has no sign: 1 is up, -1 is down.
+    :param target: The user's target.
+    :param exists: Returns whether a revision exists, by its id.
+    :param sign: The direction of a number without a sign: 1 is up, -1 is down.
     """
     if isinstance(target, int):
         return [f"{target * sign if target > 0 else target:+d}"]

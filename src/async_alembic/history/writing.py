@@ -1,5 +1,5 @@
-"""What a new revision file needs beyond Alembic: a message that can be read back, names
-that can be used again, and hooks that do not print.
+"""Additions to Alembic for new revision files: escape the message, check ids and
+labels, and run hooks without printing.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ..errors import ConfigurationError
 from ..errors import first_line
 from ..errors import RevisionError
 
-#: Where a target is given, these mean something else, and so does a step such as "-1".
+#: Names with another meaning in a target.
 _reserved = {"head", "heads", "base", "current"}
-#: The version table takes ids of this length.
-_longest_id = 32
+#: The length of the version table's column.
+_max_id_length = 32
 
 
 def escape_message(message: str) -> str:
-    """A message as it must stand between triple quotes to be read back as it is."""
-    # A source file takes no half of a character, as an argument of a command can have.
+    """Escape a message so that it reads back unchanged from a triple-quoted string."""
+    # A command line argument can contain lone surrogates, which UTF-8 cannot encode.
     text = message.encode(errors="replace").decode().replace("\\", "\\\\")
     escaped = "".join(
         char if char in "\n\t" or char.isprintable() else _escape(char) for char in text
@@ -32,27 +32,28 @@ def escape_message(message: str) -> str:
 
 
 def check_id(revision: str) -> None:
-    """Check that a new id can be a file's name, be stored, and be given as a target.
+    """Check that a new id is valid as a file name, in the version table, and as a
+    target.
 
     :param revision: The id.
-    :raises RevisionError: If it cannot.
+    :raises RevisionError: If the id is invalid.
     """
     if (
         revision in _reserved
-        or len(revision) > _longest_id
+        or len(revision) > _max_id_length
         or not re.fullmatch(r"\w[\w.]*", revision)
     ):
         raise RevisionError(
-            f"The revision id '{revision}' cannot be used. Choose one of up to"
-            f" {_longest_id} letters, digits and underscores."
+            f"The revision id '{revision}' is invalid. Use up to {_max_id_length}"
+            " letters, digits and underscores, and not a name such as 'head'."
         )
 
 
 def check_label(label: str) -> None:
-    """Check that a new branch label can be given as a target.
+    """Check that a new branch label is valid as a target.
 
     :param label: The label.
-    :raises RevisionError: If it cannot.
+    :raises RevisionError: If the label is invalid.
     """
     if (
         label in _reserved
@@ -60,16 +61,16 @@ def check_label(label: str) -> None:
         or re.search(r"-\d", label)
     ):
         raise RevisionError(
-            f"The branch label '{label}' could not be given as a target. Choose one of"
-            " letters, digits and underscores."
+            f"The branch label '{label}' would be invalid as a target. Use letters,"
+            " digits and underscores, and not a name such as 'head'."
         )
 
 
 def run_hooks(hooks: c.Iterable[c.Mapping[str, t.Any]], path: Path) -> None:
     """Run post write hooks on a file.
 
-    :param hooks: As ``Config.get_hooks_list()`` returns them.
-    :param path: The file.
+    :param hooks: The hooks that ``Config.get_hooks_list()`` returns.
+    :param path: The path of the file.
     :raises ConfigurationError: If a hook fails.
     """
     for hook in hooks:
@@ -79,7 +80,7 @@ def run_hooks(hooks: c.Iterable[c.Mapping[str, t.Any]], path: Path) -> None:
             if "type" not in hook:
                 raise LookupError(f"the key '{name}.type' is missing")
 
-            # The public way to run hooks, ScriptDirectory.hooks, prints.
+            # ScriptDirectory.hooks, the public way to run hooks, prints.
             write_hooks._invoke(hook["type"], path, t.cast("t.Any", hook))
         except Exception as e:
             raise ConfigurationError(

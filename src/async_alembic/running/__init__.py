@@ -1,4 +1,3 @@
-"""From a call to open connections: worker threads, greenlets, event loops of our own,
-cancelling, and signals. What is run is up to the caller. Nothing here imports Alembic
-or a framework.
+"""Open connections and run a function with them: worker threads, greenlets, own event
+loops, cancellation and signals. Nothing here imports Alembic or a framework.
 """

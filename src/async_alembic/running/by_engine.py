@@ -1,8 +1,7 @@
 """The four ways to run synchronous work with open connections.
 
-The kind of the engines picks the way, never the caller's context: an ``Engine`` works
-in a thread, an ``AsyncEngine`` in a greenlet. Here are engines and event loops, and
-neither Alembic nor a framework.
+The way depends on the kind of the engines, never on the caller's context: an ``Engine``
+works in a thread, an ``AsyncEngine`` in a greenlet.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import typing as t
 from ..apps.current import loop_is_running
 from ..apps.engines import are_async
 from ..apps.engines import Engines
-from ..apps.engines import is_bound
+from ..apps.engines import is_single_connection
 from .direct import run_directly
 from .direct import Work
 from .greenlets import run_in_greenlet
@@ -31,29 +30,29 @@ async def run_awaited(engines: Engines, work: Work[T]) -> T:
     """Run work from a coroutine, without blocking its event loop.
 
     :param engines: The engine of each database, by its name; all of one kind.
-    :param work: Called with the open databases.
-    :return: What the work returned.
-    :raises DatabaseConnectionError: If a database cannot be connected to.
+    :param work: A function that takes the open databases.
+    :return: The result of ``work``.
+    :raises DatabaseConnectionError: If connecting to a database fails.
     """
     if are_async(engines):
         return await run_in_greenlet(engines, work)
 
     engines = t.cast("dict[str, sa.Engine]", engines)
 
-    if any(is_bound(engine) for engine in engines.values()):
-        # The connection cannot leave this thread, and has no network to wait for.
+    if any(is_single_connection(engine) for engine in engines.values()):
+        # The connection is bound to this thread, and does not wait for a network.
         return run_directly(engines, work)
 
     return await run_in_thread(engines, work)
 
 
 def run_blocking(engines: Engines, work: Work[T]) -> T:
-    """Run work, and return when it is done.
+    """Run work, blocking.
 
     :param engines: The engine of each database, by its name; all of one kind.
-    :param work: See :func:`run_awaited`.
-    :return: What the work returned.
-    :raises DatabaseConnectionError: If a database cannot be connected to.
+    :param work: A function that takes the open databases.
+    :return: The result of ``work``.
+    :raises DatabaseConnectionError: If connecting to a database fails.
     """
     if are_async(engines):
         return run_in_own_loop(engines, work)
@@ -62,10 +61,10 @@ def run_blocking(engines: Engines, work: Work[T]) -> T:
 
 
 def run_interruptibly(engines: Engines, work: Work[T]) -> T:
-    """Run work as :func:`run_blocking` does, so that Ctrl-C and SIGTERM end it at once,
-    also in the middle of a statement whose driver would not listen.
+    """Run work like :func:`run_blocking`, but stop at once on Ctrl-C or SIGTERM, even
+    during a statement whose driver ignores signals.
 
-    :raises Interrupted: When what was begun has been rolled back.
+    :raises Interrupted: After a signal, once the work is rolled back.
     """
     if loop_is_running():
         return run_blocking(engines, work)
@@ -75,7 +74,7 @@ def run_interruptibly(engines: Engines, work: Work[T]) -> T:
 
     engines = t.cast("dict[str, sa.Engine]", engines)
 
-    if any(is_bound(engine) for engine in engines.values()):
+    if any(is_single_connection(engine) for engine in engines.values()):
         return run_directly(engines, work)
 
     return run_until_signal(run_in_thread(engines, work))

@@ -1,4 +1,4 @@
-"""What there is to do for work that is broken off."""
+"""Clean up after cancelled work."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if t.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def cursors_freed() -> c.Iterator[None]:
-    """See to it that work which was broken off keeps no cursor. In the middle of its
-    rows, SQLite keeps its lock with it after the connection was closed.
+def release_cursors() -> c.Iterator[None]:
+    """Release the cursors of cancelled work. On SQLite, a cursor with unread rows keeps
+    its lock even after the connection is closed.
     """
     try:
         yield
@@ -25,13 +25,18 @@ def cursors_freed() -> c.Iterator[None]:
         raise
 
 
-def execute_beside(
+def execute_out_of_band(
     connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]],
     name: str,
     statement: str | None,
 ) -> None:
-    """Execute a statement, if any, on one more connection to a database."""
+    """Execute a statement, if any, on an extra connection.
+
+    :param connect: Opens an extra connection to a database, by its name.
+    :param name: The name of the database.
+    :param statement: The statement, or ``None`` to do nothing.
+    """
     if statement is not None:
-        # If it fails, the server finds out after the statement that it is at.
+        # On failure, the server notices the cancellation after its current statement.
         with contextlib.suppress(Exception), connect(name) as connection:
             connection.exec_driver_sql(statement)

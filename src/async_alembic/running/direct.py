@@ -1,4 +1,4 @@
-"""Work in the caller's thread, which may block."""
+"""Run work in the caller's thread, blocking."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ..apps.engines import connect_beside
-from ..apps.engines import listenable
-from ..apps.engines import named_errors
-from ..apps.engines import see_to_dialect
+from ..apps.engines import initialize_dialect
+from ..apps.engines import out_of_band_connector
+from ..apps.engines import resolve_option_engine
+from ..apps.engines import wrap_connection_errors
 from ..migration.open_databases import OpenDatabases
-from .cancelling import cursors_freed
+from .cancelling import release_cursors
 
 T = t.TypeVar("T")
 Work: t.TypeAlias = c.Callable[[OpenDatabases], T]
@@ -25,7 +25,7 @@ def run_directly(
     work: Work[T],
     sleep: c.Callable[[float], None] = time.sleep,
 ) -> T:
-    with contextlib.ExitStack() as stack, cursors_freed():
+    with contextlib.ExitStack() as stack, release_cursors():
         return work(open_databases(engines, stack, sleep))
 
 
@@ -34,31 +34,31 @@ def open_databases(
     stack: contextlib.ExitStack,
     sleep: c.Callable[[float], None] = time.sleep,
 ) -> OpenDatabases:
-    """Connect to each database, from code that may block.
+    """Connect to each database, blocking.
 
     :param engines: The engine of each database, by its name.
-    :param stack: Closes the connections.
+    :param stack: The stack that closes the connections.
     :param sleep: See :class:`.OpenDatabases`.
-    :raises DatabaseConnectionError: If a database cannot be connected to.
+    :raises DatabaseConnectionError: If connecting to a database fails.
     """
     connections = {}
 
     for name, engine in engines.items():
-        base, options = listenable(engine)
+        base, options = resolve_option_engine(engine)
 
-        with named_errors(name, engine.url):
+        with wrap_connection_errors(name, engine.url):
             connection = stack.enter_context(base.connect())
-            see_to_dialect(connection)
+            initialize_dialect(connection)
             connections[name] = connection.execution_options(**options)
 
     return OpenDatabases(
-        connections, _call_here, sleep, _go_on, connect_beside(engines)
+        connections, _call_directly, sleep, _no_pause, out_of_band_connector(engines)
     )
 
 
-def _call_here(fn: c.Callable[[], T]) -> T:
+def _call_directly(fn: c.Callable[[], T]) -> T:
     return fn()
 
 
-def _go_on() -> None:
-    """Nobody else runs in this thread."""
+def _no_pause() -> None:
+    """Do nothing: no other task runs in this thread."""

@@ -1,4 +1,4 @@
-"""From a call to a command: with the app's files, and with its open databases."""
+"""Run a command with the app's files, or with its open databases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DatabaseCommand: t.TypeAlias = c.Callable[t.Concatenate[Environment, P], T]
 async def await_on_files(
     project: GetProject, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Run a command that reads and writes files, in a thread."""
+    """Run a command that reads and writes files, in a worker thread."""
     return await anyio.to_thread.run_sync(lambda: command(project(), *args, **kwargs))
 
 
@@ -40,7 +40,7 @@ async def await_on_databases(
 ) -> T:
     """Run a command on the databases, without blocking the caller's event loop."""
     loaded = await anyio.to_thread.run_sync(project)
-    work = _work(loaded, databases, lambda env: command(env, *args, **kwargs))
+    work = _make_work(loaded, databases, lambda env: command(env, *args, **kwargs))
     return await by_engine.run_awaited(databases.engines, work)
 
 
@@ -52,16 +52,16 @@ def block_on_databases(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run a command on the databases, and return when it is done.
+    """Run a command on the databases, blocking.
 
-    :param interruptible: Whether Ctrl-C and SIGTERM end it at once.
+    :param interruptible: Whether Ctrl-C and SIGTERM stop the command at once.
     """
-    work = _work(project(), databases, lambda env: command(env, *args, **kwargs))
+    work = _make_work(project(), databases, lambda env: command(env, *args, **kwargs))
     run = by_engine.run_interruptibly if interruptible else by_engine.run_blocking
     return run(databases.engines, work)
 
 
-def _work(
+def _make_work(
     project: Project, databases: Databases, command: c.Callable[[Environment], T]
 ) -> Work[T]:
     def work(opened: OpenDatabases) -> T:

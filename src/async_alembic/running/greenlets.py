@@ -1,5 +1,5 @@
-"""Work on an ``AsyncEngine`` in a greenlet, on the caller's event loop or on one of its
-own.
+"""Run work with an ``AsyncEngine`` in a greenlet, on the caller's event loop or on its
+own loop.
 """
 
 from __future__ import annotations
@@ -21,31 +21,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..apps.current import loop_is_running
-from ..apps.engines import connect_beside
-from ..apps.engines import for_own_loop
-from ..apps.engines import listenable
-from ..apps.engines import named_errors
-from ..apps.engines import see_to_dialect
+from ..apps.engines import copy_for_own_loop
+from ..apps.engines import initialize_dialect
+from ..apps.engines import out_of_band_connector
+from ..apps.engines import resolve_option_engine
+from ..apps.engines import wrap_connection_errors
 from ..dialects import dialect_of
 from ..dialects import Interruption
 from ..errors import DatabaseConnectionError
 from ..migration.open_databases import OpenDatabases
-from .cancelling import cursors_freed
-from .cancelling import execute_beside
+from .cancelling import execute_out_of_band
+from .cancelling import release_cursors
 from .direct import Work
 
 T = t.TypeVar("T")
-#: Seconds that a cancelled task has to finish connecting.
+#: How long a cancelled task may take to finish connecting, in seconds.
 CONNECT_GRACE = 1.0
-#: Seconds that the event loop waits for what only computes, as long as between two
-#: switches of threads.
+#: How long computing may block the event loop, in seconds; as long as Python's thread
+#: switch interval.
 PAUSE_INTERVAL = 0.005
 
 
 async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
-    """Run work in a greenlet. If it is cancelled, it is told so once, however often or
-    in whatever way its caller is, and the cancellation is raised when it has rolled
-    back.
+    """Run work in a greenlet. However often the caller is cancelled, the work is
+    cancelled once, and the cancellation is raised after the work is rolled back.
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
@@ -54,7 +53,7 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
 
     async def run() -> None:
         try:
-            async with _connected(engines) as connections:
+            async with _open_connections(engines) as connections:
                 connected.set()
                 outcome.append(
                     await _run_in_greenlet(engines, connections, work, interruptions)
@@ -62,7 +61,7 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
         except asyncio.CancelledError:
             raise
         except BaseException as e:
-            # Out of a task of its own, an exit would end the loop and not the caller.
+            # SystemExit in a task would stop the loop, but not reach the caller.
             failure.append(e)
         finally:
             connected.set()
@@ -73,7 +72,7 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
         await asyncio.wait([task])
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
-            # Cancelled while it connects, aiosqlite would not close what it gets.
+            # aiosqlite does not close a connection if it is cancelled while connecting.
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(connected.wait(), CONNECT_GRACE)
 
@@ -81,7 +80,7 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
 
             while not task.done():
                 with contextlib.suppress(asyncio.CancelledError):
-                    # A driver that has a thread waits for it.
+                    # A driver with its own thread waits for that thread's statement.
                     await asyncio.wait([task], timeout=0.1)
                     await _interrupt(interruptions)
 
@@ -102,16 +101,16 @@ async def _interrupt(interruptions: dict[str, Interruption]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _connected(
+async def _open_connections(
     engines: dict[str, AsyncEngine],
 ) -> c.AsyncIterator[dict[str, AsyncConnection]]:
     async with contextlib.AsyncExitStack() as stack:
         connections: dict[str, AsyncConnection] = {}
 
         for name, engine in engines.items():
-            base, options = listenable(engine.sync_engine)
+            base, options = resolve_option_engine(engine.sync_engine)
 
-            with named_errors(name, engine.url):
+            with wrap_connection_errors(name, engine.url):
                 connection = AsyncEngine(base).connect()
                 await stack.enter_async_context(connection)
                 connections[name] = await connection.execution_options(**options)
@@ -125,7 +124,7 @@ async def _run_in_greenlet(
     work: Work[T],
     interruptions: dict[str, Interruption],
 ) -> T:
-    # Within the greenlet of one connection, those of the others work as well.
+    # All connections work in the greenlet of one of them.
     first = next(iter(connections.values()))
     sync_engines = {name: engine.sync_engine for name, engine in engines.items()}
 
@@ -136,12 +135,12 @@ async def _run_in_greenlet(
             t.cast("dict[str, sa.Connection]", opened),
             lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
             lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
-            _Pauses(wait_for).pause,
-            connect_beside(sync_engines),
+            _Pauser(wait_for).pause,
+            out_of_band_connector(sync_engines),
         )
 
         for name, opened_connection in databases.connections.items():
-            see_to_dialect(opened_connection)
+            initialize_dialect(opened_connection)
             dialect = dialect_of(opened_connection)
             interruptions[name] = dialect.interruption(opened_connection)
 
@@ -149,22 +148,22 @@ async def _run_in_greenlet(
             return work(databases)
         except asyncio.CancelledError:
             for name, interruption in interruptions.items():
-                # A statement was given up that the server may be at.
+                # The server may still be executing the cancelled statement.
                 if databases.connections[name].invalidated:
-                    execute_beside(databases.connect, name, interruption.statement)
+                    execute_out_of_band(databases.connect, name, interruption.statement)
 
             raise
         finally:
             interruptions.clear()
 
-    with cursors_freed():
+    with release_cursors():
         return await first.run_sync(call)
 
 
-class _Pauses:
-    """Lets the event loop run between two steps of what only computes.
+class _Pauser:
+    """Lets the event loop run now and then during a long computation.
 
-    :param wait_for: Awaits what a function returns.
+    :param wait_for: Calls a function and awaits its result.
     """
 
     def __init__(self, wait_for: c.Callable[[c.Callable[[], t.Any]], object]) -> None:
@@ -180,7 +179,7 @@ class _Pauses:
 def _await_in_greenlet(
     connection: sa.Connection, fn: c.Callable[[], c.Awaitable[t.Any]]
 ) -> t.Any:
-    # run_async() is SQLAlchemy's public way to await from within a greenlet.
+    # run_async() is SQLAlchemy's public way to await inside a greenlet.
     adapted = t.cast("t.Any", connection.connection.dbapi_connection)
     return adapted.run_async(lambda _: fn())
 
@@ -198,15 +197,16 @@ def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
 
 
 async def run_on_copies(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
-    own = {name: for_own_loop(engine) for name, engine in engines.items()}
+    copies = {name: copy_for_own_loop(engine) for name, engine in engines.items()}
 
     try:
-        return await run_in_greenlet(own, work)
+        return await run_in_greenlet(copies, work)
     except DatabaseConnectionError:
-        # The thread of aiosqlite answers once more, after it has failed.
+        # aiosqlite's thread calls back once more after the connection failed, and the
+        # loop must still be open.
         await asyncio.sleep(0.05)
         raise
     finally:
-        for name, engine in own.items():
+        for name, engine in copies.items():
             if engine is not engines[name]:
                 await engine.dispose()

@@ -1,16 +1,16 @@
-"""Imports in a thread. The first call of a process imports Alembic, which takes a
-while, and the event loop must go on meanwhile.
+"""Import Alembic in a thread on the first call, because the import is slow and would
+block the event loop.
 """
 
 from __future__ import annotations
 
 from ..commands import Deferred
 
-_is_prepared = False
+_common_imports_done = False
 
 
 async def import_for(command: object) -> None:
-    """Import what a call of a command needs, without blocking the caller's event loop.
+    """Import what a command needs, without blocking the caller's event loop.
 
     :param command: The command.
     """
@@ -18,12 +18,12 @@ async def import_for(command: object) -> None:
 
     is_loaded = not isinstance(command, Deferred) or command.is_loaded
 
-    if not (is_loaded and _is_prepared):
+    if not (is_loaded and _common_imports_done):
         await asyncio.get_running_loop().run_in_executor(None, _import, command)
 
 
 def _import(command: object) -> None:
-    global _is_prepared
+    global _common_imports_done
     import anyio
 
     from ..apps import databases as databases
@@ -32,6 +32,6 @@ def _import(command: object) -> None:
     if isinstance(command, Deferred):
         command.load()
 
-    # It imports more when it is first used.
+    # anyio imports its backend on first use.
     anyio.run(anyio.sleep, 0)
-    _is_prepared = True
+    _common_imports_done = True

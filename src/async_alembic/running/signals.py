@@ -1,6 +1,4 @@
-"""How a command is told to end: by Ctrl-C, or by SIGTERM, as containers and services
-are.
-"""
+"""Stop a command on Ctrl-C, or on SIGTERM, which containers and services receive."""
 
 from __future__ import annotations
 
@@ -16,9 +14,9 @@ T = t.TypeVar("T")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ends a command, by what Ctrl-C raises.
+    """A signal stopped a command.
 
-    :ivar number: The signal; SIGINT is what Ctrl-C sends.
+    :ivar number: The signal; SIGINT for Ctrl-C.
     """
 
     def __init__(self, number: signal.Signals) -> None:
@@ -27,67 +25,67 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def ending(end: c.Callable[[signal.Signals], None]) -> c.Iterator[None]:
-    """Have signals call a function that ends what runs meanwhile.
+def handle_signals(callback: c.Callable[[signal.Signals], None]) -> c.Iterator[None]:
+    """Call a function on SIGINT and SIGTERM.
 
-    :param end: Called in the main thread, between any two of its instructions.
+    :param callback: Called in the main thread, between any two of its instructions.
     """
 
     def handle(number: int, frame: types.FrameType | None) -> None:
-        end(signal.Signals(number))
+        callback(signal.Signals(number))
 
-    before: dict[signal.Signals, t.Any] = {}
+    previous: dict[signal.Signals, t.Any] = {}
 
-    # Elsewhere, no handler can be set, and none is called.
+    # Only the main thread can set and call handlers.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Ctrl-C is ignored by what a shell has started in the background.
+            # A background job of a shell ignores SIGINT, and has to keep ignoring it.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, handle)
+                previous[number] = signal.signal(number, handle)
 
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def interrupting() -> contextlib.AbstractContextManager[None]:
-    """Have signals raise :class:`Interrupted`, wherever the main thread is."""
+def raise_on_signal() -> contextlib.AbstractContextManager[None]:
+    """Raise :class:`Interrupted` in the main thread on SIGINT and SIGTERM."""
 
-    def end(number: signal.Signals) -> None:
+    def interrupt(number: signal.Signals) -> None:
         raise Interrupted(number)
 
-    return ending(end)
+    return handle_signals(interrupt)
 
 
 def run_until_signal(work: c.Coroutine[t.Any, t.Any, T]) -> T:
-    """Run a coroutine in an event loop of its own. A signal cancels it, and what comes
-    after the first does not keep it from rolling back.
+    """Run a coroutine in a new event loop. The first signal cancels it, and later ones
+    do not interrupt its rollback.
 
-    :raises Interrupted: When it has ended because of a signal.
+    :raises Interrupted: After the coroutine was cancelled by a signal.
     """
     runner = asyncio.Runner()
     loop = runner.get_loop()
     task = loop.create_task(work)
     received: list[signal.Signals] = []
-    is_told = False
+    cancel_requested = False
 
     def cancel() -> None:
-        nonlocal is_told
-        is_told = task.cancel()
+        nonlocal cancel_requested
+        cancel_requested = task.cancel()
 
-    def end(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         received.append(number)
 
-        # An exception that a handler raises between two tasks can break the loop.
+        # Raising in the handler between two tasks can break the loop.
         if len(received) == 1:
             loop.call_soon_threadsafe(cancel)
-        elif not is_told and asyncio.current_task(loop) is not None:
+        elif not cancel_requested and asyncio.current_task(loop) is not None:
             # The task blocks the loop.
             raise Interrupted(number)
 
-    with ending(end), runner:
+    with handle_signals(on_signal), runner:
         try:
             return loop.run_until_complete(task)
         except asyncio.CancelledError:

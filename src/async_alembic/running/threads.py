@@ -1,4 +1,4 @@
-"""Work on an ``Engine`` in a worker thread, which the caller awaits."""
+"""Run work with an ``Engine`` in a worker thread, which the caller awaits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..apps.engines import connect_beside
+from ..apps.engines import out_of_band_connector
 from ..dialects import dialect_of
 from ..dialects import Interruption
 from ..migration.open_databases import OpenDatabases
-from .cancelling import execute_beside
+from .cancelling import execute_out_of_band
 from .direct import run_directly
 from .direct import Work
 
@@ -23,15 +23,15 @@ T = t.TypeVar("T")
 
 
 async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
-    """Run work in a worker thread. If it is cancelled, its statement is interrupted, it
-    rolls back, and the cancellation is raised when the thread is done.
+    """Run work in a worker thread. A cancellation interrupts the current statement and
+    rolls back, and is raised after the thread has finished.
     """
     cancelled = threading.Event()
     finished = anyio.Event()
     outcome: list[T] = []
     failure: list[BaseException] = []
     interruptions: dict[str, Interruption] = {}
-    interrupting = threading.Lock()
+    interruption_lock = threading.Lock()
 
     def stop_if_cancelled(*args: object) -> None:
         if cancelled.is_set():
@@ -41,7 +41,7 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
         cancelled.wait(seconds)
         stop_if_cancelled()
 
-    def watched(databases: OpenDatabases) -> T:
+    def interruptible_work(databases: OpenDatabases) -> T:
         for name, connection in databases.connections.items():
             interruptions[name] = dialect_of(connection).interruption(connection)
             event.listen(connection, "before_cursor_execute", stop_if_cancelled)
@@ -50,36 +50,41 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
         try:
             return work(databases)
         finally:
-            with interrupting:
+            with interruption_lock:
                 interruptions.clear()
 
             if cancelled.is_set():
-                # An interrupt can come late. It must not meet who has it next.
+                # An interrupt can arrive late, and must not hit the connection's next
+                # user.
                 for connection in databases.connections.values():
                     connection.invalidate()
 
     def interrupt() -> None:
-        with interrupting:
+        with interruption_lock:
             for name, interruption in interruptions.items():
                 if interruption.call:
-                    # If it fails, the thread ends after its statement.
+                    # On failure, the thread stops after its current statement.
                     with contextlib.suppress(Exception):
                         interruption.call()
 
-                execute_beside(connect_beside(engines), name, interruption.statement)
+                execute_out_of_band(
+                    out_of_band_connector(engines), name, interruption.statement
+                )
 
     async def run() -> None:
         try:
             outcome.append(
-                await anyio.to_thread.run_sync(run_directly, engines, watched, sleep)
+                await anyio.to_thread.run_sync(
+                    run_directly, engines, interruptible_work, sleep
+                )
             )
         except (Exception, _Cancelled) as e:
             failure.append(e)
         finally:
             finished.set()
 
-    # Awaiting the thread itself would return at a task's cancel() while it goes on; a
-    # task group waits for it.
+    # Awaiting the thread directly would return on a task's cancel() while the thread
+    # still runs. The task group waits for the thread.
     async with anyio.create_task_group() as group:
         group.start_soon(run)
 
@@ -100,4 +105,4 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
 
 
 class _Cancelled(BaseException):
-    """Ends work whose caller was cancelled; no ``except Exception`` can hold it."""
+    """Stops work whose caller was cancelled. ``except Exception`` does not catch it."""

@@ -22,7 +22,7 @@ from ..apps.databases import Databases
 from ..apps.databases import find_databases
 from ..apps.engines import are_async
 from ..apps.engines import Engines
-from ..apps.engines import is_bound
+from ..apps.engines import is_single_connection
 from ..apps.settings import Settings
 from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
@@ -67,7 +67,7 @@ class FreshApp:
         urls: c.Mapping[DatabaseName, sa.URL],
         settings: c.Mapping[str, object] | None = None,
     ) -> None:
-        with registry.registering() as apps:
+        with registry.record_registrations() as apps:
             returned = app_factory(render_urls(urls))
 
         self._urls = urls
@@ -170,7 +170,7 @@ class FreshApp:
         for engine in self.databases.engines.values():
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()
-            elif is_bound(engine):
+            elif is_single_connection(engine):
                 _run_in_thread(functools.partial(asyncio.run, engine.dispose()))
 
     async def adispose(self) -> None:
@@ -209,7 +209,7 @@ def _location(url: sa.URL) -> tuple[object, ...]:
 
 def _disable_pooling(engine: sa.Engine | AsyncEngine) -> None:
     """Close each connection on checkin, as the next test may use another event loop."""
-    if isinstance(engine, AsyncEngine) and not is_bound(engine):
+    if isinstance(engine, AsyncEngine) and not is_single_connection(engine):
         event.listen(
             engine.sync_engine.pool,
             "checkin",

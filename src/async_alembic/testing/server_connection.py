@@ -10,7 +10,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from ..apps.engines import named_errors
+from ..apps.engines import wrap_connection_errors
 
 Rows: t.TypeAlias = list[tuple[t.Any, ...]]
 
@@ -25,7 +25,7 @@ class ServerConnection:
     """
 
     def __init__(self, url: sa.URL) -> None:
-        with contextlib.ExitStack() as stack, named_errors("server", url):
+        with contextlib.ExitStack() as stack, wrap_connection_errors("server", url):
             if url.get_dialect().is_async:
                 self._execute = _connect_in_loop(url, stack)
             else:

@@ -45,11 +45,11 @@ def test_the_error_lists_what_was_applied_and_what_failed(shop: Shop) -> None:
         failed="ALTER TABLE nowhere ADD name VARCHAR(20)",
     )
     assert str(caught.value).endswith(
-        "Revision a2 is half applied, as database 'default' commits at every DDL"
-        " statement. Applied: [INSERT INTO users VALUES (1)], [ALTER TABLE users ADD"
-        " name VARCHAR(20)], [INSERT INTO users VALUES (2, 'x')]; failed: [ALTER TABLE"
-        " nowhere ADD name VARCHAR(20)]. Finish it by hand and run 'db stamp a2', or"
-        " undo it by hand and run 'db upgrade --retry'."
+        "Revision a2 is half applied, because DDL statements commit implicitly in"
+        " database 'default'. Applied: [INSERT INTO users VALUES (1)], [ALTER TABLE"
+        " users ADD name VARCHAR(20)], [INSERT INTO users VALUES (2, 'x')]; failed:"
+        " [ALTER TABLE nowhere ADD name VARCHAR(20)]. Finish the revision by hand and"
+        " run 'db stamp a2', or undo it by hand and run 'db upgrade --retry'."
     )
     assert shop.caller.versions(shop.engine) == ["a1"]
     # A statement that commits has done so before it fails.
@@ -145,7 +145,7 @@ def test_a_revision_that_is_half_taken_back_is_kept(shop: Shop) -> None:
     shop.call("upgrade")
     partial = shop.fail("downgrade")
     assert partial is not None
-    assert "half taken back" in str(partial)
+    assert "half reverted" in str(partial)
     assert "'db stamp a1'" in str(partial)
     assert "'db downgrade --retry'" in str(partial)
     assert shop.refuse("downgrade").partial == partial

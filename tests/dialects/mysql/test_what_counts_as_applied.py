@@ -174,7 +174,7 @@ def test_what_was_broken_off_may_be_applied_as_well(shop: Shop) -> None:
     assert partial is not None
     assert partial.interrupted
     assert partial.failed == "ALTER TABLE nowhere ADD name VARCHAR(20)"
-    assert "was broken off and may be applied as well" in str(partial)
+    assert "was interrupted and may also be applied" in str(partial)
     assert shop.refuse().partial == partial
 
 
@@ -202,5 +202,5 @@ def test_what_only_that_would_have_committed_is_not_said_to_be_applied(
     assert shop.query("SELECT * FROM t") == []
     assert partial is not None
     assert (partial.applied, partial.uncertain) == ((), (insert,))
-    assert f"applied as well, together with [{insert}]." in str(partial)
+    assert f"may also be applied, together with [{insert}]." in str(partial)
     assert shop.refuse().partial == partial

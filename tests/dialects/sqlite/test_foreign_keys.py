@@ -22,7 +22,7 @@ on_sqlite3 = on([by_id("sqlite-sqlite3")])
 PARENT = "CREATE TABLE parent (id INTEGER PRIMARY KEY, code TEXT, UNIQUE (id, code))"
 ROWS = "INSERT INTO parent VALUES (1, 'a'), (2, 'b')"
 DELETE = "DELETE FROM parent WHERE id = 2"
-NEVER = "so this was rolled back. Correct the revision or the data."
+NEVER = "so the migration was rolled back. Correct the revision or the data."
 
 
 def run(*statements: str) -> str:
@@ -90,8 +90,8 @@ def test_the_row_and_the_foreign_key_are_named(
     error = fail(enforcing, DELETE)
     parent = "Parent" if "Parent" in child else "parent"
     assert str(error).startswith(
-        f"{row} of table 'child' would refer to a row of table '{parent}' that is not"
-        f" there, by {key}, {NEVER}"
+        f"{row} of table 'child' would refer to a missing row of table '{parent}'"
+        f" through {key}, {NEVER}"
     )
     assert (error.table, error.parent, error.constraint) == (
         "child",

@@ -10,7 +10,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ...apps.engines import is_bound
+from ...apps.engines import is_single_connection
 from ...apps.names import default_name
 from ...errors import FreshDatabaseError
 from ..apps import FreshApp
@@ -128,7 +128,7 @@ class FreshDatabase:
         }
 
         for name in in_memory:
-            if not is_bound(fresh_app.databases.engines[name]):
+            if not is_single_connection(fresh_app.databases.engines[name]):
                 raise FreshDatabaseError(
                     "Each connection of the app's engine would open its own empty"
                     " in-memory database. Give it a 'StaticPool', or use a folder as"
