@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import typing as t
 
 import click
 
+from .options import label_option
 from .output import format_path
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
-
-    Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
-
-label_option: Decorator = click.option(
-    "-l", "--label", multiple=True, help="Label(s) to apply to the revision."
-)
 
 
 @click.command()

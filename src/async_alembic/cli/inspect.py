@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import typing as t
 
 import click
 
 from .. import commands
+from .options import verbose_option
 from .output import echo
 from .output import format_script
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
-
-    Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
-
-verbose_option: Decorator = click.option(
-    "-v", "--verbose", is_flag=True, help="Show the details of each revision."
-)
 
 
 @click.command()

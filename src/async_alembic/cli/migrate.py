@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import typing as t
 
 import click
 
+from .options import retry_option
+
 if t.TYPE_CHECKING:
     from .protocol import Migrations
-
-    Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
-
-retry_option: Decorator = click.option(
-    "--retry",
-    is_flag=True,
-    help="Run a half applied revision again, after it was undone by hand.",
-)
 
 
 @click.command()
