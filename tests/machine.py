@@ -31,5 +31,5 @@ def load_no_certificates() -> None:
     """PyMySQL loads all that the machine trusts for each connection, in 30 ms. No
     server of the tests has one.
     """
-    os.environ.setdefault("SSL_CERT_FILE", os.devnull)
-    os.environ.setdefault("SSL_CERT_DIR", os.devnull)
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    os.environ["SSL_CERT_DIR"] = os.devnull

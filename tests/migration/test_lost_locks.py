@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from async_alembic import AsyncAlembicError
 from async_alembic import DatabaseError
@@ -160,7 +161,16 @@ app = Flask("shop", root_path=root)
 engine = sa.create_engine(url)
 SyncAlembic(app, metadatas=sa.MetaData(), engines=engine).upgrade()
 """
-SLEEP = {"postgresql": "SELECT pg_sleep(3)", "mariadb": "SELECT SLEEP(3)"}
+#: A statement that lasts until the test lets it end.
+LONG = {
+    "postgresql": "SELECT pg_advisory_lock(7)",
+    "mariadb": "SELECT GET_LOCK('7', 60)",
+}
+RUNNING = {
+    "postgresql": "SELECT 1 FROM pg_stat_activity"
+    " WHERE query = %s AND state = 'active'",
+    "mariadb": "SELECT 1 FROM information_schema.processlist WHERE info = %s",
+}
 
 
 @on([by_id("postgresql-psycopg2"), by_id("mariadb-pymysql")])
@@ -173,30 +183,29 @@ def test_what_a_killed_process_has_left_running_is_waited_for(
     """
     site = Site(engines(backend), tmp_path / "two", ALEMBIC_LOCK_TIMEOUT=0.3)
     site.history(LOG)
-    marker = tmp_path / "running"
-    sleep = SLEEP[backend.database]
-    write_revision(
-        tmp_path / "one/migrations",
-        "a1",
-        upgrade=f"__import__('pathlib').Path({str(marker)!r}).touch()\n"
-        f"op.execute({sleep!r})",
-    )
-    url = site.engine.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "one"), url]
+    long = LONG[backend.database]
+    write_revision(tmp_path / "one/migrations", "a1", upgrade=f"op.execute({long!r})")
+    url = site.engine.url
+    text = url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "one"), text]
+    blocker = sa.create_engine(url, poolclass=sa.NullPool)
 
-    with subprocess.Popen(command) as process:
-        while not marker.exists():
-            assert process.poll() is None
-            time.sleep(0.01)
+    with blocker.connect() as connection:
+        connection.exec_driver_sql(long)
+        running = RUNNING[backend.database]
 
-        time.sleep(0.2)
-        process.kill()
+        with subprocess.Popen(command) as process:
+            while not execute(url, running, long):
+                assert process.poll() is None
+                time.sleep(0.01)
 
-    with pytest.raises(LockTimeout, match="SLEEP|pg_sleep") as caught:
-        caller(site.alembic, "upgrade")
+            process.kill()
+
+        with pytest.raises(LockTimeout, match="GET_LOCK|pg_advisory_lock") as caught:
+            caller(site.alembic, "upgrade")
 
     assert caught.value.holder is not None
-    assert sleep in (caught.value.holder.query or "")
+    assert long in (caught.value.holder.query or "")
     site.app.config["ALEMBIC_LOCK_TIMEOUT"] = 30
     assert ids(caller(site.alembic, "upgrade")) == ["a1"]
 
