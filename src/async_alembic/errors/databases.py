@@ -92,18 +92,27 @@ class PartialRevisionError(AsyncAlembicError):
 
 
 class BatchError(AsyncAlembicError):
-    """A batch change would break what uses the table, so it was not made.
+    """A batch change would break what uses the table, or is not possible, so it was not
+    made.
 
     :ivar table: The table.
-    :ivar broken: What it would break, such as ``"view 'totals'"``.
+    :ivar broken: What it would break, such as ``"view 'totals'"``; ``None`` if it is not
+        possible.
     """
 
-    def __init__(self, table: str, broken: str, reason: str) -> None:
+    def __init__(
+        self,
+        table: str,
+        broken: str | None,
+        reason: str,
+        advice: str = "Drop that in the revision before the batch, and create it anew"
+        " after it.",
+    ) -> None:
         self.table = table
         self.broken = broken
+        what = f"would break the {broken}" if broken else "is not possible"
         super().__init__(
-            f"The batch change of table '{table}' would break the {broken}: {reason}."
-            " Drop that in the revision before the batch, and create it anew after it."
+            f"The batch change of table '{table}' {what}: {reason}. {advice}"
         )
 
 

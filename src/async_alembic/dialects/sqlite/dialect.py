@@ -20,7 +20,7 @@ from ..base import Migration
 from ..base import Setting
 from ..base import Wait
 from .aiosqlite import few_turns
-from .batch import Recreation
+from .batch import BatchChange
 from .driver import end_transaction
 from .driver import execute
 from .driver import in_transaction
@@ -51,7 +51,7 @@ _needs_no_transaction = re.compile(
     re.IGNORECASE,
 )
 _creates = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?!IF\s+NOT\s)"
     r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
     re.IGNORECASE,
 )
@@ -237,13 +237,10 @@ class SQLiteMigration(Migration):
         with contextlib.ExitStack() as stack:
             operations = stack.enter_context(batch(table_name, *args, **kwargs))
             yield operations
-            recreation = Recreation.of(self._connection, operations.impl)
+            change = BatchChange.of(self._connection, operations.impl)
 
-            if recreation is not None:
-                with recreation.keeping() as names:
-                    stack.close()
-
-                self._put_back |= names
+            if change is not None:
+                self._put_back |= change.make(stack.close)
 
     def _try_to_begin(self) -> bool:
         try:
