@@ -92,12 +92,10 @@ class PartialRevisionError(AsyncAlembicError):
 
 
 class BatchError(AsyncAlembicError):
-    """A batch change would break what uses the table, or is not possible, so it was not
-    made.
+    """A batch change was not made, as it would break something or is not possible.
 
     :ivar table: The table.
-    :ivar broken: What it would break, such as ``"view 'totals'"``; ``None`` if it is not
-        possible.
+    :ivar broken: What it would break, such as ``"view 'totals'"``, if that is why.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a batch was asked to change, as Alembic has collected it."""
+"""What a batch changes, as Alembic has collected it."""
 
 from __future__ import annotations
 
@@ -14,151 +14,152 @@ if t.TYPE_CHECKING:
 
 
 class AddedColumn(t.NamedTuple):
-    """A column that is added.
-
-    :param before: The name of the column before which it is inserted.
-    :param after: That of the column after which it is inserted.
-    """
+    """A column that is added, and the names of those between which it is put."""
 
     column: sa.Column[t.Any]
-    before: str | None
-    after: str | None
+    before: str | None = None
+    after: str | None = None
 
 
 class Changes:
     """The changes of a batch. Names of columns are folded, and those from before it.
 
     :param batch: The batch, not flushed yet.
-    :param given: Arguments of ``alter_column`` that come before the operations.
     """
 
-    def __init__(
-        self, batch: BatchOperationsImpl, given: dict[str, dict[str, t.Any]]
-    ) -> None:
+    def __init__(self, batch: BatchOperationsImpl) -> None:
         self._table = str(batch.table_name)
         self.added: list[AddedColumn] = []
         self.dropped: set[str] = set()
         #: The new names by the old ones.
         self.renamed: dict[str, str] = {}
-        #: The other arguments of ``alter_column``.
-        self.altered: dict[str, dict[str, t.Any]] = given
-        #: The types that the user says columns have.
-        self.given_types = {n: o["type_"] for n, o in given.items() if "type_" in o}
-        #: The types that columns are converted to.
+        #: The arguments of ``alter_column``.
+        self.altered: dict[str, dict[str, t.Any]] = {}
+        #: The types that values are converted to.
         self.converted: dict[str, t.Any] = {}
-        #: Tables with nothing but what is added, such as Alembic makes, by their ids.
-        self.added_to: dict[int, sa.Table] = {}
-        #: The ids of those that have a primary key in place of the old one.
-        self.new_keys: set[int] = set()
-        #: The names of constraints, and whether each must be there.
+        #: Tables with nothing but what is added, by their ids.
+        self.tables: dict[int, sa.Table] = {}
+        #: The ids of those whose primary key takes the place of the old one.
+        self.keys: set[int] = set()
+        #: The names of constraints and indexes, and whether they must be there.
         self.dropped_constraints: dict[str, bool] = {}
-        self.indexes: list[tuple[sa.Index, dict[str, t.Any]]] = []
-        #: The names of indexes, and whether each must be there.
         self.dropped_indexes: dict[str, bool] = {}
+        self.indexes: list[tuple[sa.Index, dict[str, t.Any]]] = []
+
+        self._check(batch)
 
         for argument in batch.reflect_args:
-            if isinstance(argument, sa.Column):
-                self._put_into_table(sa.Column(argument.name, argument.type))
-
-        for argument in batch.table_args:
-            if isinstance(argument, sa.Column):
-                self._put_into_table(argument)
-                self.added.append(AddedColumn(argument, None, None))
+            self._declare(argument)
 
         for name, args, options in batch.batch:
-            if (method := getattr(self, f"_do_{name}", None)) is None:
-                raise BatchError(
-                    self._table, None, f"'{name}' is not part of a batch on SQLite"
-                )
-
-            method(*args, **options)
+            self._add(name, args, options)
 
     @property
     def replaced(self) -> set[str]:
-        """The columns that are dropped and added anew."""
+        """The columns that are dropped, and added anew."""
         return self.dropped & {fold(added.column.name) for added in self.added}
 
     @property
-    def retyped(self) -> set[str]:
-        return {name for name, options in self.altered.items() if options.get("type_")}
+    def gone(self) -> set[str]:
+        return self.dropped - self.replaced
 
     def follow_renames(self, table: sa.Table) -> None:
-        """Let a table name columns as they are called now.
-
-        :param table: A table in ``added_to``, or one of an index.
-        """
+        """Rename the columns of a table that names them as they were."""
         added = {fold(found.column.name) for found in self.added}
 
         for column in table.columns:
             if (name := fold(column.name)) in self.renamed and name not in added:
                 column.name = self.renamed[name]
 
-    def _put_into_table(self, column: sa.Column[t.Any]) -> None:
+    def _check(self, batch: BatchOperationsImpl) -> None:
+        """Refuse what has a meaning only for a table that is reflected."""
+        # Alembic adds a listener of its own.
+        listeners = [
+            listener
+            for _, listener in batch.reflect_kwargs.get("listeners", ())
+            if getattr(listener, "__name__", "") != "autogen_column_reflect"
+        ]
+        arguments = [x for x in batch.reflect_args if not isinstance(x, sa.Column)]
+        columns = [x for x in batch.table_args if isinstance(x, sa.Column)]
+        others = batch.reflect_kwargs.keys() - {"listeners"}
+
+        for name, found, advice in (
+            ("reflect_kwargs", listeners or others, "Use reflect_args, or copy_from."),
+            ("constraints in reflect_args", arguments, "Use table_args."),
+            ("columns in table_args", columns, "Use add_column()."),
+        ):
+            if found:
+                reason = f"SQLite's own statement is edited, without {name}"
+                raise BatchError(self._table, None, reason, advice)
+
+    def _declare(self, argument: sa.Column[t.Any]) -> None:
+        """Let a column be what the user says that it is."""
+        self.altered[fold(argument.name)] = {
+            "type_": argument.type,
+            "nullable": None if argument.primary_key else argument.nullable,
+            "server_default": argument.server_default,
+        }
+        column = sa.Column(argument.name, argument.type)
         table = sa.Table(self._table, sa.MetaData(), column)
-        self.added_to[id(table)] = table
+        self.tables[id(table)] = table
 
-    def _do_add_column(
+    def _add(self, name: str, args: t.Any, options: dict[str, t.Any]) -> None:
+        match name:
+            case "add_column":
+                column = args[1]
+                beside = options.get("insert_before"), options.get("insert_after")
+                self.added.append(AddedColumn(column, *beside))
+                self.tables[id(column.table)] = column.table
+            case "drop_column":
+                self._drop(args[1].name)
+            case "alter_column":
+                self._alter(fold(args[1]), **options)
+            case "add_constraint":
+                [constraint] = args
+                self.tables[id(constraint.table)] = constraint.table
+
+                if isinstance(constraint, sa.PrimaryKeyConstraint):
+                    self.keys.add(id(constraint.table))
+            case "drop_constraint" if isinstance(args[0].name, str):
+                # That of a type has a text, and need not be there.
+                is_of_type = bool(str(getattr(args[0], "sqltext", "")))
+                self.dropped_constraints[args[0].name] = not is_of_type
+            case "create_index":
+                self.indexes.append((args[0], options))
+            case "drop_index":
+                self.dropped_indexes[args[0].name] = not options.get("if_exists")
+            case "rename_table":
+                raise BatchError(
+                    self._table,
+                    None,
+                    "Alembic renames no table in one",
+                    "Use op.rename_table().",
+                )
+
+    def _drop(self, name: str) -> None:
+        kept = [added for added in self.added if added.column.name != name]
+
+        if len(kept) < len(self.added):
+            self.added = kept
+        else:
+            self.dropped.add(fold(name))
+
+    def _alter(
         self,
-        table: str,
-        column: sa.Column[t.Any],
-        insert_before: str | None = None,
-        insert_after: str | None = None,
-        **options: object,
-    ) -> None:
-        self.added.append(AddedColumn(column, insert_before, insert_after))
-        self.added_to[id(column.table)] = column.table
-
-    def _do_drop_column(
-        self, table: str, column: sa.Column[t.Any], **options: object
-    ) -> None:
-        added = [found for found in self.added if found.column.name == column.name]
-
-        for found in added:
-            self.added.remove(found)
-            self.added_to.pop(id(found.column.table), None)
-
-        if not added:
-            self.dropped.add(fold(column.name))
-
-    def _do_alter_column(
-        self, table: str, column: str, name: str | None = None, **options: t.Any
+        column: str,
+        name: str | None = None,
+        type_: t.Any = None,
+        **options: t.Any,
     ) -> None:
         if name is not None:
-            self.renamed[fold(column)] = str(name)
+            self.renamed[column] = str(name)
 
-        if (type_ := options.get("type_")) is not None:
-            self.converted[fold(column)] = type_
+        if type_ is not None:
+            self.converted[column] = options["type_"] = type_
 
-        self.altered.setdefault(fold(column), {}).update(
-            (option, value)
-            for option, value in options.items()
-            if value is not (False if option == "server_default" else None)
-        )
+        before = self.altered.setdefault(column, {})
+        unchanged = {"nullable": None, "autoincrement": None, "server_default": False}
 
-    def _do_add_constraint(self, constraint: sa.Constraint) -> None:
-        self.added_to[id(constraint.table)] = constraint.table
-
-        if isinstance(constraint, sa.PrimaryKeyConstraint):
-            self.new_keys.add(id(constraint.table))
-
-    def _do_drop_constraint(self, constraint: sa.Constraint, **options: object) -> None:
-        # What Alembic drops with a type need not be there, and often has no name.
-        is_of_type = isinstance(constraint, sa.CheckConstraint) and bool(
-            str(constraint.sqltext)
-        )
-
-        if isinstance(constraint.name, str):
-            self.dropped_constraints[constraint.name] = not is_of_type
-
-    def _do_create_index(self, index: sa.Index, **options: t.Any) -> None:
-        self.indexes.append((index, options))
-
-    def _do_drop_index(self, index: sa.Index, if_exists: bool | None = None) -> None:
-        self.dropped_indexes[str(index.name)] = not if_exists
-
-    def _ignore_comment(self, *args: object) -> None:
-        """SQLite has no comments of tables and columns."""
-
-    _do_create_table_comment = _ignore_comment
-    _do_drop_table_comment = _ignore_comment
-    _do_create_column_comment = _ignore_comment
+        for option, value in options.items():
+            if value is not unchanged.get(option):
+                before[option] = value

@@ -1,8 +1,8 @@
-"""Where SQL names a column: SQLite itself says so.
+"""Where a statement names a column: SQLite itself says so.
 
 A word can be the name of a column as well as that of a function, a collation, a type or
-a table. SQLite tells them apart when it renames a column, so each column is renamed in
-a copy of the table, without rows, which is rolled back.
+a table. SQLite tells them apart when it renames a column. So each one is renamed in a
+temporary table of the same kind, which is rolled back.
 """
 
 from __future__ import annotations
@@ -13,47 +13,55 @@ import sqlalchemy as sa
 
 from .driver import execute
 from .tokens import edit
+from .tokens import fold
 from .tokens import NotUnderstoodError
 from .tokens import quote
-from .tokens import Token
 from .tokens import tokens
 
-#: What a name begins with that no other column has.
-_MARK = "async_alembic renamed "
+_MARK = "async_alembic column "
 
 
 def find_columns(
-    connection: sa.Connection, table: str, indexes: c.Iterable[str], columns: list[str]
+    connection: sa.Connection, statements: list[str], columns: list[str]
 ) -> list[dict[int, str]]:
     """Find where columns are named.
 
-    :param connection: A connection; it stays as it is.
-    :param table: The statement that creates a table.
-    :param indexes: The statements that create its indexes.
+    :param connection: A connection; its databases stay as they are.
+    :param statements: Those that create a table and its indexes.
     :param columns: The folded names of the columns that are looked for.
-    :return: For each statement, the folded name of a column by the place of a token.
+    :return: For each statement, the folded names of columns by their places.
     :raises NotUnderstoodError: If SQLite writes a statement anew in another way.
     """
-    statements = [table, *indexes]
-    name = tokens(table)[2].name or ""
+    if not columns:
+        return [{} for _ in statements]
+
+    name = tokens(statements[0])[2].name or ""
+    table = f"temp.{quote(name)}"
 
     with connection.begin_nested() as savepoint:
-        _make_room(connection, name)
+        execute(connection, f"DROP TABLE IF EXISTS {table}")
+
+        # They could be broken, or be changed as well.
+        for kind, other in execute(
+            connection,
+            "SELECT type, name FROM temp.sqlite_master"
+            " WHERE type IN ('trigger', 'view')",
+        ):
+            execute(connection, f"DROP {kind} IF EXISTS temp.{quote(other)}")
 
         for sql in statements:
             execute(connection, in_schema(sql, "temp"))
 
         for number, column in enumerate(columns):
-            execute(
-                connection,
-                f"ALTER TABLE temp.{quote(name)} RENAME COLUMN {quote(column)}"
-                f" TO {quote(f'{_MARK}{number}')}",
-            )
+            new = quote(f"{_MARK}{number}")
+            rename = f"RENAME COLUMN {quote(column)} TO {new}"
+            execute(connection, f"ALTER TABLE {table} {rename}")
 
+        literal = name.replace("'", "''")
         renamed = execute(
             connection,
-            "SELECT sql FROM temp.sqlite_master WHERE tbl_name"
-            f" = {_literal(name)} COLLATE NOCASE AND sql IS NOT NULL ORDER BY rowid",
+            f"SELECT sql FROM temp.sqlite_master WHERE tbl_name = '{literal}'"
+            " AND sql IS NOT NULL ORDER BY rowid",
         )
         savepoint.rollback()
 
@@ -61,80 +69,57 @@ def find_columns(
     return [_compare(before, after, columns) for before, (after,) in pairs]
 
 
-def rename_columns(
-    sql: str, places: c.Mapping[int, str], renamed: c.Mapping[str, str]
-) -> str:
-    """Give columns other names wherever a statement names them.
-
-    :param sql: The statement.
-    :param places: As :func:`find_columns` finds them.
-    :param renamed: The new names by the old, folded ones.
-    """
-    return edit(
-        sql,
-        [
-            (token.start, token.end, quote(renamed[places[token.start]]))
-            for token in tokens(sql)
-            if places.get(token.start) in renamed
-        ],
-    )
-
-
-def unqualified(sql: str, table: str) -> str:
-    """Leave out the name of the table before the names of its columns."""
-    found = tokens(sql)
-    edits = []
-
-    for place, token in enumerate(found[:-1]):
-        if token.is_named(table) and found[place + 1].text == ".":
-            # The name of the database can stand before it.
-            first = place - 2 if found[place - 1].text == "." else place
-            edits.append((found[first].start, found[place + 1].end, ""))
-
-    return edit(sql, edits)
-
-
-def in_schema(sql: str, schema: str, table: str | None = None) -> str:
-    """Name the schema in a statement that creates something.
-
-    :param sql: The statement as SQLite keeps it, which is without a schema.
-    :param table: A new name for the table that it creates.
-    """
-    found = tokens(sql)
-    place = 3 if found[1].keyword == "UNIQUE" else 2
-    name = quote(table) if table else found[place].text
-    start, end = found[place].start, found[place].end
-    return edit(sql, [(start, end, f"{quote(schema)}.{name}")])
-
-
-def _make_room(connection: sa.Connection, name: str) -> None:
-    """Drop what could be in the way of a temporary table, or change with it."""
-    execute(connection, f"DROP TABLE IF EXISTS temp.{quote(name)}")
-
-    for kind, other in execute(
-        connection,
-        "SELECT type, name FROM temp.sqlite_master WHERE type IN ('trigger', 'view')",
-    ):
-        execute(connection, f"DROP {kind} IF EXISTS temp.{quote(other)}")
-
-
 def _compare(before: str, after: str, columns: list[str]) -> dict[int, str]:
     old, new = tokens(before), tokens(after)
 
     if len(old) != len(new):
-        raise NotUnderstoodError(f"{before!r} is not understood")
+        raise NotUnderstoodError(before)
 
     return {
-        token.start: columns[int((renamed.name or "").removeprefix(_MARK))]
+        token.start: columns[int(renamed.name.removeprefix(_MARK))]
         for token, renamed in zip(old, new, strict=True)
-        if _is_marked(renamed)
+        if renamed.name and renamed.name.startswith(_MARK)
     }
 
 
-def _is_marked(token: Token) -> bool:
-    return token.name is not None and token.name.startswith(_MARK)
+def rename_columns(
+    sql: str, places: c.Mapping[int, str], renamed: c.Mapping[str, str]
+) -> str:
+    """Rename columns wherever a statement names them.
+
+    :param places: As :func:`find_columns` finds them.
+    :param renamed: The new names by the old, folded ones.
+    """
+    edits = [
+        (token.start, token.end, quote(renamed[places[token.start]]))
+        for token in tokens(sql)
+        if places.get(token.start) in renamed
+    ]
+    return edit(sql, edits)
 
 
-def _literal(text: str) -> str:
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"
+def in_schema(sql: str, schema: str, name: str | None = None) -> str:
+    """Name the schema in a statement, which SQLite keeps without it.
+
+    :param name: A new name for what it creates.
+    """
+    found = tokens(sql)
+    token = found[3 if found[1].keyword == "UNIQUE" else 2]
+    text = f"{quote(schema)}.{quote(name) if name else token.text}"
+    return edit(sql, [(token.start, token.end, text)])
+
+
+def unqualified(sql: str, table: str) -> str:
+    """Leave out the name of the table before those of its columns."""
+    found = tokens(sql)
+    edits = []
+
+    for n, token in enumerate(found[:-1]):
+        is_table = fold(token.name or "") == fold(table)
+
+        if is_table and found[n + 1].text == ".":
+            # The name of the schema can stand before it.
+            first = found[n - 2 if found[n - 1].text == "." else n]
+            edits.append((first.start, found[n + 1].end, ""))
+
+    return edit(sql, edits)

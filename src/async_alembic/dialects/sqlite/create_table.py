@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import itertools
 import re
+import typing as t
 
 from .tokens import edit
 from .tokens import fold
@@ -22,12 +23,12 @@ from .tokens import split
 from .tokens import Token
 from .tokens import tokens
 
-#: The first words of the clauses of a column and of the constraints of a table.
-_CLAUSES = {
-    *("CONSTRAINT", "PRIMARY", "NOT", "NULL", "UNIQUE", "CHECK", "DEFAULT", "COLLATE"),
-    *("REFERENCES", "FOREIGN", "GENERATED", "AS"),
-}
+#: The first words of the constraints of a table, and of the clauses of a column.
 _CONSTRAINTS = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
+_CLAUSES = {
+    *_CONSTRAINTS,
+    *("NOT", "NULL", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED", "AS"),
+}
 #: The second of these words continues a clause.
 _PAIRS = {
     *(("NOT", "NULL"), ("SET", "NULL"), ("SET", "DEFAULT"), ("DEFAULT", "NULL")),
@@ -36,11 +37,8 @@ _PAIRS = {
 _KINDS = {"REFERENCES": "FOREIGN", "AS": "GENERATED"}
 _OPTIONS = {"WITHOUT ROWID", "STRICT"}
 
-#: Comments that end a line belong to what is before them.
-_rest_of_line = re.compile(
-    r"(?:[ \t]*/\*(?:[^*]|\*(?!/))*\*/)+[ \t]*(?=\n)"
-    r"|(?:[ \t]*/\*(?:[^*]|\*(?!/))*\*/)*[ \t]*--[^\n]*\n"
-)
+#: A comment at the end of a line is about what is before it.
+_rest_of_line = re.compile(r"[ \t]*(?:--[^\n]*\n|/\*[^\n]*?\*/[ \t]*(?=\n))")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +48,9 @@ class Clause:
     :param kind: Its first keyword, such as ``"CHECK"``. A foreign key is ``"FOREIGN"``,
         and what computes a column is ``"GENERATED"``.
     :param name: The name of the constraint, if it has one.
-    :param columns: The columns that it is for; none for ``"CHECK"``.
-    :param tokens: The tokens, without the name.
-    :param start: Where it begins in the statement, including the name.
+    :param columns: The columns that it is for; not of a ``CHECK`` of the table.
+    :param tokens: Its tokens, without the name.
+    :param start: Where it begins in the statement, with the name.
     """
 
     kind: str
@@ -72,9 +70,8 @@ class Clause:
 
     @property
     def counter(self) -> Token | None:
-        """The keyword ``AUTOINCREMENT`` of a primary key."""
-        found = (token for token in self.tokens if token.keyword == "AUTOINCREMENT")
-        return next(found, None)
+        """The keyword ``AUTOINCREMENT``, if it is there."""
+        return next((x for x in self.tokens if x.keyword == "AUTOINCREMENT"), None)
 
     @property
     def parent(self) -> str:
@@ -84,93 +81,67 @@ class Clause:
 
 
 @dataclasses.dataclass(frozen=True)
-class Piece:
-    """What is between two commas of the statement.
+class Item:
+    """A column, or what else is between two commas: usually one constraint.
 
-    :param text: The text, including the spaces and comments before it.
-    :param gap: What is before the comma.
-    :param rest: Comments behind the comma, in the same line.
+    :param text: Its text before the comma, with the comments around it.
+    :param rest: The comment behind the comma, in the same line.
+    :param tokens: Its tokens.
+    :param column: The name of the column; empty for a constraint.
+    :param type: The tokens of the column's type.
     """
 
     text: str
-    gap: str = ""
-    rest: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """A column, or a constraint of the table.
-
-    :param piece: Its place in the statement.
-    :param tokens: All of its tokens.
-    :param column: The name of the column; ``None`` for a constraint.
-    :param type: The tokens of the column's type; none if it has no type.
-    :param clauses: Usually one for a constraint: there may be no comma between two.
-    """
-
-    piece: Piece
+    rest: str
     tokens: tuple[Token, ...]
-    column: str | None
-    type: tuple[Token, ...]
-    clauses: tuple[Clause, ...]
+    column: str = ""
+    type: tuple[Token, ...] = ()
+    clauses: tuple[Clause, ...] = ()
 
     @property
     def type_end(self) -> int:
-        return [self.tokens[0], *self.type][-1].end
+        return (self.tokens[:1] + self.type)[-1].end
 
-    def of_kind(self, *kinds: str) -> list[Clause]:
-        return [clause for clause in self.clauses if clause.kind in kinds]
+    def of_kind(self, kind: str) -> list[Clause]:
+        return [clause for clause in self.clauses if clause.kind == kind]
 
 
 @dataclasses.dataclass(frozen=True)
 class CreateTable:
-    """A ``CREATE TABLE`` statement. An edit makes a new one.
+    """A ``CREATE TABLE`` statement. What edits it returns another one.
 
-    :param sql: The statement.
-    :param name: The name of the table.
-    :param items: Its columns and constraints.
+    :param name: The token that names the table.
+    :param body: The parentheses around the items.
     :param options: ``"WITHOUT ROWID"`` and ``"STRICT"``.
-    :param body: The start and the end of the items in the statement.
-    :param end: Where the options begin.
     """
 
     sql: str
     name: Token
+    body: tuple[Token, Token]
     items: tuple[Item, ...]
-    options: tuple[str, ...]
-    body: tuple[int, int]
-    end: int
+    options: list[str]
 
     @classmethod
     def parse(cls, sql: str) -> CreateTable:
-        """Read a statement.
+        """Read a statement as SQLite keeps it.
 
-        :param sql: The statement as SQLite keeps it.
         :raises NotUnderstoodError: If a part of it is not understood.
         """
         found = tokens(sql)
         body = next(groups(found[3:]), [])
+        keywords = [token.keyword for token in found[:2]]
 
-        if (
-            [token.keyword for token in found[:2]] != ["CREATE", "TABLE"]
-            or found[2].name is None
-            or found[3:4] != body[:1]
-        ):
-            raise NotUnderstoodError(f"{sql[:40]!r} is not understood")
+        if keywords != ["CREATE", "TABLE"] or not body or found[3] != body[0]:
+            raise NotUnderstoodError(sql)
 
-        last = found.index(body[-1])
-        options = [
-            " ".join(token.keyword for token in option)
-            for option in split(found[last + 1 :])
-        ]
+        tail = split(found[3 + len(body) :])
+        options = [" ".join(token.keyword for token in option) for option in tail]
 
         if not _OPTIONS.issuperset(options):
-            raise NotUnderstoodError(f"{sql[body[-1].end :]!r} is not understood")
+            raise NotUnderstoodError(sql[body[-1].end :])
 
         items = tuple(_items(sql, body))
-        start = body[0].end
-        end = start + len(_join([item.piece for item in items]))
-        return cls(sql, found[2], items, tuple(options), (start, end), body[-1].end)
+        return cls(sql, found[2], (body[0], body[-1]), items, options)
 
     @functools.cached_property
     def columns(self) -> dict[str, Item]:
@@ -179,7 +150,6 @@ class CreateTable:
 
     @functools.cached_property
     def clauses(self) -> list[Clause]:
-        """The clauses of the columns, and the constraints of the table."""
         return [clause for item in self.items for clause in item.clauses]
 
     def of_kind(self, kind: str) -> list[Clause]:
@@ -187,134 +157,126 @@ class CreateTable:
 
     @property
     def counter(self) -> Token | None:
-        """The keyword ``AUTOINCREMENT``, if there is one."""
-        found = (clause.counter for clause in self.of_kind("PRIMARY"))
-        return next(filter(None, found), None)
+        """The keyword ``AUTOINCREMENT``, if it is there."""
+        return next(filter(None, (x.counter for x in self.of_kind("PRIMARY"))), None)
 
     def text(self, found: c.Sequence[Token]) -> str:
         return self.sql[found[0].start : found[-1].end] if found else ""
 
     def edited(self, *edits: tuple[int, int, str]) -> CreateTable:
-        """Replace parts of the statement, as :func:`edit` does."""
         return self.parse(edit(self.sql, edits))
 
-    def arranged(self, pieces: c.Sequence[Piece]) -> CreateTable:
-        """Replace all items."""
-        return self.edited((*self.body, _join(pieces)))
+    def inserted(self, place: int, text: str) -> CreateTable:
+        """Insert a clause behind another."""
+        return self.edited((place, place, f" {text}"))
+
+    def cut(self, start: int, end: int) -> tuple[int, int, str]:
+        """Return the edit that removes something, with the space before it."""
+        start = len(self.sql[:start].rstrip(" \t"))
+        is_parted = self.sql[end : end + 1] in {*" \t\r\n,)"}
+        return start, end, "" if is_parted else " "
 
     def without(
         self, gone: c.Container[Item | Clause], *edits: tuple[int, int, str]
     ) -> CreateTable:
-        """Remove items, and clauses of those that stay.
-
-        :param edits: What is replaced at the same time.
-        """
-        kept = [
-            item
+        """Remove items and clauses, and edit the rest."""
+        stays = [
+            item not in gone
+            and (bool(item.column) or any(x not in gone for x in item.clauses))
             for item in self.items
-            if item not in gone
-            and (item.column or not all(clause in gone for clause in item.clauses))
         ]
         cuts = [
-            self._cut(clause.start, clause.end)
-            for item in kept
+            self.cut(clause.start, clause.end)
+            for item in itertools.compress(self.items, stays)
             for clause in item.clauses
             if clause in gone
         ]
-        places = [self.items.index(item) for item in kept]
-        cut = self.edited(*cuts, *edits)
-        return cut.arranged([cut.items[place].piece for place in places])
+        table = self.edited(*cuts, *edits)
+        return table.arranged([*itertools.compress(table.items, stays)])
 
-    def with_items(self, place: int, texts: c.Iterable[str]) -> CreateTable:
-        """Add columns or constraints before an item."""
-        pieces = [item.piece for item in self.items]
-        lead = re.match(r"\s*", pieces[-1].text)[0] or " "  # type: ignore[index]
-        after = pieces[place - 1].rest
-        # A comment has taken the end of the line along.
-        lead = lead.lstrip("\n") if after.endswith("\n") else lead
-        pieces[place:place] = [Piece(lead + text) for text in texts]
-        return self.arranged(pieces)
+    def with_item(self, place: int, text: str) -> CreateTable:
+        """Add a column or a constraint behind so many items."""
+        lines = "".join(item.text for item in self.items[-1:])
+        space = re.match(r"\s*", lines)
+        lead = (space and space[0]) or " "
 
-    def with_clause(self, place: int, text: str) -> CreateTable:
-        """Add a clause at a place where one ends."""
-        return self.edited((place, place, f" {text}"))
+        if any(item.rest.endswith("\n") for item in self.items[:place][-1:]):
+            # A comment has ended the line.
+            lead = lead.lstrip("\n")
 
-    def without_tokens(self, found: c.Sequence[Token]) -> CreateTable:
-        return self.edited(self._cut(found[0].start, found[-1].end))
+        items = [*self.items]
+        items.insert(place, Item(lead + text, "", ()))
+        return self.arranged(items)
 
-    def _cut(self, start: int, end: int) -> tuple[int, int, str]:
-        start = len(self.sql[:start].rstrip(" \t"))
-        is_parted = self.sql[end : end + 1] in {*" \t\r\n,);", ""}
-        return start, end, "" if is_parted else " "
+    def arranged(self, items: c.Sequence[Item]) -> CreateTable:
+        """Replace all items by these."""
+        start = self.body[0].end
+        end = start + len(_join(self.items))
+        return self.edited((start, end, _join(items)))
+
+
+def _join(items: c.Sequence[Item]) -> str:
+    last = len(items) - 1
+    return "".join(
+        f"{item.text}{',' if number < last else ''}{item.rest}"
+        for number, item in enumerate(items)
+    )
 
 
 def _items(sql: str, body: c.Sequence[Token]) -> c.Iterator[Item]:
     place = body[0].end
-    commas = [t for t, depth in nested(body[1:-1]) if t.text == "," and not depth]
+    commas = [x for x, depth in nested(body[1:-1]) if x.text == "," and not depth]
 
-    for item, comma in itertools.zip_longest(split(body[1:-1]), commas):
-        end = item[-1].end
-        gap = sql[end : comma.start] if comma else ""
+    for found, comma in itertools.zip_longest(split(body[1:-1]), commas):
+        end = comma.start if comma else found[-1].end
         behind = comma.end if comma else end
         rest = _rest_of_line.match(sql, behind)
-        piece = Piece(sql[place:end], gap, rest[0] if rest else "")
-        place = behind + len(piece.rest)
-        yield _item(sql, item, piece)
+        item = Item(sql[place:end], rest[0] if rest else "", tuple(found))
+        place = behind + len(item.rest)
+        yield _read(sql, item)
 
 
-def _item(sql: str, found: list[Token], piece: Piece) -> Item:
+def _read(sql: str, item: Item) -> Item:
+    found = item.tokens
+
     if found[0].keyword in _CONSTRAINTS:
-        return Item(piece, tuple(found), None, (), tuple(_clauses(found, None)))
+        return dataclasses.replace(item, clauses=tuple(_clauses(found, None)))
 
-    starts = (n for n in range(1, len(found)) if _begins(found, n))
-    first = next(starts, len(found))
-    type_ = found[1:first]
-    words = list(itertools.takewhile(lambda token: token.name is not None, type_))
-    sizes = next(groups(type_[len(words) :]), [])
+    places = range(1, len(found))
+    first = next((n for n in places if _begins(found, n)), len(found))
+    words = itertools.takewhile(lambda token: token.name is not None, found[:first])
+    count = len([*words])
+    sizes = next(groups(found[count:first]), [])
 
-    if (name := found[0].name) is None or words + sizes != type_:
-        text = sql[found[0].start : found[-1].end]
-        raise NotUnderstoodError(f"{text!r} is not understood")
+    if not count or count + len(sizes) != first:
+        raise NotUnderstoodError(sql[found[0].start : found[-1].end])
 
+    name = t.cast("str", found[0].name)
     clauses = tuple(_clauses(found[first:], name))
-    return Item(piece, tuple(found), name, tuple(type_), clauses)
+    return dataclasses.replace(item, column=name, type=found[1:first], clauses=clauses)
 
 
-def _clauses(found: list[Token], column: str | None) -> c.Iterator[Clause]:
-    starts = [
-        n
-        for n, (_, depth) in enumerate(nested(found))
-        if not depth and _begins(found, n)
-    ]
-    name: Token | None = None
-    start = 0
+def _clauses(found: c.Sequence[Token], column: str | None) -> c.Iterator[Clause]:
+    depths = enumerate(depth for _, depth in nested(found))
+    starts = [n for n, depth in depths if not depth and _begins(found, n)]
+    name: str | None = None
+    start: int | None = None
 
     for first, last in itertools.pairwise([*starts, len(found)]):
         clause = tuple(found[first:last])
         kind = clause[0].keyword
+        start = clause[0].start if start is None else start
 
         if kind == "CONSTRAINT":
-            name, start = clause[1], clause[0].start
+            name = clause[1].name
             continue
 
-        if name is None:
-            start = clause[0].start
-
-        columns = (column,) if column is not None else _listed(clause)
-        yield Clause(
-            _KINDS.get(kind, kind),
-            name.name if name else None,
-            () if kind == "CHECK" else columns,
-            clause,
-            start,
+        listed = split(next(groups(clause), [])[1:-1]) if kind != "CHECK" else []
+        columns = (
+            [item[0].name or "" for item in listed] if column is None else [column]
         )
-        name = None
-
-
-def _listed(clause: c.Sequence[Token]) -> tuple[str, ...]:
-    """The first names in the items of a list in parentheses."""
-    group = next(groups(clause), [])
-    return tuple(item[0].name or "" for item in split(group[1:-1]))
+        yield Clause(_KINDS.get(kind, kind), name, tuple(columns), clause, start)
+        name = start = None
 
 
 def _begins(found: c.Sequence[Token], place: int) -> bool:
@@ -332,11 +294,3 @@ def _begins(found: c.Sequence[Token], place: int) -> bool:
             return not any(token.keyword == "FOREIGN" for token in found[:place])
 
     return keyword in _CLAUSES and (before, keyword) not in _PAIRS
-
-
-def _join(pieces: c.Sequence[Piece]) -> str:
-    commas = [","] * (len(pieces) - 1) + [""]
-    return "".join(
-        piece.text + piece.gap + comma + piece.rest
-        for piece, comma in zip(pieces, commas, strict=True)
-    )

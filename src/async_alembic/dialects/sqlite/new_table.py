@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import sqlalchemy as sa
@@ -9,30 +10,26 @@ from sqlalchemy.util import topological
 
 from ...errors import BatchError
 from ..constraint_names import CONVENTION
-from .altered import alter_column
-from .altered import render_column
-from .altered import render_constraints
-from .altered import without_counter
 from .changes import Changes
 from .column_names import find_columns
 from .column_names import rename_columns
+from .columns import alter_column
+from .columns import render_column
+from .columns import render_constraints
+from .columns import without_counter
 from .create_table import Clause
 from .create_table import CreateTable
 from .create_table import Item
 from .tokens import fold
+from .tokens import groups
 from .tokens import split
 
 if t.TYPE_CHECKING:
     from alembic.operations.batch import BatchOperationsImpl
 
-_CONSTRAINT_TYPES: dict[str, type[sa.schema.ColumnCollectionConstraint]] = {
-    "PRIMARY": sa.PrimaryKeyConstraint,
-    "UNIQUE": sa.UniqueConstraint,
-}
-
 
 class NewTable:
-    """A statement of SQLite with the changes of a batch, and nothing else changed.
+    """What a batch makes of a table.
 
     :param connection: A connection to the database.
     :param batch: The batch.
@@ -52,107 +49,96 @@ class NewTable:
         self.old = old
         self._dialect = connection.dialect
         self._batch = batch
-        self.changes = changes
-        self._name = old.name.name or ""
-        self._check_columns(old)
-        [places, *index_places] = self._find_columns(connection, old, indexes)
-        #: The statements of the indexes; ``None`` for one that names a dropped column.
-        self.indexes = [
-            None
-            if self._gone & {*found.values()}
-            else rename_columns(sql, found, changes.renamed)
-            for sql, found in zip(indexes, index_places, strict=True)
-        ]
-        table = self._without_dropped(old, places)
-        kept = [name for name in old.columns if name not in changes.dropped]
-        #: The folded names in the old table by the names in the new one.
-        self.copied: dict[str, str] = {
-            str(item.column): name
-            for name, item in zip(kept, table.columns.values(), strict=True)
+        self._changes = changes
+        self._name = str(batch.table_name)
+        statements = [old.sql, *indexes]
+        self._places, *places = find_columns(
+            connection, statements, sorted(self._find_concerned())
+        )
+        #: The statements of the indexes that stay.
+        self.indexes = keep_indexes(indexes, places, changes)
+        table = self._without_dropped()
+        stay = [name for name in old.columns if name not in changes.dropped]
+        #: The folded names of the columns that are copied, by the new ones.
+        self.copied = {
+            item.column: name
+            for name, item in zip(stay, table.columns.values(), strict=True)
             if not item.of_kind("GENERATED")
         }
-        table = self._with_added(table)
+        table = self._with_columns(table)
 
         for name, options in changes.altered.items():
-            table = alter_column(table, self._now(name), self._dialect, **options)
+            column = self._find(table, name)
+            table = alter_column(table, column, self._dialect, **options)
 
-        table = self._with_constraints(table)
         #: The new statement.
-        self.table = self._with_options(table)
+        self.table = self._with_options(self._with_constraints(table))
 
-    @property
-    def _gone(self) -> set[str]:
-        return self.changes.dropped - self.changes.replaced
+    def _find_concerned(self) -> set[str]:
+        """Find the columns that go or are renamed, and those that a CHECK may also be
+        about if it is about one that goes.
+        """
+        checks = self.old.of_kind("CHECK") if self._changes.gone else []
+        words = {token.name for check in checks for token in check.tokens}
+        others = self.old.columns.keys() & {fold(word) for word in words if word}
+        return self._changes.gone | self._changes.renamed.keys() | others
 
-    def _now(self, name: str) -> str:
-        """Return the folded new name of a column."""
-        return fold(self.changes.renamed.get(fold(name), name))
+    def _find(self, table: CreateTable, name: str) -> str:
+        """Return the folded name that a column has now."""
+        now = fold(self._changes.renamed.get(fold(name), name))
 
-    def _check_columns(self, old: CreateTable) -> None:
-        changes = self.changes
-        new = {fold(column.name) for column, *_ in changes.added}
-        new |= {fold(name) for name in changes.renamed.values()}
-        changed = changes.renamed.keys() | changes.altered.keys()
-        known = (old.columns.keys() - self._gone) | new
+        if now not in table.columns:
+            reason = f"it has no column '{name}'"
+            raise BatchError(self._name, None, reason, "Correct the revision.")
 
-        for name in sorted((changes.dropped - old.columns.keys()) | (changed - known)):
-            raise self._has_no(name)
-
-    def _has_no(self, column: str) -> BatchError:
-        reason = f"it has no column '{column}'"
-        return BatchError(self._name, None, reason, "Correct the revision.")
-
-    def _find_columns(
-        self, connection: sa.Connection, old: CreateTable, indexes: list[str]
-    ) -> list[dict[int, str]]:
-        """Find where the changed columns are named, and others beside them."""
-        columns = self._gone | self.changes.renamed.keys()
-
-        if self._gone:
-            columns |= old.columns.keys() & {
-                fold(token.name)
-                for check in old.of_kind("CHECK")
-                for token in check.tokens
-                if token.name is not None
-            }
-
-        if not columns:
-            return [{} for _ in (old, *indexes)]
-
-        return find_columns(connection, old.sql, indexes, sorted(columns))
+        return now
 
     # What goes.
 
-    def _without_dropped(self, old: CreateTable, places: dict[int, str]) -> CreateTable:
-        dropped = self._find_dropped(old)
-        renamed = CreateTable.parse(
-            rename_columns(old.sql, places, self.changes.renamed)
-        )
+    def _without_dropped(self) -> CreateTable:
+        renamed = self._changes.renamed
+        new = CreateTable.parse(rename_columns(self.old.sql, self._places, renamed))
+        dropped = self._find_dropped()
         gone: list[Item | Clause] = []
         edits = []
 
-        for item, new_item in zip(old.items, renamed.items, strict=True):
-            if item.column and fold(item.column) in self.changes.dropped:
+        for item, new_item in zip(self.old.items, new.items, strict=True):
+            if fold(item.column) in self._changes.dropped:
                 gone.append(new_item)
                 continue
 
-            for clause, new in zip(item.clauses, new_item.clauses, strict=True):
-                named = {places.get(token.start, "") for token in clause.tokens} - {""}
+            for clause, new_clause in zip(item.clauses, new_item.clauses, strict=True):
+                if clause in dropped or self._goes(clause, item):
+                    gone.append(new_clause)
+                elif not self._changes.gone.isdisjoint(map(fold, clause.columns)):
+                    # Of a primary key the other columns stay, as with Alembic.
+                    keys = zip(clause.columns, split(new_clause.inner), strict=True)
+                    kept = [
+                        x for name, x in keys if fold(name) not in self._changes.gone
+                    ]
+                    start, end = new_clause.inner[0].start, new_clause.inner[-1].end
+                    edits.append((start, end, ", ".join(map(new.text, kept))))
 
-                if clause in dropped or self._goes(clause, named, item, old):
-                    gone.append(new)
-                elif clause.kind == "PRIMARY" and named & self._gone:
-                    edits.append(self._shrunk(clause, new, renamed))
+        return new.without(gone, *edits)
 
-        return renamed.without(gone, *edits)
+    def _shrink(
+        self, old: Clause, new: Clause, table: CreateTable
+    ) -> tuple[int, int, str]:
+        """Leave the dropped columns out of a primary key, as Alembic does."""
+        kept = [
+            table.text(part)
+            for name, part in zip(old.columns, split(new.inner), strict=True)
+            if fold(name) not in self._changes.gone
+        ]
+        return new.inner[0].start, new.inner[-1].end, ", ".join(kept)
 
-    def _find_dropped(self, old: CreateTable) -> list[Clause]:
+    def _find_dropped(self) -> list[Clause]:
         """Find the constraints that are dropped by their names, or with a type."""
         found = []
 
-        for name, must_be_there in self.changes.dropped_constraints.items():
-            named = [clause for clause in old.clauses if clause.name == name] or [
-                clause for clause in old.clauses if self._convention(clause) == name
+        for name, must_be_there in self._changes.dropped_constraints.items():
+            named = [x for x in self.old.clauses if x.name == name] or [
+                x for x in self.old.clauses if self._convention(x) == name
             ]
             found += named
 
@@ -160,191 +146,137 @@ class NewTable:
                 # As Alembic says it.
                 raise ValueError(f"No such constraint: '{name}'")
 
-        # As in Alembic, table_args with a CHECK replace all that have no name.
-        gives_checks = any(
-            isinstance(argument, sa.CheckConstraint)
-            for argument in self._batch.table_args
+        # As with Alembic: who gives one as table_args gives all that have no name.
+        is_given = any(
+            isinstance(x, sa.CheckConstraint) for x in self._batch.table_args
         )
-        found += [
-            check
-            for check in old.of_kind("CHECK")
-            if check.name is None and (gives_checks or self._is_of_type(check))
-        ]
-        return found
+        checks = [check for check in self.old.of_kind("CHECK") if check.name is None]
+        return found + [x for x in checks if is_given or self._is_of_type(x)]
 
     def _convention(self, clause: Clause) -> str | None:
-        """Return the name by which a constraint that has none can be dropped."""
-        is_key = clause.kind == "FOREIGN"
+        """Return the name by which a constraint without one is dropped."""
+        constraint: sa.Constraint
 
-        if clause.name is not None or not (is_key or clause.kind in _CONSTRAINT_TYPES):
-            return None
+        match clause.name, clause.kind, clause.columns:
+            case None, "UNIQUE", columns:
+                constraint = sa.UniqueConstraint(*columns)
+            case None, "PRIMARY", columns:
+                constraint = sa.PrimaryKeyConstraint(*columns)
+            case None, "FOREIGN", columns:
+                parents = [f"{clause.parent}.{column}" for column in columns]
+                constraint = sa.ForeignKeyConstraint(columns, parents)
+            case _:
+                return None
 
         convention = self._batch.naming_convention or CONVENTION
-        table = sa.Table(
-            self._name,
-            sa.MetaData(naming_convention=convention),
-            *(sa.Column(name, sa.Integer) for name in clause.columns),
-        )
-        constraint = (
-            sa.ForeignKeyConstraint(
-                clause.columns, [f"{clause.parent}.{name}" for name in clause.columns]
-            )
-            if is_key
-            else _CONSTRAINT_TYPES[clause.kind](*clause.columns)
-        )
-        table.append_constraint(constraint)
-        return None if constraint.name is None else str(constraint.name)
+        metadata = sa.MetaData(naming_convention=convention)
+        stubs = [sa.Column(column, sa.Integer) for column in columns]
+        sa.Table(self._name, metadata, *stubs, constraint)
+        return str(constraint.name) if constraint.name else None
 
     def _is_of_type(self, check: Clause) -> bool:
-        """Whether a CHECK is one that SQLAlchemy makes for a type that goes."""
-        column, word, *group = [*check.inner, None, None][: len(check.inner) or 2]
-        changed = self.changes.retyped | self.changes.replaced
+        """Whether a CHECK is one that SQLAlchemy has made for a type that goes."""
+        changed = self._changes.replaced | {
+            name for name, x in self._changes.altered.items() if "type_" in x
+        }
+        inner = check.inner
         return (
-            column is not None
-            and word is not None
-            and fold(column.name or "") in changed
-            and word.keyword == "IN"
-            and [token.text for token in group if token][:1] == ["("]
-            and group == check.inner[2:]
+            fold(inner[0].name or "") in changed
+            and [token.keyword for token in inner[1:3]] == ["IN", "("]
+            and next(groups(inner[2:])) == inner[2:]
         )
 
-    def _goes(
-        self, clause: Clause, named: set[str], item: Item, old: CreateTable
-    ) -> bool:
+    def _goes(self, clause: Clause, item: Item) -> bool:
         """Whether a clause goes with the columns that it names.
 
-        :raises BatchError: If it is about another column as well.
+        :raises BatchError: If it is about other columns as well.
         """
-        others = named - self._gone
+        places = (token.start for token in clause.tokens)
+        named = {self._places[place] for place in places if place in self._places}
+        gone = named & self._changes.gone
+        others = named - gone
 
-        if named == others:
+        if not gone or (clause.kind == "PRIMARY" and others):
             return False
 
-        if clause.kind == "PRIMARY":
-            return not others
-
         if clause.kind == "GENERATED":
-            raise BatchError(
-                self._name,
-                f"column '{item.column}'",
-                f"it is computed from column '{min(named & self._gone)}'",
-                "Drop it in the same batch.",
-            )
-
-        if clause.kind == "CHECK" and others:
+            broken = f"column '{item.column}'"
+            advice = "Drop that in the same batch."
+        elif clause.kind == "CHECK" and others:
+            inner = self.old.text(clause.inner)
+            broken = f"CHECK constraint '{clause.name or inner}'"
             advice = (
                 "Drop the constraint in the same batch."
                 if clause.name
-                else "It has no name to drop it by, so give the batch all CHECK"
-                " constraints without a name that shall stay, as table_args."
+                else "Give the batch those without a name that are to stay as"
+                " table_args, which leaves out this one."
             )
-            raise BatchError(
-                self._name,
-                f"CHECK constraint '{clause.name or old.text(clause.inner)}'",
-                f"it names column '{min(named & self._gone)}' and also '{min(others)}'",
-                advice,
-            )
+        else:
+            return True
 
-        return True
-
-    def _shrunk(
-        self, old: Clause, new: Clause, table: CreateTable
-    ) -> tuple[int, int, str]:
-        """Leave the dropped columns out of a primary key, as Alembic does."""
-        kept = [
-            table.text(part)
-            for name, part in zip(old.columns, split(new.inner), strict=True)
-            if fold(name) not in self._gone
-        ]
-        return new.inner[0].start, new.inner[-1].end, ", ".join(kept)
+        also = f", and also '{min(others)}'" if others else ""
+        reason = f"it names column '{min(gone)}'{also}"
+        raise BatchError(self._name, broken, reason, advice)
 
     # What is new.
 
-    def _with_added(self, table: CreateTable) -> CreateTable:
-        texts = [
-            render_column(added.column, self._dialect) for added in self.changes.added
-        ]
+    def _with_columns(self, table: CreateTable) -> CreateTable:
         order = [*table.columns]
-        table = table.with_items(len(order), texts)
 
-        for column, before, after in self.changes.added:
-            beside = self._now(str(after or before or order[-1]))
+        for column, before, after in self._changes.added:
+            text = render_column(column, self._dialect)
+            table = table.with_item(len(table.columns), text)
+            place = len(order)
 
-            if beside not in order:
-                raise self._has_no(beside)
+            if (beside := after or before) is not None:
+                place = order.index(self._find(table, beside)) + (after is not None)
 
-            place = order.index(beside) + (after is not None or before is None)
             order.insert(place, fold(column.name))
 
-        if self._batch.partial_reordering:
-            # As Alembic does it.
+        if orders := self._batch.partial_reordering:
             pairs = {
-                (self._now(one), self._now(other))
-                for names in self._batch.partial_reordering
-                for one, other in zip(names, names[1:], strict=False)
+                (self._find(table, one), self._find(table, other))
+                for names in orders
+                for one, other in itertools.pairwise(names)
             }
             order = [*topological.sort(pairs, order, deterministic_order=True)]
 
-        if order == [*table.columns]:
-            return table
-
-        columns = [table.columns[name].piece for name in order]
-        rest = [item.piece for item in table.items if item.column is None]
-        return table.arranged([*columns, *rest])
+        rest = [item for item in table.items if not item.column]
+        return table.arranged([*(table.columns[name] for name in order), *rest])
 
     def _with_constraints(self, table: CreateTable) -> CreateTable:
-        batch, changes = self._batch, self.changes
-        # An argument may name a column as it was, or as it is now.
-        names = {str(item.column) for item in table.columns.values()}
-        names |= changes.renamed.keys()
-        arguments = [*batch.reflect_args, *batch.table_args]
+        batch, changes = self._batch, self._changes
+        # Columns can be named as they were, or as they are now.
+        names = {
+            item.column for item in table.columns.values()
+        } | changes.renamed.keys()
         given = sa.Table(
             self._name,
             sa.MetaData(),
             *(sa.Column(name, sa.Integer) for name in names),
-            *(item for item in arguments if not isinstance(item, sa.Column)),
+            *batch.table_args,
             schema=batch.schema,
             **batch.table_kwargs,
         )
         changes.indexes += [(index, {}) for index in given.indexes]
-        replacing = {*changes.new_keys, id(given)}
+        keys = {*changes.keys, id(given)}
 
-        for source in (*changes.added_to.values(), given):
+        for source in sorted(
+            (*changes.tables.values(), given), key=lambda source: id(source) in keys
+        ):
             changes.follow_renames(source)
 
-            for text, clause in render_constraints(source, self._dialect):
-                if clause.kind == "PRIMARY":
-                    if id(source) not in replacing and self._has_key(table, clause):
-                        continue
+            for text, new in render_constraints(source, self._dialect):
+                # As with Alembic, it takes the place of what has the same name.
+                same = [x for x in table.clauses if x.name and x.name == new.name]
 
-                    table = table.without(table.of_kind("PRIMARY"))
+                if new.kind == "PRIMARY" and id(source) in keys:
+                    same += table.of_kind("PRIMARY")
 
-                if clause.name is not None:
-                    # As in Alembic, it takes the place of one with the same name.
-                    same = [old for old in table.clauses if old.name == clause.name]
-                    table = table.without(same)
-
-                table = table.with_items(len(table.items), [text])
+                table = table.without(same)
+                table = table.with_item(len(table.items), text)
 
         return table
-
-    def _has_key(self, table: CreateTable, key: Clause) -> bool:
-        """Whether there is a primary key already that a column is part of."""
-        old = {fold(name) for key in table.of_kind("PRIMARY") for name in key.columns}
-
-        if self.changes.new_keys or old >= {fold(name) for name in key.columns}:
-            return True
-
-        if old:
-            raise BatchError(
-                self._name,
-                None,
-                "it has a primary key already",
-                "Drop that in the same batch, or create another with"
-                " create_primary_key().",
-            )
-
-        return False
 
     def _with_options(self, table: CreateTable) -> CreateTable:
         given = self._batch.table_kwargs
@@ -355,20 +287,33 @@ class NewTable:
             ("sqlite_strict", "STRICT", True),
         ):
             if key in given:
-                options = [found for found in options if found != option]
+                options = [x for x in options if x != option]
                 options += [option] if bool(given[key]) == value else []
 
-        if options != [*table.options]:
-            text = f" {', '.join(options)}"
-            table = table.edited((table.end, len(table.sql), text.rstrip()))
+        if options != table.options:
+            end = table.body[1].end
+            table = table.edited((end, len(table.sql), f" {', '.join(options)}"))
 
-        counts = given.get("sqlite_autoincrement")
+        if given.get("sqlite_autoincrement") is False:
+            return without_counter(table)
 
-        if counts and table.counter is None:
-            for key in table.of_kind("PRIMARY"):
-                end = key.inner[-1].end if key.inner else key.end
-                table = table.with_clause(end, "AUTOINCREMENT")
-        elif counts is False:
-            table = without_counter(table)
+        if given.get("sqlite_autoincrement") and not table.counter:
+            [primary] = table.of_kind("PRIMARY")
+            end = primary.inner[-1].end if primary.inner else primary.end
+            return table.inserted(end, "AUTOINCREMENT")
 
         return table
+
+
+def keep_indexes(
+    indexes: list[str], places: list[dict[int, str]], changes: Changes
+) -> list[str]:
+    """Return the statements of the indexes that do not go with a column.
+
+    :param places: Where each names columns.
+    """
+    return [
+        rename_columns(sql, found, changes.renamed)
+        for sql, found in zip(indexes, places, strict=True)
+        if changes.gone.isdisjoint(found.values())
+    ]

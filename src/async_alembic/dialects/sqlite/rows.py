@@ -6,9 +6,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+from .changes import Changes
 from .driver import pragma
 from .new_table import NewTable
-from .reflection import reflect_columns
 from .tokens import fold
 from .tokens import quote
 
@@ -19,66 +19,60 @@ if t.TYPE_CHECKING:
 def copy_rows(
     connection: sa.Connection,
     batch: BatchOperationsImpl,
-    schema: str,
-    name: str,
+    changes: Changes,
     new: NewTable,
+    into: sa.Table,
 ) -> None:
-    """Copy the rows, also with the ids that no column names. New columns get the
-    defaults that they have in Python.
+    """Copy the rows, also with ids that no column names. New columns get the defaults
+    that they have in Python.
 
-    :param schema: The database of both tables.
-    :param name: The name of the new table, which is there.
-    :param new: What the new table is.
+    :param into: The new table, which has been created; still without columns here.
     """
-    changes = new.changes
-    old_name = new.old.name.name or ""
-    source = sa.table(old_name, *map(sa.column, new.copied.values()), schema=schema)
-    into = sa.Table(name, sa.MetaData(), schema=schema)
+    name, schema = str(batch.table_name), into.schema
+    source = sa.table(name, *map(sa.column, new.copied.values()), schema=schema)
     values: dict[str, t.Any] = {}
 
-    if (rowid := _find_rowid(connection, schema, name, new)) is not None:
+    if (rowid := _find_rowid(connection, new, into)) is not None:
         into.append_column(sa.Column(rowid, sa.Integer))
-        values[rowid] = sa.literal_column(f"{quote(old_name)}.{rowid}")
+        values[rowid] = sa.literal_column(f"{quote(name)}.{rowid}")
 
-    types = {
-        fold(column["name"]): column["type"]
-        for column in (reflect_columns(connection, batch) if changes.converted else ())
-    }
+    types = {}
+
+    if changes.converted:
+        for found in sa.inspect(connection).get_columns(name, schema):
+            types[fold(found["name"])] = found["type"]
 
     for column, old in new.copied.items():
         into.append_column(sa.Column(column, sa.types.NullType()))
-        # Alembic decides, and has put a CAST there then.
         value: dict[str, t.Any] = {"expr": source.columns[old]}
 
         if (type_ := changes.converted.get(old)) is not None:
-            before = sa.Column(old, changes.given_types.get(old, types[old]))
-            after = sa.types.to_instance(type_)
-            batch.impl.cast_for_batch_migrate(before, value, after)
+            # Alembic knows whether it needs a CAST.
+            convert: t.Any = batch.impl.cast_for_batch_migrate
+            convert(sa.Column(old, types[old]), value, sa.types.to_instance(type_))
 
         values[column] = value["expr"]
 
-    for added in (found.column for found in changes.added):
+    for added, *_ in changes.added:
         into.append_column(sa.Column(added.name, added.type, default=added.default))
 
     rows = sa.select(*values.values()).select_from(source)
     connection.execute(into.insert().inline().from_select([*values], rows))
 
 
-def _find_rowid(
-    connection: sa.Connection, schema: str, name: str, new: NewTable
-) -> str | None:
-    """Find a name for the id of a row, if both tables have one that no column is.
-
-    (https://www.sqlite.org/lang_createtable.html#rowid)
+def _find_rowid(connection: sa.Connection, new: NewTable, into: sa.Table) -> str | None:
+    """Find a name for the id of a row, if both tables have one that is no column
+    (https://www.sqlite.org/lang_createtable.html#rowid).
     """
-    used = new.old.columns.keys() | new.table.columns.keys()
-    free = next(
-        (name for name in ("rowid", "oid", "_rowid_") if name not in used), None
-    )
-    has_ids = not any("WITHOUT ROWID" in x.options for x in (new.old, new.table))
-    indexes = pragma(connection, f"{quote(schema)}.index_list({quote(name)})")
-    # Such a primary key is the only one without an index.
-    is_alias = bool(new.table.of_kind("PRIMARY")) and "pk" not in {
-        index[3] for index in indexes
-    }
-    return free if has_ids and not is_alias else None
+    tables = [new.old, new.table]
+    names = {name for table in tables for name in table.columns}
+    free = [name for name in ("rowid", "oid", "_rowid_") if name not in names]
+    table = f"{quote(str(into.schema))}.index_list({quote(into.name)})"
+    has_index = any(index[3] == "pk" for index in pragma(connection, table))
+    # A primary key without an index is the rowid.
+    is_column = bool(new.table.of_kind("PRIMARY")) and not has_index
+
+    if is_column or any("WITHOUT ROWID" in table.options for table in tables):
+        return None
+
+    return next(iter(free), None)

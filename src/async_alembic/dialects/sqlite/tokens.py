@@ -13,8 +13,8 @@ _token = re.compile(
     | (?P<string>  '(?:[^']|'')*' )
     | (?P<quoted>  "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
     | (?P<word>    [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]* )
-    | (?P<number>  0[xX][0-9a-fA-F]+ | (?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)
-                   (?:[eE][-+]?[0-9_]+)? )
+    | (?P<number>  0[xX][0-9a-fA-F]+
+                   | (?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9_]+)? )
     | (?P<sign>    [-+*/%=<>!|&~,;().] )
     """,
     re.VERBOSE | re.DOTALL,
@@ -22,7 +22,10 @@ _token = re.compile(
 
 
 class NotUnderstoodError(ValueError):
-    """SQL that cannot be read here, though SQLite could."""
+    """A part of a statement that SQLite understands, and we do not."""
+
+    def __init__(self, sql: str) -> None:
+        super().__init__(f"{sql[:80]!r} is not understood")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,15 +44,12 @@ class Token:
 
     @property
     def name(self) -> str | None:
-        """The name that this is where a name is expected: SQLite takes a string too."""
+        """The name that this is, if it can be one. For SQLite, a string can."""
         if self.kind in {"quoted", "string"}:
             quote = {"[": "]"}.get(self.text[0], self.text[0])
             return self.text[1:-1].replace(quote * 2, quote)
 
         return self.text if self.kind == "word" else None
-
-    def is_named(self, name: str) -> bool:
-        return self.name is not None and fold(self.name) == fold(name)
 
 
 def tokens(sql: str) -> list[Token]:
@@ -67,13 +67,13 @@ def tokens(sql: str) -> list[Token]:
             found.append(Token(str(match.lastgroup), match[0], *match.span()))
 
     if place < len(sql):
-        raise NotUnderstoodError(f"{sql[place : place + 20]!r} is not understood")
+        raise NotUnderstoodError(sql[place:])
 
     return found
 
 
 def nested(found: c.Iterable[Token]) -> c.Iterator[tuple[Token, int]]:
-    """Yield each token with the number of parentheses around it."""
+    """Yield each token, and the number of parentheses around it."""
     depth = 0
 
     for token in found:
@@ -83,7 +83,7 @@ def nested(found: c.Iterable[Token]) -> c.Iterator[tuple[Token, int]]:
 
 
 def groups(found: c.Iterable[Token]) -> c.Iterator[list[Token]]:
-    """Yield what is in parentheses, including these."""
+    """Yield what is in parentheses, with these."""
     group: list[Token] = []
 
     for token, depth in nested(found):
@@ -96,7 +96,7 @@ def groups(found: c.Iterable[Token]) -> c.Iterator[list[Token]]:
 
 
 def split(found: c.Iterable[Token]) -> list[list[Token]]:
-    """Split at the commas that are not in parentheses."""
+    """Split at the commas that are in no parentheses."""
     items: list[list[Token]] = [[]]
 
     for token, depth in nested(found):
@@ -109,7 +109,7 @@ def split(found: c.Iterable[Token]) -> list[list[Token]]:
 
 
 def fold(name: str) -> str:
-    """Return the form of a name that SQLite compares: it knows the case of ASCII only."""
+    """Return what SQLite compares of a name: it knows the case of ASCII only."""
     return re.sub("[A-Z]+", lambda match: match[0].lower(), name)
 
 
@@ -119,11 +119,7 @@ def quote(name: str) -> str:
 
 
 def edit(sql: str, edits: c.Iterable[tuple[int, int, str]]) -> str:
-    """Replace parts of SQL.
-
-    :param edits: The start and the end of each part, and the text that replaces it.
-        They do not overlap.
-    """
+    """Replace what is from a start to an end by a text, as often as there are such."""
     parts = []
     place = 0
 

@@ -1,4 +1,4 @@
-"""Columns and constraints as SQLAlchemy writes them, and columns that are altered."""
+"""Columns and constraints as SQLAlchemy writes them, in a statement of SQLite."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def render_column(column: sa.Column[t.Any], dialect: sa.Dialect) -> str:
 def render_constraints(
     table: sa.Table, dialect: sa.Dialect
 ) -> c.Iterator[tuple[str, Clause]]:
-    """Render the constraints of a table without its columns."""
-    compiler = dialect.ddl_compiler(dialect, None)
+    compiler: t.Any = dialect.ddl_compiler(dialect, t.cast("t.Any", None))
 
     if text := compiler.create_table_constraints(table):
         made = CreateTable.parse(f"CREATE TABLE x (x, {text})")
@@ -50,33 +49,30 @@ def alter_column(
         table = _set_type(table, name, render_column(column, dialect))
 
     if nullable is not None:
-        is_set = bool(table.columns[name].of_kind("NOT"))
-        table = table.without(
-            table.columns[name].of_kind("NOT" if nullable else "NULL")
-        )
+        before = table.columns[name].of_kind("NOT")
+        table = table.without(table.columns[name].of_kind("NULL"))
 
-        if not nullable and not is_set:
-            table = table.with_clause(table.columns[name].type_end, "NOT NULL")
+        if nullable:
+            table = table.without(table.columns[name].of_kind("NOT"))
+        elif not before:
+            table = table.inserted(table.columns[name].type_end, "NOT NULL")
 
     if server_default is not False:
         table = table.without(table.columns[name].of_kind("DEFAULT"))
 
         if server_default is not None:
-            default = sa.DefaultClause(server_default)
-            column = sa.Column("x", sa.Integer, server_default=default)
-            sql = f"CREATE TABLE x ({render_column(column, dialect)})"
-            made = CreateTable.parse(sql)
-            text = made.text(made.of_kind("DEFAULT")[0].tokens)
-            table = table.with_clause(table.columns[name].type_end, text)
+            column = sa.Column("x", sa.Integer, server_default=server_default)
+            text = render_column(column, dialect).removeprefix("x INTEGER ")
+            table = table.inserted(table.columns[name].type_end, text)
 
     return without_counter(table, name) if autoincrement is False else table
 
 
 def without_counter(table: CreateTable, column: str | None = None) -> CreateTable:
-    """Leave ``AUTOINCREMENT`` out, if the column has it."""
+    """Leave out ``AUTOINCREMENT`` if the column has it."""
     for key in table.of_kind("PRIMARY"):
         if key.counter and column in {None, fold(key.columns[0])}:
-            return table.without_tokens([key.counter])
+            return table.edited(table.cut(key.counter.start, key.counter.end))
 
     return table
 
@@ -88,13 +84,15 @@ def _set_type(table: CreateTable, name: str, rendered: str) -> CreateTable:
     if fold(text) != "integer":
         table = without_counter(table, name)
 
-    old = table.columns[name]
-    collations = made.of_kind("COLLATE") or old.of_kind("COLLATE")
+    before = table.columns[name].of_kind("COLLATE")
 
-    for clause in collations[-1:]:
-        text += f" COLLATE {quote(clause.tokens[1].name or '')}"
+    for collation in (made.of_kind("COLLATE") or before)[-1:]:
+        text += f" COLLATE {quote(collation.tokens[1].name or '')}"
 
-    table = table.without(old.of_kind("COLLATE"))
-    old = table.columns[name]
-    start = old.type[0].start if old.type else old.type_end
-    return table.edited((start, old.type_end, text if old.type else f" {text}"))
+    table = table.without(before)
+    item = table.columns[name]
+
+    if not item.type:
+        return table.inserted(item.type_end, text)
+
+    return table.edited((item.type[0].start, item.type_end, text))
