@@ -38,7 +38,7 @@ _KINDS = {"REFERENCES": "FOREIGN", "AS": "GENERATED"}
 _OPTIONS = {"WITHOUT ROWID", "STRICT"}
 
 #: A comment at the end of a line is about what is before it.
-_rest_of_line = re.compile(r"[ \t]*(?:--[^\n]*\n|/\*[^\n]*?\*/[ \t]*(?=\n))")
+_rest_of_line = re.compile(r"[ \t]*(?:--[^\n]*|/\*[^\n]*?\*/[ \t]*)\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,23 +196,40 @@ class CreateTable:
 
     def with_item(self, place: int, text: str) -> CreateTable:
         """Add a column or a constraint behind so many items."""
-        lines = "".join(item.text for item in self.items[-1:])
-        space = re.match(r"\s*", lines)
-        lead = (space and space[0]) or " "
+        lead = _space(self.items[-1].text if self.items else "") or " "
+        rest = ""
 
-        if any(item.rest.endswith("\n") for item in self.items[:place][-1:]):
+        if any(item.rest for item in self.items[:place][-1:]):
             # A comment has ended the line.
-            lead = lead.lstrip("\n")
+            lead, rest = lead.lstrip("\n"), "\n"
 
         items = [*self.items]
-        items.insert(place, Item(lead + text, "", ()))
+        items.insert(place, Item(lead + text, rest, ()))
         return self.arranged(items)
 
     def arranged(self, items: c.Sequence[Item]) -> CreateTable:
         """Replace all items by these."""
         start = self.body[0].end
         end = start + len(_join(self.items))
+
+        if self.items and items and items[0] != self.items[0]:
+            # The space before the first one is often another.
+            first, second = _space(self.items[0].text), _space(items[0].text)
+            items = [
+                dataclasses.replace(items[0], text=first + items[0].text.lstrip()),
+                *(
+                    dataclasses.replace(x, text=second + x.text.lstrip())
+                    if x == self.items[0]
+                    else x
+                    for x in items[1:]
+                ),
+            ]
+
         return self.edited((start, end, _join(items)))
+
+
+def _space(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
 
 
 def _join(items: c.Sequence[Item]) -> str:

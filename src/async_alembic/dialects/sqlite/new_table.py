@@ -196,8 +196,8 @@ class NewTable:
         gone = named & self._changes.gone
         others = named - gone
 
-        if not gone or (clause.kind == "PRIMARY" and others):
-            return False
+        if not gone or clause.kind == "PRIMARY":
+            return bool(gone) and gone == {*map(fold, clause.columns)}
 
         if clause.kind == "GENERATED":
             broken = f"column '{item.column}'"
