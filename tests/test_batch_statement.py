@@ -661,6 +661,52 @@ def test_where_alembic_makes_the_table_such_a_one_is_named(enforcing: Twin) -> N
     )
 
 
+@on_sqlite
+@awaited_only
+def test_a_temporary_trigger_gives_way_to_a_temporary_one(enforcing: Twin) -> None:
+    """What has the same name in the database itself is another one."""
+    twin = enforcing
+    log = "BEGIN INSERT INTO log VALUES ({}); END"
+    create = "CREATE {} TRIGGER t AFTER INSERT ON shop " + log
+    twin.history(
+        run(shop("a"), "CREATE TABLE log (a)", create.format("TEMP", 1))
+        + f"\n{ADD}\n"
+        + run(create.format("", 2), "INSERT INTO shop (a) VALUES (1)")
+        + f"\n{drop('x')}\n"
+        + run(create.format("TEMPORARY", 3), "INSERT INTO shop VALUES (1)")
+    )
+    twin.upgrade()
+    rows = twin.caller.query(twin.engine, "SELECT a FROM log ORDER BY a")
+    assert rows == [(1,), (2,), (2,), (3,)]
+
+
+@on_sqlite
+@awaited_only
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        (shop("a INT", "b INT", "PRIMARY KEY (a, b) ON CONFLICT REPLACE"), drop("b")),
+        (
+            shop("a TEXT UNIQUE ON CONFLICT IGNORE", "b INT"),
+            batch("alter_column('a', type_=sa.Integer)"),
+        ),
+        (
+            shop("a INT", "b INT"),
+            batch("create_unique_constraint('u', ['a'], sqlite_on_conflict='REPLACE')"),
+        ),
+    ],
+)
+def test_no_row_is_left_out_by_a_conflict(
+    table: str, code: str, enforcing: Twin
+) -> None:
+    """A constraint that would do so is an error while the rows are copied."""
+    rows = "INSERT INTO shop VALUES (1, 1), ('1.0', 2)"
+    enforcing.history(run(table, rows), code)
+
+    with pytest.raises(MigrationError, match="UNIQUE constraint failed"):
+        enforcing.upgrade()
+
+
 BROKEN = (
     "CREATE TABLE item (a, b)",
     "CREATE VIEW v AS SELECT no_column FROM item",

@@ -21,7 +21,7 @@
     ├── MigrationError                a revision failed while it was applied
     ├── PartialRevisionError          one that failed before is half applied
     ├── ForeignKeyError               a migration would leave a row that refers to none
-    ├── BatchError                    a batch change would break a view or a trigger
+    ├── BatchError                    a batch change would break something
     ├── LockTimeout                   another migrator did not end in time
     ├── LockLostError                 the lock was lost while migrating
     ├── LockUnavailableError          there are no locks where the database is

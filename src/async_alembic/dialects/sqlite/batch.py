@@ -35,8 +35,8 @@ if t.TYPE_CHECKING:
     from alembic.operations.batch import BatchOperationsImpl
 
 
-class Trigger(t.NamedTuple):
-    """A trigger of the table; it can be a temporary one."""
+class Part(t.NamedTuple):
+    """An index or a trigger of the table; a trigger can be a temporary one."""
 
     schema: str
     name: str
@@ -92,11 +92,12 @@ class BatchChange:
 
         return None
 
-    def make(self, flush: c.Callable[[], None]) -> set[str]:
+    def make(self, flush: c.Callable[[], None]) -> set[tuple[str, str]]:
         """Change the table.
 
         :param flush: Lets Alembic do what is left of the batch.
-        :return: The names, in lower case, of what Alembic alone would have lost.
+        :return: The schema and the folded name of each index and trigger that Alembic
+            alone would have lost.
         :raises BatchError: If something would be broken, or is not understood.
         """
         try:
@@ -106,7 +107,7 @@ class BatchChange:
             advice = "Create the new table and copy the rows with op.execute()."
             raise BatchError(self._table, None, str(e), advice) from e
 
-    def _make(self, flush: c.Callable[[], None]) -> set[str]:
+    def _make(self, flush: c.Callable[[], None]) -> set[tuple[str, str]]:
         old = CreateTable.parse(self._sql)
         given: sa.Table | None = self._batch.copy_from
 
@@ -114,10 +115,10 @@ class BatchChange:
             names = {fold(column.name) for column in given.columns}
             self._changes.dropped |= old.columns.keys() - names
 
-        sequence = self._find_sequence()
-        indexes = dict(row[1:] for row in self._find("index", self._schema))
-        unseen = filter(self._is_of_expressions, indexes)
-        lost = {name.lower() for name in unseen}
+        sequence = self._find_sequence(old)
+        found = self._find("index", self._schema)
+        lost = [x for x in found if self._is_of_expressions(x.name)]
+        indexes = {index.name: index.sql for index in found}
         triggers = self._find_triggers()
         broken = find_broken(self._connection, self._schema)
 
@@ -132,12 +133,10 @@ class BatchChange:
         for sql in kept:
             self._execute(in_schema(sql, self._schema))
 
-        there = self._find("trigger", self._schema, "temp")
+        there = {x[:2] for x in self._find("trigger", self._schema, "temp")}
 
         for trigger in triggers:
-            lost.add(trigger.name.lower())
-
-            if trigger[:2] not in {found[:2] for found in there}:
+            if trigger[:2] not in there:
                 self._execute(in_schema(trigger.sql, trigger.schema))
 
         if given is None:
@@ -152,13 +151,13 @@ class BatchChange:
             if key not in broken:
                 raise BatchError(self._table, key[0], reason)
 
-        return lost
+        return {(fold(x.schema), fold(x.name)) for x in (*lost, *triggers)}
 
     # What there is before.
 
-    def _find_sequence(self) -> list[t.Any]:
+    def _find_sequence(self, old: CreateTable) -> list[t.Any]:
         """Find the last id that was given, if none may be given again."""
-        if CreateTable.parse(self._sql).counter is None:
+        if old.counter is None:
             return []
 
         return self._execute(
@@ -173,7 +172,7 @@ class BatchChange:
         rows = pragma(self._connection, f"{schema}.index_xinfo({quote(index)})")
         return any(row[2] is None and row[5] for row in rows)
 
-    def _find_triggers(self) -> list[Trigger]:
+    def _find_triggers(self) -> list[Part]:
         """Find the triggers of the table.
 
         :raises BatchError: If one is for updates of a column that goes: SQLite does not
@@ -189,9 +188,9 @@ class BatchChange:
 
         return found
 
-    def _find(self, kind: str, *schemas: str) -> list[Trigger]:
+    def _find(self, kind: str, *schemas: str) -> list[Part]:
         return [
-            Trigger(schema, *row)
+            Part(schema, *row)
             for schema in dict.fromkeys(schemas)
             for row in self._execute(
                 f"SELECT name, sql FROM {quote(schema)}.sqlite_master"

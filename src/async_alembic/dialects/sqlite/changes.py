@@ -46,7 +46,8 @@ class Changes:
         self.dropped_indexes: dict[str, bool] = {}
         self.indexes: list[tuple[sa.Index, dict[str, t.Any]]] = []
 
-        self._check(batch)
+        if batch.copy_from is None:
+            self._check(batch)
 
         for argument in batch.reflect_args:
             self._declare(argument)

@@ -29,6 +29,7 @@ from .file_locks import find_holder
 from .foreign_keys import find_error
 from .foreign_keys import find_violations
 from .foreign_keys import Violation
+from .tokens import quote
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
@@ -51,8 +52,9 @@ _needs_no_transaction = re.compile(
     re.IGNORECASE,
 )
 _creates = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?!IF\s+NOT\s)"
-    r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
+    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<temp>TEMP(?:ORARY)?\s+)?(?P<kind>TRIGGER|INDEX)"
+    r"\s+(?!IF\s+NOT\s)(?:(?P<schema>\w+|\"[^\"]+\")\s*\.\s*)?"
+    r"(?P<name>\w+|\"[^\"]+\")",
     re.IGNORECASE,
 )
 
@@ -165,8 +167,9 @@ class SQLiteMigration(Migration):
         self._is_begun = False
         self._is_in_block = False
         self._version: object = None
-        #: The names of triggers and indexes that Alembic alone would have lost.
-        self._put_back: set[str] = set()
+        #: The schema and the name of each trigger and index that Alembic alone would
+        #: have lost.
+        self._put_back: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
@@ -290,15 +293,13 @@ class SQLiteMigration(Migration):
 
     def _make_room(self, connection: sa.Connection, creates: re.Match[str]) -> None:
         """Let a revision create by itself what Alembic alone would have lost."""
-        name = creates["name"].strip('"').lower()
+        schema = "temp" if creates["temp"] else (creates["schema"] or "main").strip('"')
+        name = creates["name"].strip('"')
 
-        if name in self._put_back:
-            self._put_back.discard(name)
-            execute(
-                connection,
-                f"DROP {creates['kind']} IF EXISTS"
-                f" {creates['schema'] or ''}{creates['name']}",
-            )
+        if (schema.lower(), name.lower()) in self._put_back:
+            self._put_back.discard((schema.lower(), name.lower()))
+            place = f"{quote(schema)}.{quote(name)}"
+            execute(connection, f"DROP {creates['kind']} IF EXISTS {place}")
 
     def _before_commit(self, connection: sa.Connection) -> None:
         if self._check_keys:

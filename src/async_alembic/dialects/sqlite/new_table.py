@@ -111,13 +111,7 @@ class NewTable:
                 if clause in dropped or self._goes(clause, item):
                     gone.append(new_clause)
                 elif not self._changes.gone.isdisjoint(map(fold, clause.columns)):
-                    # Of a primary key the other columns stay, as with Alembic.
-                    keys = zip(clause.columns, split(new_clause.inner), strict=True)
-                    kept = [
-                        x for name, x in keys if fold(name) not in self._changes.gone
-                    ]
-                    start, end = new_clause.inner[0].start, new_clause.inner[-1].end
-                    edits.append((start, end, ", ".join(map(new.text, kept))))
+                    edits.append(self._shrink(clause, new_clause, new))
 
         return new.without(gone, *edits)
 
@@ -147,9 +141,8 @@ class NewTable:
                 raise ValueError(f"No such constraint: '{name}'")
 
         # As with Alembic: who gives one as table_args gives all that have no name.
-        is_given = any(
-            isinstance(x, sa.CheckConstraint) for x in self._batch.table_args
-        )
+        given = self._batch.table_args
+        is_given = any(isinstance(x, sa.CheckConstraint) for x in given)
         checks = [check for check in self.old.of_kind("CHECK") if check.name is None]
         return found + [x for x in checks if is_given or self._is_of_type(x)]
 
@@ -247,9 +240,8 @@ class NewTable:
     def _with_constraints(self, table: CreateTable) -> CreateTable:
         batch, changes = self._batch, self._changes
         # Columns can be named as they were, or as they are now.
-        names = {
-            item.column for item in table.columns.values()
-        } | changes.renamed.keys()
+        names = {item.column for item in table.columns.values()}
+        names.update(changes.renamed)
         given = sa.Table(
             self._name,
             sa.MetaData(),
@@ -261,9 +253,9 @@ class NewTable:
         changes.indexes += [(index, {}) for index in given.indexes]
         keys = {*changes.keys, id(given)}
 
-        for source in sorted(
-            (*changes.tables.values(), given), key=lambda source: id(source) in keys
-        ):
+        sources = (*changes.tables.values(), given)
+
+        for source in sorted(sources, key=lambda source: id(source) in keys):
             changes.follow_renames(source)
 
             for text, new in render_constraints(source, self._dialect):

@@ -57,7 +57,9 @@ def copy_rows(
         into.append_column(sa.Column(added.name, added.type, default=added.default))
 
     rows = sa.select(*values.values()).select_from(source)
-    connection.execute(into.insert().inline().from_select([*values], rows))
+    # Otherwise an ON CONFLICT of the table could leave rows out.
+    insert = into.insert().prefix_with("OR ABORT").inline()
+    connection.execute(insert.from_select([*values], rows))
 
 
 def _find_rowid(connection: sa.Connection, new: NewTable, into: sa.Table) -> str | None:
