@@ -263,6 +263,16 @@ EDITS = {
         ),
         shop('a VARCHAR(5) DEFAULT now COLLATE "NOCASE" CHECK(a > 0)UNIQUE'),
     ),
+    "no_spaces": (
+        'CREATE TABLE shop(a"my type"UNIQUE,[b]CHECK(b>0)UNIQUE,c CHAR(5)NOT NULL)',
+        batch(
+            "alter_column('a', new_column_name='z', nullable=False)",
+            "alter_column('b', nullable=False, type_=sa.Integer)",
+            "alter_column('c', nullable=True, type_=sa.Text)",
+        ),
+        'CREATE TABLE shop("z" "my type" NOT NULL UNIQUE,[b] INTEGER NOT NULL'
+        " CHECK(b>0)UNIQUE,c TEXT)",
+    ),
     "default_that_goes": (
         shop("a DEFAULT 'x' NOT NULL", "b DEFAULT NULL", "c DEFAULT(1)CHECK (c > 0)"),
         batch(*(f"alter_column({c!r}, server_default=None)" for c in "abc")),

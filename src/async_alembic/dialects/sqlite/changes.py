@@ -95,10 +95,13 @@ class Changes:
 
     def _declare(self, argument: sa.Column[t.Any]) -> None:
         """Let a column be what the user says that it is."""
+        default = argument.server_default
+        # One that is computed is so already.
+        computed = None if default is None else False
         self.altered[fold(argument.name)] = {
             "type_": argument.type,
             "nullable": None if argument.primary_key else argument.nullable,
-            "server_default": argument.server_default,
+            "server_default": getattr(default, "arg", computed),
         }
         column = sa.Column(argument.name, argument.type)
         table = sa.Table(self._table, sa.MetaData(), column)

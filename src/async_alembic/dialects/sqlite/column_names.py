@@ -90,11 +90,14 @@ def rename_columns(
     :param places: As :func:`find_columns` finds them.
     :param renamed: The new names by the old, folded ones.
     """
-    edits = [
-        (token.start, token.end, quote(renamed[places[token.start]]))
-        for token in tokens(sql)
-        if places.get(token.start) in renamed
-    ]
+    edits = []
+
+    for token in tokens(sql):
+        if (name := renamed.get(places.get(token.start, ""))) is not None:
+            # Two quotes in a row would be one in a name.
+            space = " " if sql[token.end : token.end + 1] == '"' else ""
+            edits.append((token.start, token.end, quote(name) + space))
+
     return edit(sql, edits)
 
 

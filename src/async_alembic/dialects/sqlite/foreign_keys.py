@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import ForeignKeyError
-from .create_table import Clause
 from .create_table import CreateTable
 from .driver import execute
 from .driver import pragma
+from .items import Clause
 from .tokens import NotUnderstoodError
 from .tokens import quote
 

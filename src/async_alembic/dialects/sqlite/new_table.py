@@ -13,13 +13,14 @@ from ..constraint_names import CONVENTION
 from .changes import Changes
 from .column_names import find_columns
 from .column_names import rename_columns
-from .columns import alter_column
-from .columns import render_column
-from .columns import render_constraints
-from .columns import without_counter
-from .create_table import Clause
 from .create_table import CreateTable
-from .create_table import Item
+from .items import Clause
+from .items import Item
+from .rendering import alter_column
+from .rendering import name_of
+from .rendering import render_column
+from .rendering import render_constraints
+from .rendering import set_options
 from .tokens import fold
 from .tokens import groups
 from .tokens import split
@@ -72,7 +73,7 @@ class NewTable:
             table = alter_column(table, column, self._dialect, **options)
 
         #: The new statement.
-        self.table = self._with_options(self._with_constraints(table))
+        self.table = set_options(self._with_constraints(table), batch.table_kwargs)
 
     def _find_concerned(self) -> set[str]:
         """Find the columns that go or are renamed, and those that a CHECK may also be
@@ -129,10 +130,12 @@ class NewTable:
     def _find_dropped(self) -> list[Clause]:
         """Find the constraints that are dropped by their names, or with a type."""
         found = []
+        convention = self._batch.naming_convention or CONVENTION
 
         for name, must_be_there in self._changes.dropped_constraints.items():
-            named = [x for x in self.old.clauses if x.name == name] or [
-                x for x in self.old.clauses if self._convention(x) == name
+            clauses = self.old.clauses
+            named = [x for x in clauses if x.name == name] or [
+                x for x in clauses if name_of(x, self._name, convention) == name
             ]
             found += named
 
@@ -145,27 +148,6 @@ class NewTable:
         is_given = any(isinstance(x, sa.CheckConstraint) for x in given)
         checks = [check for check in self.old.of_kind("CHECK") if check.name is None]
         return found + [x for x in checks if is_given or self._is_of_type(x)]
-
-    def _convention(self, clause: Clause) -> str | None:
-        """Return the name by which a constraint without one is dropped."""
-        constraint: sa.Constraint
-
-        match clause.name, clause.kind, clause.columns:
-            case None, "UNIQUE", columns:
-                constraint = sa.UniqueConstraint(*columns)
-            case None, "PRIMARY", columns:
-                constraint = sa.PrimaryKeyConstraint(*columns)
-            case None, "FOREIGN", columns:
-                parents = [f"{clause.parent}.{column}" for column in columns]
-                constraint = sa.ForeignKeyConstraint(columns, parents)
-            case _:
-                return None
-
-        convention = self._batch.naming_convention or CONVENTION
-        metadata = sa.MetaData(naming_convention=convention)
-        stubs = [sa.Column(column, sa.Integer) for column in columns]
-        sa.Table(self._name, metadata, *stubs, constraint)
-        return str(constraint.name) if constraint.name else None
 
     def _is_of_type(self, check: Clause) -> bool:
         """Whether a CHECK is one that SQLAlchemy has made for a type that goes."""
@@ -267,32 +249,6 @@ class NewTable:
 
                 table = table.without(same)
                 table = table.with_item(len(table.items), text)
-
-        return table
-
-    def _with_options(self, table: CreateTable) -> CreateTable:
-        given = self._batch.table_kwargs
-        options = [*table.options]
-
-        for key, option, value in (
-            ("sqlite_with_rowid", "WITHOUT ROWID", False),
-            ("sqlite_strict", "STRICT", True),
-        ):
-            if key in given:
-                options = [x for x in options if x != option]
-                options += [option] if bool(given[key]) == value else []
-
-        if options != table.options:
-            end = table.body[1].end
-            table = table.edited((end, len(table.sql), f" {', '.join(options)}"))
-
-        if given.get("sqlite_autoincrement") is False:
-            return without_counter(table)
-
-        if given.get("sqlite_autoincrement") and not table.counter:
-            [primary] = table.of_kind("PRIMARY")
-            end = primary.inner[-1].end if primary.inner else primary.end
-            return table.inserted(end, "AUTOINCREMENT")
 
         return table
 

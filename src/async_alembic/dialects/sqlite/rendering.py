@@ -1,4 +1,4 @@
-"""Columns and constraints as SQLAlchemy writes them, in a statement of SQLite."""
+"""Columns, constraints and options as SQLAlchemy has them, in a statement of SQLite."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
-from .create_table import Clause
 from .create_table import CreateTable
+from .items import Clause
 from .tokens import fold
 from .tokens import quote
 
@@ -61,7 +61,8 @@ def alter_column(
         table = table.without(table.columns[name].of_kind("DEFAULT"))
 
         if server_default is not None:
-            column = sa.Column("x", sa.Integer, server_default=server_default)
+            default = sa.DefaultClause(server_default)
+            column = sa.Column("x", sa.Integer, server_default=default)
             text = render_column(column, dialect).removeprefix("x INTEGER ")
             table = table.inserted(table.columns[name].type_end, text)
 
@@ -72,7 +73,7 @@ def without_counter(table: CreateTable, column: str | None = None) -> CreateTabl
     """Leave out ``AUTOINCREMENT`` if the column has it."""
     for key in table.of_kind("PRIMARY"):
         if key.counter and column in {None, fold(key.columns[0])}:
-            return table.edited(table.cut(key.counter.start, key.counter.end))
+            return table.edited(table.cutting(key.counter.start, key.counter.end))
 
     return table
 
@@ -95,4 +96,52 @@ def _set_type(table: CreateTable, name: str, rendered: str) -> CreateTable:
     if not item.type:
         return table.inserted(item.type_end, text)
 
-    return table.edited((item.type[0].start, item.type_end, text))
+    return table.edited(table.replacing(item.type[0].start, item.type_end, text))
+
+
+def set_options(table: CreateTable, given: dict[str, t.Any]) -> CreateTable:
+    """Set the options of a table, with the keyword arguments of ``sa.Table``."""
+    options = [*table.options]
+
+    for key, option, value in (
+        ("sqlite_with_rowid", "WITHOUT ROWID", False),
+        ("sqlite_strict", "STRICT", True),
+    ):
+        if key in given:
+            options = [x for x in options if x != option]
+            options += [option] if bool(given[key]) == value else []
+
+    if options != table.options:
+        end = table.body[1].end
+        table = table.edited((end, len(table.sql), f" {', '.join(options)}"))
+
+    if given.get("sqlite_autoincrement") is False:
+        return without_counter(table)
+
+    if given.get("sqlite_autoincrement") and not table.counter:
+        [primary] = table.of_kind("PRIMARY")
+        end = primary.inner[-1].end if primary.inner else primary.end
+        return table.inserted(end, "AUTOINCREMENT")
+
+    return table
+
+
+def name_of(clause: Clause, table: str, convention: t.Any) -> str | None:
+    """Return the name that a convention gives to a constraint without one."""
+    constraint: sa.Constraint
+
+    match clause.name, clause.kind, clause.columns:
+        case None, "UNIQUE", columns:
+            constraint = sa.UniqueConstraint(*columns)
+        case None, "PRIMARY", columns:
+            constraint = sa.PrimaryKeyConstraint(*columns)
+        case None, "FOREIGN", columns:
+            parents = [f"{clause.parent}.{column}" for column in columns]
+            constraint = sa.ForeignKeyConstraint(columns, parents)
+        case _:
+            return None
+
+    metadata = sa.MetaData(naming_convention=convention)
+    stubs = [sa.Column(column, sa.Integer) for column in columns]
+    sa.Table(table, metadata, *stubs, constraint)
+    return str(constraint.name) if constraint.name else None
