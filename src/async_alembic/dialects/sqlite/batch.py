@@ -109,6 +109,8 @@ class BatchChange:
 
     def _make(self, flush: c.Callable[[], None]) -> set[tuple[str, str]]:
         old = CreateTable.parse(self._sql)
+        # The case of its letters can be another one.
+        self._table = old.name.name or self._table
         given: sa.Table | None = self._batch.copy_from
 
         if given is not None:

@@ -48,16 +48,16 @@ def find_broken(connection: sa.Connection, schema: str) -> dict[tuple[str, str],
 
 def updated_columns(trigger: str) -> set[str]:
     """Return the folded names in ``UPDATE OF`` of a trigger."""
-    words = [token.keyword for token in tokens(trigger)]
-    names = [token.name for token in tokens(trigger)]
+    found = tokens(trigger)
+    words = [token.keyword for token in found]
+    # Nothing before it is called so without quotes.
+    event = next(n for n, x in enumerate(words) if x in {"INSERT", "UPDATE", "DELETE"})
 
-    # Both are keywords that SQLite allows nowhere else before BEGIN.
-    if ("UPDATE", "OF") not in zip(words, words[1:], strict=False):
+    if words[event : event + 2] != ["UPDATE", "OF"]:
         return set()
 
-    first = words.index("OF", words.index("UPDATE"))
-    last = words.index("ON", first)
-    return {fold(name) for name in names[first + 1 : last] if name}
+    names = found[event + 2 : words.index("ON", event)]
+    return {fold(token.name) for token in names if token.name is not None}
 
 
 def _uses(

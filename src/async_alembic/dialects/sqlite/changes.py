@@ -141,11 +141,13 @@ class Changes:
                 )
 
     def _drop(self, name: str) -> None:
-        kept = [added for added in self.added if added.column.name != name]
+        added = [found for found in self.added if found.column.name == name]
 
-        if len(kept) < len(self.added):
-            self.added = kept
-        else:
+        for found in added:
+            self.added.remove(found)
+            self.tables.pop(id(found.column.table), None)
+
+        if not added:
             self.dropped.add(fold(name))
 
     def _alter(

@@ -178,7 +178,7 @@ class NewTable:
             broken = f"column '{item.column}'"
             advice = "Drop that in the same batch."
         elif clause.kind == "CHECK" and others:
-            inner = self.old.text(clause.inner)
+            inner = " ".join(self.old.text(clause.inner).split())
             broken = f"CHECK constraint '{clause.name or inner}'"
             advice = (
                 "Drop the constraint in the same batch."

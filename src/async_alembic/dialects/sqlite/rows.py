@@ -68,7 +68,7 @@ def _find_rowid(connection: sa.Connection, new: NewTable, into: sa.Table) -> str
     """
     tables = [new.old, new.table]
     names = {name for table in tables for name in table.columns}
-    free = [name for name in ("rowid", "oid", "_rowid_") if name not in names]
+    free = [name for name in ("rowid", "oid", "_ROWID_") if fold(name) not in names]
     table = f"{quote(str(into.schema))}.index_list({quote(into.name)})"
     has_index = any(index[3] == "pk" for index in pragma(connection, table))
     # A primary key without an index is the rowid.
