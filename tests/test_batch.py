@@ -624,7 +624,7 @@ def test_a_revision_may_make_by_hand_what_alembic_would_have_lost(
         "CREATE INDEX i ON shop (lower(name))",
     )
     trigger = "CREATE TRIGGER t AFTER INSERT ON shop BEGIN SELECT 2; END"
-    index = "CREATE INDEX IF NOT EXISTS i ON shop (upper(name))"
+    index = "CREATE INDEX i ON shop (upper(name))"
     other = "CREATE INDEX j ON shop (id)"
     changed.change(f"{ADD}\n{run(other, trigger, index)}")
     assert changed.sql("t") == trigger

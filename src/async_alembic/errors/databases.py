@@ -92,19 +92,32 @@ class PartialRevisionError(AsyncAlembicError):
 
 
 class BatchError(AsyncAlembicError):
-    """A batch change would break an object that uses the table, so it was not made.
+    """A batch change would break something or is not possible, so it was not made.
 
     :ivar table: The name of the table.
-    :ivar broken: The object that it would break, such as ``"view 'totals'"``.
+    :ivar broken: The object that it would break, such as ``"view 'totals'"``, if that
+        is the reason.
     """
 
-    def __init__(self, table: str, broken: str, reason: str) -> None:
+    def __init__(
+        self,
+        table: str,
+        broken: str | None,
+        reason: str,
+        advice: str | None = None,
+    ) -> None:
         self.table = table
         self.broken = broken
+        what = f"would break the {broken}" if broken else "is not possible"
+
+        if advice is None:
+            advice = (
+                f"In the revision, drop the {broken} before the batch and recreate the"
+                f" {broken} after it."
+            )
+
         super().__init__(
-            f"The batch change of table '{table}' would break the {broken}: {reason}."
-            f" In the revision, drop the {broken} before the batch and recreate the"
-            f" {broken} after it."
+            f"The batch change of table '{table}' {what}: {reason}. {advice}"
         )
 
 

@@ -20,7 +20,7 @@ from ..migrated import Block
 from ..migrated import is_usable
 from ..migrated import MigratedConnection
 from .aiosqlite import fewer_thread_switches
-from .batch import Recreation
+from .batch import BatchChange
 from .driver import end_transaction
 from .driver import execute
 from .driver import in_transaction
@@ -29,6 +29,7 @@ from .file_locks import find_holder
 from .foreign_keys import find_error
 from .foreign_keys import find_violations
 from .foreign_keys import Violation
+from .tokens import quote
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
@@ -51,8 +52,9 @@ _needs_no_transaction = re.compile(
     re.IGNORECASE,
 )
 _create_statement = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<kind>TRIGGER|INDEX)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
-    r"(?P<schema>[\w\"]+\s*\.\s*)?(?P<name>\w+|\"[^\"]+\")",
+    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<temp>TEMP(?:ORARY)?\s+)?(?P<kind>TRIGGER|INDEX)"
+    r"\s+(?!IF\s+NOT\s)(?:(?P<schema>\w+|\"[^\"]+\")\s*\.\s*)?"
+    r"(?P<name>\w+|\"[^\"]+\")",
     re.IGNORECASE,
 )
 
@@ -165,8 +167,9 @@ class SQLiteConnection(MigratedConnection):
         self._is_begun = False
         self._is_in_block = False
         self._data_version: object = None
-        #: The names of triggers and indexes that were restored after a batch.
-        self._restored: set[str] = set()
+        #: The schema and the name of each trigger and index that was restored after a
+        #: batch.
+        self._restored: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
     def listening(self) -> c.Iterator[None]:
@@ -237,13 +240,10 @@ class SQLiteConnection(MigratedConnection):
         with contextlib.ExitStack() as stack:
             operations = stack.enter_context(batch(table_name, *args, **kwargs))
             yield operations
-            recreation = Recreation.of(self._connection, operations.impl)
+            change = BatchChange.of(self._connection, operations.impl)
 
-            if recreation is not None:
-                with recreation.keeping() as names:
-                    stack.close()
-
-                self._restored |= names
+            if change is not None:
+                self._restored |= change.make(stack.close)
 
     def _try_to_begin(self) -> bool:
         try:
@@ -293,15 +293,13 @@ class SQLiteConnection(MigratedConnection):
 
     def _drop_restored(self, connection: sa.Connection, creates: re.Match[str]) -> None:
         """Drop a restored trigger or index that the revision itself recreates."""
-        name = creates["name"].strip('"').lower()
+        schema = "temp" if creates["temp"] else (creates["schema"] or "main").strip('"')
+        name = creates["name"].strip('"')
 
-        if name in self._restored:
-            self._restored.discard(name)
-            execute(
-                connection,
-                f"DROP {creates['kind']} IF EXISTS"
-                f" {creates['schema'] or ''}{creates['name']}",
-            )
+        if (schema.lower(), name.lower()) in self._restored:
+            self._restored.discard((schema.lower(), name.lower()))
+            place = f"{quote(schema)}.{quote(name)}"
+            execute(connection, f"DROP {creates['kind']} IF EXISTS {place}")
 
     def _before_commit(self, connection: sa.Connection) -> None:
         if self._check_keys:

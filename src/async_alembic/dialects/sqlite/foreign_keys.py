@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 from collections import Counter
@@ -10,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import ForeignKeyError
-from .definition import Constraint
-from .definition import parse_table
-from .definition import quote
+from .create_table import CreateTable
 from .driver import execute
 from .driver import pragma
+from .items import Clause
+from .tokens import NotUnderstoodError
+from .tokens import quote
 
 _mismatch = re.compile(r'foreign key mismatch - "(.+)" referencing "(.+)"', re.DOTALL)
 
@@ -131,18 +133,16 @@ def _find_name(
         f"SELECT sql FROM {schema}.sqlite_master"
         f" WHERE type = 'table' AND name = '{table}' COLLATE NOCASE",
     )
-    definition = parse_table(found[0][0]) if found else None
-
-    for constraint in definition.of_kind("FOREIGN") if definition else []:
-        if _matches(constraint, violation, columns):
-            return constraint.name
+    # Without a name, the columns identify the foreign key.
+    with contextlib.suppress(NotUnderstoodError):
+        for key in CreateTable.parse(found[0][0]).of_kind("FOREIGN") if found else ():
+            if _matches(key, violation, columns):
+                return key.name
 
     return None
 
 
-def _matches(
-    constraint: Constraint, violation: Violation, columns: tuple[str, ...]
-) -> bool:
-    return constraint.parent.lower() == violation.parent.lower() and [
-        name.lower() for name in constraint.columns
+def _matches(key: Clause, violation: Violation, columns: tuple[str, ...]) -> bool:
+    return key.parent.lower() == violation.parent.lower() and [
+        name.lower() for name in key.columns
     ] == [name.lower() for name in columns]

@@ -1,0 +1,171 @@
+"""What a batch changes, as Alembic has collected it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from ...errors import BatchError
+from .tokens import fold
+
+if t.TYPE_CHECKING:
+    from alembic.operations.batch import BatchOperationsImpl
+
+
+class AddedColumn(t.NamedTuple):
+    """A column that is added, and the names of those between which it is put."""
+
+    column: sa.Column[t.Any]
+    before: str | None = None
+    after: str | None = None
+
+
+class Changes:
+    """The changes of a batch. Names of columns are folded, and those from before it.
+
+    :param batch: The batch, not flushed yet.
+    """
+
+    def __init__(self, batch: BatchOperationsImpl) -> None:
+        self._table = str(batch.table_name)
+        self.added: list[AddedColumn] = []
+        self.dropped: set[str] = set()
+        #: The new names by the old ones.
+        self.renamed: dict[str, str] = {}
+        #: The arguments of ``alter_column``.
+        self.altered: dict[str, dict[str, t.Any]] = {}
+        #: The types that values are converted to.
+        self.converted: dict[str, t.Any] = {}
+        #: Tables with nothing but what is added, by their ids.
+        self.tables: dict[int, sa.Table] = {}
+        #: The ids of those whose primary key takes the place of the old one.
+        self.keys: set[int] = set()
+        #: The names of constraints and indexes, and whether they must be there.
+        self.dropped_constraints: dict[str, bool] = {}
+        self.dropped_indexes: dict[str, bool] = {}
+        self.indexes: list[tuple[sa.Index, dict[str, t.Any]]] = []
+
+        if batch.copy_from is None:
+            self._check(batch)
+
+        for argument in batch.reflect_args:
+            self._declare(argument)
+
+        for name, args, options in batch.batch:
+            self._add(name, args, options)
+
+    @property
+    def replaced(self) -> set[str]:
+        """The columns that are dropped, and added anew."""
+        return self.dropped & {fold(added.column.name) for added in self.added}
+
+    @property
+    def gone(self) -> set[str]:
+        return self.dropped - self.replaced
+
+    def follow_renames(self, table: sa.Table) -> None:
+        """Rename the columns of a table that names them as they were."""
+        added = {fold(found.column.name) for found in self.added}
+
+        for column in table.columns:
+            if (name := fold(column.name)) in self.renamed and name not in added:
+                column.name = self.renamed[name]
+
+    def _check(self, batch: BatchOperationsImpl) -> None:
+        """Refuse what has a meaning only for a table that is reflected."""
+        # Alembic adds a listener of its own.
+        listeners = [
+            listener
+            for _, listener in batch.reflect_kwargs.get("listeners", ())
+            if getattr(listener, "__name__", "") != "autogen_column_reflect"
+        ]
+        arguments = [x for x in batch.reflect_args if not isinstance(x, sa.Column)]
+        columns = [x for x in batch.table_args if isinstance(x, sa.Column)]
+        others = batch.reflect_kwargs.keys() - {"listeners"}
+
+        for name, found, advice in (
+            ("reflect_kwargs", listeners or others, "Use reflect_args, or copy_from."),
+            ("constraints in reflect_args", arguments, "Use table_args."),
+            ("columns in table_args", columns, "Use add_column()."),
+        ):
+            if found:
+                reason = f"SQLite's own statement is edited, without {name}"
+                raise BatchError(self._table, None, reason, advice)
+
+    def _declare(self, argument: sa.Column[t.Any]) -> None:
+        """Let a column be what the user says that it is."""
+        default = argument.server_default
+        # One that is computed is so already.
+        computed = None if default is None else False
+        self.altered[fold(argument.name)] = {
+            "type_": argument.type,
+            "nullable": None if argument.primary_key else argument.nullable,
+            "server_default": getattr(default, "arg", computed),
+        }
+        column = sa.Column(argument.name, argument.type)
+        table = sa.Table(self._table, sa.MetaData(), column)
+        self.tables[id(table)] = table
+
+    def _add(self, name: str, args: t.Any, options: dict[str, t.Any]) -> None:
+        match name:
+            case "add_column":
+                column = args[1]
+                beside = options.get("insert_before"), options.get("insert_after")
+                self.added.append(AddedColumn(column, *beside))
+                self.tables[id(column.table)] = column.table
+            case "drop_column":
+                self._drop(args[1].name)
+            case "alter_column":
+                self._alter(fold(args[1]), **options)
+            case "add_constraint":
+                [constraint] = args
+                self.tables[id(constraint.table)] = constraint.table
+
+                if isinstance(constraint, sa.PrimaryKeyConstraint):
+                    self.keys.add(id(constraint.table))
+            case "drop_constraint" if isinstance(args[0].name, str):
+                # That of a type has a text, and need not be there.
+                is_of_type = bool(str(getattr(args[0], "sqltext", "")))
+                self.dropped_constraints[args[0].name] = not is_of_type
+            case "create_index":
+                self.indexes.append((args[0], options))
+            case "drop_index":
+                self.dropped_indexes[args[0].name] = not options.get("if_exists")
+            case "rename_table":
+                raise BatchError(
+                    self._table,
+                    None,
+                    "Alembic renames no table in one",
+                    "Use op.rename_table().",
+                )
+
+    def _drop(self, name: str) -> None:
+        added = [found for found in self.added if found.column.name == name]
+
+        for found in added:
+            self.added.remove(found)
+            self.tables.pop(id(found.column.table), None)
+
+        if not added:
+            self.dropped.add(fold(name))
+
+    def _alter(
+        self,
+        column: str,
+        name: str | None = None,
+        type_: t.Any = None,
+        **options: t.Any,
+    ) -> None:
+        if name is not None:
+            self.renamed[column] = str(name)
+
+        if type_ is not None:
+            self.converted[column] = options["type_"] = type_
+
+        before = self.altered.setdefault(column, {})
+        unchanged = {"nullable": None, "autoincrement": None, "server_default": False}
+
+        for option, value in options.items():
+            if value is not unchanged.get(option):
+                before[option] = value

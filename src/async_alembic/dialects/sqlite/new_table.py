@@ -1,0 +1,267 @@
+"""The table that a batch makes in place of another one."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.util import topological
+
+from ...errors import BatchError
+from ..constraint_names import CONVENTION
+from .changes import Changes
+from .column_names import find_columns
+from .column_names import rename_columns
+from .create_table import CreateTable
+from .items import Clause
+from .items import Item
+from .rendering import alter_column
+from .rendering import name_of
+from .rendering import render_column
+from .rendering import render_constraints
+from .rendering import set_options
+from .tokens import fold
+from .tokens import groups
+from .tokens import split
+
+if t.TYPE_CHECKING:
+    from alembic.operations.batch import BatchOperationsImpl
+
+
+class NewTable:
+    """What a batch makes of a table.
+
+    :param connection: A connection to the database.
+    :param batch: The batch.
+    :param changes: What it changes.
+    :param old: What the table is now.
+    :param indexes: The statements of its indexes.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        batch: BatchOperationsImpl,
+        changes: Changes,
+        old: CreateTable,
+        indexes: list[str],
+    ) -> None:
+        self.old = old
+        self._dialect = connection.dialect
+        self._batch = batch
+        self._changes = changes
+        self._name = str(batch.table_name)
+        statements = [old.sql, *indexes]
+        self._places, *places = find_columns(
+            connection, statements, sorted(self._find_concerned())
+        )
+        #: The statements of the indexes that stay.
+        self.indexes = keep_indexes(indexes, places, changes)
+        table = self._without_dropped()
+        stay = [name for name in old.columns if name not in changes.dropped]
+        #: The folded names of the columns that are copied, by the new ones.
+        self.copied = {
+            item.column: name
+            for name, item in zip(stay, table.columns.values(), strict=True)
+            if not item.of_kind("GENERATED")
+        }
+        table = self._with_columns(table)
+
+        for name, options in changes.altered.items():
+            column = self._find(table, name)
+            table = alter_column(table, column, self._dialect, **options)
+
+        #: The new statement.
+        self.table = set_options(self._with_constraints(table), batch.table_kwargs)
+
+    def _find_concerned(self) -> set[str]:
+        """Find the columns that go or are renamed, and those that a CHECK may also be
+        about if it is about one that goes.
+        """
+        checks = self.old.of_kind("CHECK") if self._changes.gone else []
+        words = {token.name for check in checks for token in check.tokens}
+        others = self.old.columns.keys() & {fold(word) for word in words if word}
+        return self._changes.gone | self._changes.renamed.keys() | others
+
+    def _find(self, table: CreateTable, name: str) -> str:
+        """Return the folded name that a column has now."""
+        now = fold(self._changes.renamed.get(fold(name), name))
+
+        if now not in table.columns:
+            reason = f"it has no column '{name}'"
+            raise BatchError(self._name, None, reason, "Correct the revision.")
+
+        return now
+
+    # What goes.
+
+    def _without_dropped(self) -> CreateTable:
+        renamed = self._changes.renamed
+        new = CreateTable.parse(rename_columns(self.old.sql, self._places, renamed))
+        dropped = self._find_dropped()
+        gone: list[Item | Clause] = []
+        edits = []
+
+        for item, new_item in zip(self.old.items, new.items, strict=True):
+            if fold(item.column) in self._changes.dropped:
+                gone.append(new_item)
+                continue
+
+            for clause, new_clause in zip(item.clauses, new_item.clauses, strict=True):
+                if clause in dropped or self._goes(clause, item):
+                    gone.append(new_clause)
+                elif not self._changes.gone.isdisjoint(map(fold, clause.columns)):
+                    edits.append(self._shrink(clause, new_clause, new))
+
+        return new.without(gone, *edits)
+
+    def _shrink(
+        self, old: Clause, new: Clause, table: CreateTable
+    ) -> tuple[int, int, str]:
+        """Leave the dropped columns out of a primary key, as Alembic does."""
+        kept = [
+            table.text(part)
+            for name, part in zip(old.columns, split(new.inner), strict=True)
+            if fold(name) not in self._changes.gone
+        ]
+        return new.inner[0].start, new.inner[-1].end, ", ".join(kept)
+
+    def _find_dropped(self) -> list[Clause]:
+        """Find the constraints that are dropped by their names, or with a type."""
+        found = []
+        convention = self._batch.naming_convention or CONVENTION
+
+        for name, must_be_there in self._changes.dropped_constraints.items():
+            clauses = self.old.clauses
+            named = [x for x in clauses if x.name == name] or [
+                x for x in clauses if name_of(x, self._name, convention) == name
+            ]
+            found += named
+
+            if must_be_there and not named:
+                # As Alembic says it.
+                raise ValueError(f"No such constraint: '{name}'")
+
+        # As with Alembic: who gives one as table_args gives all that have no name.
+        given = self._batch.table_args
+        is_given = any(isinstance(x, sa.CheckConstraint) for x in given)
+        checks = [check for check in self.old.of_kind("CHECK") if check.name is None]
+        return found + [x for x in checks if is_given or self._is_of_type(x)]
+
+    def _is_of_type(self, check: Clause) -> bool:
+        """Whether a CHECK is one that SQLAlchemy has made for a type that goes."""
+        changed = self._changes.replaced | {
+            name for name, x in self._changes.altered.items() if "type_" in x
+        }
+        inner = check.inner
+        return (
+            fold(inner[0].name or "") in changed
+            and [token.keyword for token in inner[1:3]] == ["IN", "("]
+            and next(groups(inner[2:])) == inner[2:]
+        )
+
+    def _goes(self, clause: Clause, item: Item) -> bool:
+        """Whether a clause goes with the columns that it names.
+
+        :raises BatchError: If it is about other columns as well.
+        """
+        places = (token.start for token in clause.tokens)
+        named = {self._places[place] for place in places if place in self._places}
+        gone = named & self._changes.gone
+        others = named - gone
+
+        if not gone or clause.kind == "PRIMARY":
+            return bool(gone) and gone == {*map(fold, clause.columns)}
+
+        if clause.kind == "GENERATED":
+            broken = f"column '{item.column}'"
+            advice = "Drop that in the same batch."
+        elif clause.kind == "CHECK" and others:
+            inner = " ".join(self.old.text(clause.inner).split())
+            broken = f"CHECK constraint '{clause.name or inner}'"
+            advice = (
+                "Drop the constraint in the same batch."
+                if clause.name
+                else "Give the batch those without a name that are to stay as"
+                " table_args, which leaves out this one."
+            )
+        else:
+            return True
+
+        also = f", and also '{min(others)}'" if others else ""
+        reason = f"it names column '{min(gone)}'{also}"
+        raise BatchError(self._name, broken, reason, advice)
+
+    # What is new.
+
+    def _with_columns(self, table: CreateTable) -> CreateTable:
+        order = [*table.columns]
+
+        for column, before, after in self._changes.added:
+            text = render_column(column, self._dialect)
+            table = table.with_item(len(table.columns), text)
+            place = len(order)
+
+            if (beside := after or before) is not None:
+                place = order.index(self._find(table, beside)) + (after is not None)
+
+            order.insert(place, fold(column.name))
+
+        if orders := self._batch.partial_reordering:
+            pairs = {
+                (self._find(table, one), self._find(table, other))
+                for names in orders
+                for one, other in itertools.pairwise(names)
+            }
+            order = [*topological.sort(pairs, order, deterministic_order=True)]
+
+        rest = [item for item in table.items if not item.column]
+        return table.arranged([*(table.columns[name] for name in order), *rest])
+
+    def _with_constraints(self, table: CreateTable) -> CreateTable:
+        batch, changes = self._batch, self._changes
+        # Columns can be named as they were, or as they are now.
+        names = {item.column for item in table.columns.values()}
+        names.update(changes.renamed)
+        given = sa.Table(
+            self._name,
+            sa.MetaData(),
+            *(sa.Column(name, sa.Integer) for name in names),
+            *batch.table_args,
+            schema=batch.schema,
+            **batch.table_kwargs,
+        )
+        changes.indexes += [(index, {}) for index in given.indexes]
+        keys = {*changes.keys, id(given)}
+
+        sources = (*changes.tables.values(), given)
+
+        for source in sorted(sources, key=lambda source: id(source) in keys):
+            changes.follow_renames(source)
+
+            for text, new in render_constraints(source, self._dialect):
+                # As with Alembic, it takes the place of what has the same name.
+                same = [x for x in table.clauses if x.name and x.name == new.name]
+
+                if new.kind == "PRIMARY" and id(source) in keys:
+                    same += table.of_kind("PRIMARY")
+
+                table = table.without(same)
+                table = table.with_item(len(table.items), text)
+
+        return table
+
+
+def keep_indexes(
+    indexes: list[str], places: list[dict[int, str]], changes: Changes
+) -> list[str]:
+    """Return the statements of the indexes that do not go with a column.
+
+    :param places: Where each names columns.
+    """
+    return [
+        rename_columns(sql, found, changes.renamed)
+        for sql, found in zip(indexes, places, strict=True)
+        if changes.gone.isdisjoint(found.values())
+    ]

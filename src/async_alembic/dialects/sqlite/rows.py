@@ -1,0 +1,80 @@
+"""The rows of a table, copied into the one that takes its place."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from .changes import Changes
+from .driver import pragma
+from .new_table import NewTable
+from .tokens import fold
+from .tokens import quote
+
+if t.TYPE_CHECKING:
+    from alembic.operations.batch import BatchOperationsImpl
+
+
+def copy_rows(
+    connection: sa.Connection,
+    batch: BatchOperationsImpl,
+    changes: Changes,
+    new: NewTable,
+    into: sa.Table,
+) -> None:
+    """Copy the rows, also with ids that no column names. New columns get the defaults
+    that they have in Python.
+
+    :param into: The new table, which has been created; still without columns here.
+    """
+    name, schema = str(batch.table_name), into.schema
+    source = sa.table(name, *map(sa.column, new.copied.values()), schema=schema)
+    values: dict[str, t.Any] = {}
+
+    if (rowid := _find_rowid(connection, new, into)) is not None:
+        into.append_column(sa.Column(rowid, sa.Integer))
+        values[rowid] = sa.literal_column(f"{quote(name)}.{rowid}")
+
+    types = {}
+
+    if changes.converted:
+        for found in sa.inspect(connection).get_columns(name, schema):
+            types[fold(found["name"])] = found["type"]
+
+    for column, old in new.copied.items():
+        into.append_column(sa.Column(column, sa.types.NullType()))
+        value: dict[str, t.Any] = {"expr": source.columns[old]}
+
+        if (type_ := changes.converted.get(old)) is not None:
+            # Alembic knows whether it needs a CAST.
+            convert: t.Any = batch.impl.cast_for_batch_migrate
+            convert(sa.Column(old, types[old]), value, sa.types.to_instance(type_))
+
+        values[column] = value["expr"]
+
+    for added, *_ in changes.added:
+        into.append_column(sa.Column(added.name, added.type, default=added.default))
+
+    rows = sa.select(*values.values()).select_from(source)
+    # Otherwise an ON CONFLICT of the table could leave rows out.
+    insert = into.insert().prefix_with("OR ABORT").inline()
+    connection.execute(insert.from_select([*values], rows))
+
+
+def _find_rowid(connection: sa.Connection, new: NewTable, into: sa.Table) -> str | None:
+    """Find a name for the id of a row, if both tables have one that is no column
+    (https://www.sqlite.org/lang_createtable.html#rowid).
+    """
+    tables = [new.old, new.table]
+    names = {name for table in tables for name in table.columns}
+    free = [name for name in ("rowid", "oid", "_ROWID_") if fold(name) not in names]
+    table = f"{quote(str(into.schema))}.index_list({quote(into.name)})"
+    has_index = any(index[3] == "pk" for index in pragma(connection, table))
+    # A primary key without an index is the rowid.
+    is_column = bool(new.table.of_kind("PRIMARY")) and not has_index
+
+    if is_column or any("WITHOUT ROWID" in table.options for table in tables):
+        return None
+
+    return next(iter(free), None)
