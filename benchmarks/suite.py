@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.apps import create_table
-from tests.apps import write_revision
+from tests.harness import create_table
+from tests.harness import write_revision
 
 REVISIONS = 500
 TABLES = 50

@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL
 
-from .apps import caller as caller
-from .apps import engines as engines
-from .apps import runner as runner
 from .backends import Backend
 from .backends import DatabaseFactory
 from .backends import EngineFactory
+from .harness import caller as caller
+from .harness import engines as engines
+from .harness import runner as runner
 from .lanes import quick
 from .machine import keep_files_in_memory
 from .machine import load_no_certificates

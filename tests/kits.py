@@ -22,12 +22,12 @@ from async_alembic.testing.copying.fresh_databases import FreshDatabaseFactory
 from async_alembic.testing.copying.shared_servers import SharedServers
 from async_alembic.testing.servers.base import PREFIX
 
-from .apps import create_table
-from .apps import Framework
-from .apps import make_app
-from .apps import write_revision
 from .backends import Backend
 from .conftest import server_of
+from .harness import create_table
+from .harness import Framework
+from .harness import make_app
+from .harness import write_revision
 from .servers import Server
 
 METADATA = sa.MetaData()

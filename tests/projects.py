@@ -19,12 +19,12 @@ from alembic.script import Script
 
 from async_alembic import Alembic
 
-from .apps import AnyEngine
-from .apps import Framework
-from .apps import make_app
 from .backends import Backend
 from .backends import by_id
 from .backends import EngineFactory
+from .harness import AnyEngine
+from .harness import Framework
+from .harness import make_app
 
 #: The fastest one, for what is not about databases.
 MEMORY = by_id("sqlite-memory-sqlite3")

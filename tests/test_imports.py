@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .apps import write_revision
+from .harness import write_revision
 
 #: Calls a method for the first time in a process, and prints what it has imported in
 #: the thread of the event loop.

@@ -22,7 +22,7 @@ markers = full
 """
 CASES = """
 import pytest
-from {package}.apps import *
+from {package}.harness import *
 from {package}.backends import *
 
 @on_all_backends

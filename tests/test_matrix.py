@@ -14,14 +14,14 @@ from async_alembic import Alembic
 from async_alembic.errors import WaitTimeoutError
 from async_alembic.migration.environment import Environment
 
-from .apps import Caller
-from .apps import Framework
-from .apps import ids
-from .apps import make_app
-from .apps import on_both_frameworks
 from .backends import Backend
 from .backends import EngineFactory
 from .backends import on_all_backends
+from .harness import Caller
+from .harness import Framework
+from .harness import ids
+from .harness import make_app
+from .harness import on_both_frameworks
 
 
 @pytest.fixture

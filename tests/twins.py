@@ -17,19 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from async_alembic import Alembic
 from async_alembic.errors import MigrationError
 
-from .apps import AnyEngine
-from .apps import Caller
-from .apps import ids
-from .apps import make_app
-from .apps import one_connection
-from .apps import ONE_OF_EACH_KIND
-from .apps import write_revision
 from .backends import Backend
 from .backends import by_id
 from .backends import DatabaseFactory
 from .backends import EngineFactory
 from .backends import on
 from .direct import blocking_url
+from .harness import AnyEngine
+from .harness import Caller
+from .harness import ids
+from .harness import make_app
+from .harness import one_connection
+from .harness import ONE_OF_EACH_KIND
+from .harness import write_revision
 
 SQLITE = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
 POSTGRESQL = [by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")]

@@ -27,13 +27,13 @@ from async_alembic.apps.alembic_config import build_config
 from async_alembic.apps.settings import set_defaults
 from async_alembic.apps.settings import Settings
 
-from ..apps import Caller
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import Caller
+from ..harness import make_app
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

@@ -16,15 +16,15 @@ from flask.sansio.app import App
 from async_alembic import Alembic
 from async_alembic.errors import AppError
 
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import ids
-from ..apps import make_app
-from ..apps import on_both_frameworks
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import ids
+from ..harness import make_app
+from ..harness import on_both_frameworks
+from ..harness import write_revision
 from .worlds import metadata_of
 from .worlds import on_both_kinds
 from .worlds import tables_in

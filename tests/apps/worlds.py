@@ -9,12 +9,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from ..apps import AnyEngine
-from ..apps import Framework
-from ..apps import make_app
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import Framework
+from ..harness import make_app
 
 SYNC, ASYNC = by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")
 on_both_kinds = on([SYNC, ASYNC])

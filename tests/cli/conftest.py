@@ -8,11 +8,11 @@ import pytest
 
 from async_alembic import Alembic
 
-from ..apps import Caller
-from ..apps import Framework
-from ..apps import make_app
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import Framework
+from ..harness import make_app
 from .project import metadata
 from .project import Project
 from .project import ProjectFactory

@@ -20,15 +20,15 @@ from flask.sansio.app import App
 import async_alembic
 from async_alembic import Alembic
 
-from ..apps import AnyEngine
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import on_both_frameworks
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import on_both_frameworks
+from ..harness import write_revision
 
 TIME = r"\((\d+ ms|\d+\.\d s)\)"
 BOTH_KINDS = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]

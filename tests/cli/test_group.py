@@ -15,15 +15,15 @@ import sqlalchemy as sa
 from async_alembic import Alembic
 from async_alembic import SyncAlembic
 
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import make_app
-from ..apps import on_both_frameworks
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import make_app
+from ..harness import on_both_frameworks
+from ..harness import write_revision
 from .project import BOTH_KINDS
 from .project import invoke
 from .project import metadata

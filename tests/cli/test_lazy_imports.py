@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ..apps import Framework
-from ..apps import write_revision
+from ..harness import Framework
+from ..harness import write_revision
 from .project import BOTH_KINDS
 from .project import IMPORT
 from .project import run

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from ..apps import Framework
-from ..apps import write_revision
 from ..backends import Backend
+from ..harness import Framework
+from ..harness import write_revision
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ..apps import Framework
-from ..apps import on_both_frameworks
 from ..backends import Backend
+from ..harness import Framework
+from ..harness import on_both_frameworks
 from .project import BOTH_KINDS
 from .project import run
 from .project import TIME

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ..apps import write_revision
+from ..harness import write_revision
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..direct import execute
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import write_revision
 from .project import BOTH_KINDS
 from .project import environ_of
 from .project import on_one_app

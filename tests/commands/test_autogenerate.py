@@ -15,13 +15,13 @@ from alembic.operations import ops
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 
-from ..apps import awaited_only
-from ..apps import Caller
-from ..apps import make_app
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import awaited_only
+from ..harness import Caller
+from ..harness import make_app
 from ..projects import docstring
 from ..projects import MEMORY
 from ..projects import names

@@ -15,11 +15,11 @@ from alembic.script import write_hooks
 from async_alembic import AsyncAlembicError
 from async_alembic import RevisionFileError
 
-from ..apps import Caller
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import Caller
 from ..projects import Project
 from .generating import table
 

@@ -21,9 +21,9 @@ from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import RevisionError
 
-from ..apps import Caller
-from ..apps import write_revision
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

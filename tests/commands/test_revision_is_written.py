@@ -14,11 +14,11 @@ from async_alembic import AsyncAlembicError
 from async_alembic import NotUpToDateError
 from async_alembic import RevisionFileError
 
-from ..apps import Caller
-from ..apps import Framework
 from ..backends import Backend
 from ..backends import EngineFactory
 from ..backends import on_all_backends
+from ..harness import Caller
+from ..harness import Framework
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project

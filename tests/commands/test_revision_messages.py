@@ -14,8 +14,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ..apps import Caller
 from ..backends import EngineFactory
+from ..harness import Caller
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project

@@ -17,8 +17,8 @@ from alembic.operations import ops
 
 from async_alembic import AsyncAlembicError
 
-from ..apps import Caller
 from ..backends import EngineFactory
+from ..harness import Caller
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project

@@ -12,9 +12,9 @@ from async_alembic import MultipleHeadsError
 from async_alembic import RevisionError
 from async_alembic import RevisionNotFoundError
 
-from ..apps import Caller
-from ..apps import write_revision
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

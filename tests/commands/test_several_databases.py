@@ -14,17 +14,17 @@ from async_alembic.errors import NotUpToDateError
 from async_alembic.errors import UnknownRevisionInDatabaseError
 from async_alembic.migration.environment import Environment
 
-from ..apps import AnyEngine
-from ..apps import blocking_only
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import ids
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import blocking_only
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import ids
+from ..harness import make_app
+from ..harness import write_revision
 
 SQLITE = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
 POSTGRESQL = [by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")]

@@ -21,16 +21,16 @@ from async_alembic import UnknownRevisionInDatabaseError
 from async_alembic import WaitTimeoutError
 from async_alembic.commands.waiting import Waiting
 
-from ..apps import AnyEngine
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import on_all_backends
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import make_app
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

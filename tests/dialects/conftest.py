@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ..apps import Caller
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import Caller
 from .pairs import Pair
 
 

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from async_alembic import Alembic
 from async_alembic.migration.environment import Environment
 
-from ..apps import AnyEngine
-from ..apps import Caller
-from ..apps import make_app
-from ..apps import one_connection
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import make_app
+from ..harness import one_connection
 
 #: What others are compared with.
 REFERENCES = {

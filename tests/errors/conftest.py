@@ -9,13 +9,13 @@ import pytest
 
 from async_alembic import Alembic
 
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import make_app
+from ..harness import write_revision
 from .project import metadata
 from .project import Project
 from .project import ProjectFactory

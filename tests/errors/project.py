@@ -17,9 +17,9 @@ from flask.sansio.app import App
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 
-from ..apps import AnyEngine
-from ..apps import Caller
 from ..backends import by_id
+from ..harness import AnyEngine
+from ..harness import Caller
 
 Error = type[AsyncAlembicError]
 #: Every way that a command is called in.

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from async_alembic import BlockingCallError
 from async_alembic import SyncAlembic
 
-from ..apps import AnyEngine
-from ..apps import create_table
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import create_table
+from ..harness import make_app
+from ..harness import write_revision
 from .project import check_sentence
 from .project import metadata
 

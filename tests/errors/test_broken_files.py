@@ -9,7 +9,7 @@ import pytest
 
 from async_alembic import RevisionFileError
 
-from ..apps import write_revision
+from ..harness import write_revision
 from .project import in_every_way
 from .project import Project
 

@@ -14,10 +14,10 @@ from async_alembic import MigrationError
 from async_alembic import NotUpToDateError
 from async_alembic import UnknownRevisionInDatabaseError
 
-from ..apps import create_table
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import create_table
+from ..harness import write_revision
 from .project import in_every_way
 from .project import Project
 from .project import ProjectFactory

@@ -15,12 +15,12 @@ from async_alembic import ScriptLocationError
 from async_alembic import SyncAlembic
 from async_alembic import TargetError
 
-from ..apps import Framework
-from ..apps import make_app
-from ..apps import on_both_frameworks
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
+from ..harness import Framework
+from ..harness import make_app
+from ..harness import on_both_frameworks
 from .project import check_sentence
 from .project import Error
 from .project import in_every_way

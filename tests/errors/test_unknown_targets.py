@@ -12,8 +12,8 @@ from async_alembic import MultipleHeadsError
 from async_alembic import RevisionError
 from async_alembic import RevisionNotFoundError
 
-from ..apps import write_revision
 from ..backends import by_id
+from ..harness import write_revision
 from .project import check_sentence
 from .project import in_every_way
 from .project import Project

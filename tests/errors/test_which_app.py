@@ -12,10 +12,10 @@ from async_alembic import Alembic
 from async_alembic import AppError
 from async_alembic import SyncAlembic
 
-from ..apps import Caller
-from ..apps import Framework
-from ..apps import make_app
-from ..apps import on_both_frameworks
+from ..harness import Caller
+from ..harness import Framework
+from ..harness import make_app
+from ..harness import on_both_frameworks
 from .project import check_sentence
 from .project import metadata
 

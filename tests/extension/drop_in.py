@@ -13,8 +13,8 @@ from flask import Flask
 
 from async_alembic import SyncAlembic
 
-from ..apps import make_app
 from ..backends import by_id
+from ..harness import make_app
 
 SQLITE = by_id("sqlite-sqlite3")
 KINDS = ["plain", "flask_sqlalchemy", "flask_sqlalchemy_lite"]

@@ -7,11 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import write_revision
 from ..projects import Project
 
 

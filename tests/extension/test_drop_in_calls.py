@@ -14,8 +14,8 @@ from flask import Flask
 
 from async_alembic import SyncAlembic
 
-from ..apps import make_app
-from ..apps import write_revision
+from ..harness import make_app
+from ..harness import write_revision
 from .drop_in import both
 from .drop_in import KINDS
 from .drop_in import make_flask

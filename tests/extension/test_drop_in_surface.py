@@ -16,7 +16,7 @@ from flask import Flask
 
 from async_alembic import SyncAlembic
 
-from ..apps import make_app
+from ..harness import make_app
 from .drop_in import both
 from .drop_in import make_flask
 from .drop_in import Model

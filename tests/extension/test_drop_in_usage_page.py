@@ -13,12 +13,12 @@ from typing import cast
 import pytest
 import sqlalchemy as sa
 
-from ..apps import Caller
-from ..apps import Framework
-from ..apps import make_app
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import Framework
+from ..harness import make_app
 
 SETUP = """
 from async_alembic import SyncAlembic as Alembic

@@ -18,18 +18,18 @@ from async_alembic import AppError
 from async_alembic import DatabaseConnectionError
 from async_alembic import MigrationError
 
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import make_app
-from ..apps import on_both_frameworks
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import on_all_backends
 from ..backends import SYNC_BACKENDS
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import make_app
+from ..harness import on_both_frameworks
+from ..harness import write_revision
 from ..projects import MEMORY
 from ..projects import Project
 from .live import make_project

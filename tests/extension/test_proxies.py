@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 
-from ..apps import Caller
-from ..apps import Framework
-from ..apps import on_both_frameworks
 from ..backends import ASYNC_BACKENDS
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import Caller
+from ..harness import Framework
+from ..harness import on_both_frameworks
 from ..projects import Project
 from .live import make_project
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..apps import write_revision
+from ..harness import write_revision
 
 REVISIONS = ["a1", "a2", "a3", "a4", "a5"]
 BASE, HEAD = "base", REVISIONS[-1]

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from async_alembic import Alembic
 
-from ..apps import AnyEngine
-from ..apps import Caller
-from ..apps import make_app
-from ..apps import one_connection
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import make_app
+from ..harness import one_connection
 from .clock import Clock
 from .subject import Subject
 from .trips import Trips

@@ -14,7 +14,7 @@ from typing import Literal
 from typing import NamedTuple
 from typing import TypeVar
 
-from ..apps import AnyEngine
+from ..harness import AnyEngine
 
 T = TypeVar("T")
 Moment = Literal["before", "after"]

@@ -22,13 +22,13 @@ from async_alembic import MultipleHeadsError
 from async_alembic import RevisionError
 from async_alembic import RevisionNotFoundError
 
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import Framework
-from ..apps import on_both_frameworks
-from ..apps import write_revision
 from ..backends import by_id
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import Framework
+from ..harness import on_both_frameworks
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

@@ -10,8 +10,8 @@ from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import RevisionFileError
 
-from ..apps import Caller
-from ..apps import write_revision
+from ..harness import Caller
+from ..harness import write_revision
 
 
 class TestBrokenHistories:

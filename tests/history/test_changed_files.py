@@ -15,8 +15,8 @@ from async_alembic import AsyncAlembicError
 from async_alembic import RevisionFileError
 from async_alembic import ScriptLocationError
 
-from ..apps import Caller
-from ..apps import write_revision
+from ..harness import Caller
+from ..harness import write_revision
 from ..projects import names
 
 

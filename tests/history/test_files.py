@@ -11,9 +11,9 @@ import pytest
 
 from async_alembic import Alembic
 
-from ..apps import Caller
-from ..apps import write_revision
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

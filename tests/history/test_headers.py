@@ -25,9 +25,9 @@ from async_alembic.history.headers import read_header
 from async_alembic.history.listing import FileLister
 from async_alembic.history.reading import read_revision
 
-from ..apps import Caller
-from ..apps import write_revision
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import write_revision
 from ..projects import names
 from ..projects import Project
 

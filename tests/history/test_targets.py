@@ -28,8 +28,8 @@ from async_alembic.history.targets import Target
 from async_alembic.history.targets import to_ids
 from async_alembic.history.targets import to_steps
 
-from ..apps import make_app
-from ..apps import write_revision
+from ..harness import make_app
+from ..harness import write_revision
 from ..projects import names
 
 ids = st.text("0123456789abcdef", min_size=1, max_size=12)

@@ -22,8 +22,8 @@ from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import SyncAlembic
 
-from ..apps import make_app
-from ..apps import write_revision
+from ..harness import make_app
+from ..harness import write_revision
 from ..projects import names
 
 

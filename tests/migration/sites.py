@@ -15,15 +15,15 @@ import sqlalchemy as sa
 
 from async_alembic import Alembic
 
-from ..apps import AnyEngine
-from ..apps import create_table
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import POSTGRESQL_BACKENDS
 from ..backends import SHARED_BACKENDS
+from ..harness import AnyEngine
+from ..harness import create_table
+from ..harness import make_app
+from ..harness import write_revision
 
 #: Drivers with locks of a server, of each kind.
 SERVER_BACKENDS = [b for b in SHARED_BACKENDS if b.database != "sqlite"]

@@ -18,16 +18,16 @@ from alembic.script import Script
 
 from async_alembic import Alembic
 
-from ..apps import Caller
-from ..apps import ids
-from ..apps import make_app
-from ..apps import one_connection
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import DatabaseFactory
 from ..backends import EngineFactory
 from ..backends import on
 from ..direct import execute
+from ..harness import Caller
+from ..harness import ids
+from ..harness import make_app
+from ..harness import one_connection
 from ..racing import RaceZygote
 from ..racing import read_journal
 from ..racing import REVISIONS

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from ..apps import Caller
-from ..apps import Framework
 from ..backends import Backend
 from ..backends import BACKENDS
 from ..backends import by_id
 from ..backends import DatabaseFactory
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import Caller
+from ..harness import Framework
 from ..projects import names
 from ..projects import Project
 from ..shop_history import HISTORY

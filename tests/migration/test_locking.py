@@ -13,18 +13,18 @@ import sqlalchemy as sa
 from async_alembic import LockTimeout
 from async_alembic import LockUnavailableError
 
-from ..apps import AnyEngine
-from ..apps import awaited_only
-from ..apps import Caller
-from ..apps import ids
-from ..apps import one_connection
-from ..apps import queries_of
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..conftest import require
 from ..direct import execute
+from ..harness import AnyEngine
+from ..harness import awaited_only
+from ..harness import Caller
+from ..harness import ids
+from ..harness import one_connection
+from ..harness import queries_of
 from ..servers import GaleraServer
 from .sites import HOLD
 from .sites import in_a_thread

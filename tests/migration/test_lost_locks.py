@@ -16,16 +16,16 @@ from async_alembic import LockLostError
 from async_alembic import LockTimeout
 from async_alembic.dialects import digest
 
-from ..apps import awaited_only
-from ..apps import Caller
-from ..apps import ids
-from ..apps import queries_of
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..direct import execute
+from ..harness import awaited_only
+from ..harness import Caller
+from ..harness import ids
+from ..harness import queries_of
+from ..harness import write_revision
 from .sites import HOLD
 from .sites import in_a_thread
 from .sites import INSERT

@@ -27,16 +27,16 @@ from async_alembic import Alembic
 from async_alembic.errors import DatabaseConnectionError
 from async_alembic.errors import MigrationError
 
-from ..apps import AnyEngine
-from ..apps import blocking_only
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import blocking_only
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import make_app
+from ..harness import write_revision
 
 SYNC, ASYNC = by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")
 on_both_kinds = on([SYNC, ASYNC])

@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 
-from ..apps import AnyEngine
-from ..apps import Caller
-from ..apps import ids
-from ..apps import make_app
-from ..apps import one_connection
-from ..apps import queries_of
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import ids
+from ..harness import make_app
+from ..harness import one_connection
+from ..harness import queries_of
+from ..harness import write_revision
 
 ASYNCPG = by_id("postgresql-asyncpg")
 #: The second writes what was kept back before, the others write at once.

@@ -21,16 +21,16 @@ from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
 from async_alembic import MigrationError
 
-from ..apps import Caller
-from ..apps import ids
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import SHARED_BACKENDS
 from ..direct import blocking_url
+from ..harness import Caller
+from ..harness import ids
+from ..harness import make_app
+from ..harness import write_revision
 from ..twins import FAIL
 from ..twins import INSERT
 from ..twins import LOG

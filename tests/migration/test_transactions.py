@@ -14,16 +14,16 @@ from async_alembic import Alembic
 from async_alembic.errors import AsyncAlembicError
 from async_alembic.errors import MigrationError
 
-from ..apps import awaited_only
-from ..apps import Caller
-from ..apps import create_table
-from ..apps import ids
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import awaited_only
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import ids
+from ..harness import make_app
+from ..harness import write_revision
 from ..twins import FAIL
 from ..twins import INSERT
 from ..twins import LOG

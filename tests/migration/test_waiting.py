@@ -19,14 +19,14 @@ from async_alembic import LockTimeout
 from async_alembic.migration import locking
 from async_alembic.migration.locking import backoff
 
-from ..apps import Caller
-from ..apps import ids
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import SHARED_BACKENDS
 from ..direct import execute
+from ..harness import Caller
+from ..harness import ids
 from .sites import HOLD
 from .sites import in_a_thread
 from .sites import LOG

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ..apps import Caller
-from ..apps import ONE_OF_EACH_KIND
 from ..backends import Backend
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import Caller
+from ..harness import ONE_OF_EACH_KIND
 from .known import column
 from .known import Fault
 from .known import KNOWN

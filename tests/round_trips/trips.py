@@ -12,11 +12,11 @@ from sqlalchemy.pool import NullPool
 
 from async_alembic import Alembic
 
-from ..apps import Caller
-from ..apps import ids
-from ..apps import make_app
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..harness import Caller
+from ..harness import ids
+from ..harness import make_app
 from .known import avoids
 from .models import Model
 

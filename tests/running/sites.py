@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import Alembic
 
-from ..apps import AnyEngine
-from ..apps import create_table
-from ..apps import make_app
-from ..apps import ONE_OF_EACH_KIND
-from ..apps import write_revision
 from ..backends import on
+from ..harness import AnyEngine
+from ..harness import create_table
+from ..harness import make_app
+from ..harness import ONE_OF_EACH_KIND
+from ..harness import write_revision
 
 on_each_kind = on(ONE_OF_EACH_KIND)
 #: Of each database, what a query of it that takes a second looks like.

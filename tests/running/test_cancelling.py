@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ..apps import ids
-from ..apps import one_connection
 from ..backends import ASYNC_BACKENDS
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import ids
+from ..harness import one_connection
 from .sites import on_each_kind
 from .sites import Site
 from .sites import SLEEP

@@ -15,18 +15,18 @@ from sqlalchemy.pool import StaticPool
 
 from async_alembic.errors import DatabaseConnectionError
 
-from ..apps import awaited_only
-from ..apps import blocking_only
-from ..apps import Caller
-from ..apps import ids
-from ..apps import one_connection
-from ..apps import ONE_OF_EACH_KIND
 from ..backends import ASYNC_BACKENDS
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import MEMORY_BACKENDS
 from ..backends import on
+from ..harness import awaited_only
+from ..harness import blocking_only
+from ..harness import Caller
+from ..harness import ids
+from ..harness import one_connection
+from ..harness import ONE_OF_EACH_KIND
 from .sites import on_each_kind
 from .sites import Site
 from .sites import tables_in

@@ -14,12 +14,12 @@ from blockbuster import BlockBuster
 from blockbuster import blockbuster_ctx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..apps import ids
 from ..backends import Backend
 from ..backends import BACKENDS
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import ids
 from .sites import Site
 from .sites import SLEEP
 

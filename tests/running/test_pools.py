@@ -19,13 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 
-from ..apps import AnyEngine
-from ..apps import Caller
-from ..apps import connections
-from ..apps import create_table
-from ..apps import ids
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import ASYNC_BACKENDS
 from ..backends import Backend
 from ..backends import by_id
@@ -34,6 +27,13 @@ from ..backends import on
 from ..backends import SHARED_BACKENDS
 from ..backends import SYNC_BACKENDS
 from ..conftest import require
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import connections
+from ..harness import create_table
+from ..harness import ids
+from ..harness import make_app
+from ..harness import write_revision
 from ..servers import MariaDBServer
 from ..servers import PostgresServer
 from ..servers import Server

@@ -11,18 +11,18 @@ import sqlalchemy as sa
 from async_alembic import Alembic
 from async_alembic.errors import MigrationError
 
-from ..apps import Caller
-from ..apps import Framework
-from ..apps import ids
-from ..apps import make_app
-from ..apps import on_both_frameworks
-from ..apps import write_revision
 from ..backends import ASYNC_BACKENDS
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import on_all_backends
+from ..harness import Caller
+from ..harness import Framework
+from ..harness import ids
+from ..harness import make_app
+from ..harness import on_both_frameworks
+from ..harness import write_revision
 from .sites import Site
 
 tenant: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="nobody")

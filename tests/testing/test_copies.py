@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from async_alembic.testing.copying.fresh_databases import FreshDatabase
 from async_alembic.testing.servers.postgresql import PostgreSQLServer
 
-from ..apps import write_revision
 from ..backends import by_id
 from ..backends import MARIADB_BACKENDS
 from ..backends import on
 from ..backends import SQLITE_BACKENDS
+from ..harness import write_revision
 from ..kits import Kit
 from ..kits import kit as kit
 from ..kits import query

@@ -21,15 +21,15 @@ from async_alembic.testing import fresh
 from async_alembic.testing import fresh_database
 from async_alembic.testing.servers.base import PREFIX
 
-from ..apps import FRAMEWORKS
-from ..apps import make_app
-from ..apps import ONE_OF_EACH_KIND
-from ..apps import write_revision
 from ..backends import by_id
 from ..backends import MEMORY_BACKENDS
 from ..backends import on
 from ..backends import on_all_backends
 from ..direct import blocking_url
+from ..harness import FRAMEWORKS
+from ..harness import make_app
+from ..harness import ONE_OF_EACH_KIND
+from ..harness import write_revision
 from ..kits import Kit
 from ..kits import kit as kit
 from ..kits import METADATA

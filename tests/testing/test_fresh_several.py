@@ -27,13 +27,13 @@ from async_alembic.testing.copying.fresh_databases import FreshDatabaseFactory
 from async_alembic.testing.copying.shared_servers import SharedServers
 from async_alembic.testing.servers.base import PREFIX
 
-from ..apps import create_table
-from ..apps import make_app
-from ..apps import write_revision
 from ..backends import Backend
 from ..backends import by_id
 from ..conftest import require
 from ..conftest import server_of
+from ..harness import create_table
+from ..harness import make_app
+from ..harness import write_revision
 from ..kits import server_url
 
 NAMES = ("default", "events")

@@ -19,11 +19,11 @@ from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
 from async_alembic.testing.checks import CheckSkippedError
 
-from ..apps import create_table
-from ..apps import ONE_OF_EACH_KIND
-from ..apps import write_revision
 from ..backends import by_id
 from ..backends import on
+from ..harness import create_table
+from ..harness import ONE_OF_EACH_KIND
+from ..harness import write_revision
 from ..kits import Kit
 from ..kits import kit as kit
 from ..kits import NOTE

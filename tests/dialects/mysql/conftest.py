@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ...apps import Caller
-from ...apps import one_connection
 from ...backends import Backend
 from ...backends import EngineFactory
+from ...harness import Caller
+from ...harness import one_connection
 from .shop import Shop
 
 

@@ -13,13 +13,13 @@ from async_alembic import MigrationError
 from async_alembic import PartialRevision
 from async_alembic import PartialRevisionError
 
-from ...apps import AnyEngine
-from ...apps import Caller
-from ...apps import make_app
-from ...apps import write_revision
 from ...backends import by_id
 from ...backends import MARIADB_BACKENDS
 from ...backends import on
+from ...harness import AnyEngine
+from ...harness import Caller
+from ...harness import make_app
+from ...harness import write_revision
 
 on_mariadb = on(MARIADB_BACKENDS)
 on_one_driver = on([by_id("mariadb-asyncmy")])

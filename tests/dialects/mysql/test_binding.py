@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from async_alembic.migration.environment import Environment
 
-from ...apps import write_revision
 from ...backends import by_id
 from ...backends import on
+from ...harness import write_revision
 from ..pairs import Pair
 
 on_each_mysql_driver = on([by_id("mariadb-aiomysql"), by_id("mariadb-asyncmy")])

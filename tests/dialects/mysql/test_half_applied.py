@@ -14,13 +14,13 @@ from async_alembic import PartialRevision
 from async_alembic import PartialRevisionError
 from async_alembic.migration.environment import Environment
 
-from ...apps import awaited_only
-from ...apps import Caller
-from ...apps import ids
-from ...apps import make_app
-from ...apps import write_revision
 from ...backends import Backend
 from ...backends import EngineFactory
+from ...harness import awaited_only
+from ...harness import Caller
+from ...harness import ids
+from ...harness import make_app
+from ...harness import write_revision
 from .shop import FIRST
 from .shop import on_mariadb
 from .shop import on_one_driver

@@ -14,11 +14,11 @@ from async_alembic import Alembic
 from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 
-from ...apps import awaited_only
-from ...apps import make_app
-from ...apps import write_revision
 from ...backends import on
 from ...backends import POSTGRESQL_BACKENDS
+from ...harness import awaited_only
+from ...harness import make_app
+from ...harness import write_revision
 from .shop import on_mariadb
 from .shop import on_one_driver
 from .shop import Shop

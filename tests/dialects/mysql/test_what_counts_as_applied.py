@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ...apps import awaited_only
-from ...apps import Caller
-from ...apps import write_revision
 from ...backends import Backend
 from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import on
 from ...direct import execute
+from ...harness import awaited_only
+from ...harness import Caller
+from ...harness import write_revision
 from .shop import on_one_driver
 from .shop import Shop
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from async_alembic import MigrationError
 from async_alembic.migration.environment import Environment
 
-from ...apps import write_revision
 from ...backends import by_id
 from ...backends import on
+from ...harness import write_revision
 from ..pairs import on_each_driver
 from ..pairs import Pair
 from ..pairs import plain

@@ -15,17 +15,17 @@ import sqlalchemy as sa
 from async_alembic import Alembic
 from async_alembic import LockUnavailableError
 
-from ...apps import AnyEngine
-from ...apps import Caller
-from ...apps import create_table
-from ...apps import ids
-from ...apps import make_app
-from ...apps import write_revision
 from ...backends import Backend
 from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import on
 from ...conftest import require
+from ...harness import AnyEngine
+from ...harness import Caller
+from ...harness import create_table
+from ...harness import ids
+from ...harness import make_app
+from ...harness import write_revision
 from ...servers import PgBouncer
 from ...servers import PostgresServer
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from async_alembic.migration.environment import Environment
 
-from ...apps import awaited_only
+from ...harness import awaited_only
 from ..pairs import on_each_driver
 from ..pairs import Pair
 from ..pairs import plain

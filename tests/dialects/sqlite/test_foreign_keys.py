@@ -11,10 +11,10 @@ import pytest
 from async_alembic import DatabaseError
 from async_alembic import ForeignKeyError
 
-from ...apps import awaited_only
-from ...apps import blocking_only
 from ...backends import by_id
 from ...backends import on
+from ...harness import awaited_only
+from ...harness import blocking_only
 from ...twins import on_sqlite
 from ...twins import Twin
 

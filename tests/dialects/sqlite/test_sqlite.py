@@ -21,14 +21,14 @@ from async_alembic import SyncAlembic
 from async_alembic.errors import AsyncAlembicError
 from async_alembic.errors import MigrationError
 
-from ...apps import create_table
-from ...apps import make_app
-from ...apps import one_connection
-from ...apps import write_revision
 from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import MEMORY_BACKENDS
 from ...backends import on
+from ...harness import create_table
+from ...harness import make_app
+from ...harness import one_connection
+from ...harness import write_revision
 from ...twins import dump
 from ...twins import enforce_foreign_keys
 from ...twins import FAIL

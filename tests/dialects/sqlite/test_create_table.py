@@ -25,8 +25,8 @@ from async_alembic.dialects.sqlite.tokens import tokens
 from async_alembic.errors import BatchError
 from async_alembic.errors import ForeignKeyError
 
-from .test_batch import batch
-from .test_batch import Shop
+from .shops import batch
+from .shops import Shop
 
 GAP = re.compile(
     r"(?:[ \t\n\r\f\v\ufeff]|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*", re.DOTALL
