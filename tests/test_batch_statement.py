@@ -528,6 +528,11 @@ def test_indexes_are_dropped_and_created(enforcing: Twin) -> None:
         ),
         (
             ("a",),
+            batch("impl.rename_table('shop', 'x')"),
+            "is not possible: Alembic renames no table in one. Use op.rename_table().",
+        ),
+        (
+            ("a",),
             "with op.batch_alter_table('shop', recreate='always',"
             " table_args=[sa.Column('x', sa.Text)]) as batch:\n    pass",
             "is not possible: SQLite's own statement is edited, without columns in"
@@ -739,6 +744,10 @@ BROKEN = (
     "CREATE TRIGGER t AFTER INSERT ON item BEGIN DELETE FROM no_table; END",
     "CREATE VIEW x AS SELECT a FROM item",
     "CREATE TRIGGER u INSTEAD OF DELETE ON x BEGIN DELETE FROM item; END",
+    "CREATE TABLE lost (a)",
+    "CREATE VIEW y AS SELECT a FROM lost",
+    "CREATE TRIGGER s INSTEAD OF DELETE ON y BEGIN SELECT 1; END",
+    "DROP TABLE lost",
 )
 
 
