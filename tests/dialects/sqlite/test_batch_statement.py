@@ -66,6 +66,11 @@ def test_indexes_are_dropped_and_created(enforcing: Twin) -> None:
     ("items", "code", "sentence"),
     [
         (
+            ("a",),
+            batch("impl.rename_table('shop', 'x')"),
+            "is not possible: Alembic renames no table in one. Use op.rename_table().",
+        ),
+        (
             ("a", "b", "CONSTRAINT c CHECK (a > 0 AND b > 0)"),
             drop("a"),
             "would break the CHECK constraint 'c': it names column 'a', and also 'b'."
@@ -321,6 +326,10 @@ BROKEN = (
     "CREATE TRIGGER t AFTER INSERT ON item BEGIN DELETE FROM no_table; END",
     "CREATE VIEW x AS SELECT a FROM item",
     "CREATE TRIGGER u INSTEAD OF DELETE ON x BEGIN DELETE FROM item; END",
+    "CREATE TABLE lost (a)",
+    "CREATE VIEW y AS SELECT a FROM lost",
+    "CREATE TRIGGER s INSTEAD OF DELETE ON y BEGIN SELECT 1; END",
+    "DROP TABLE lost",
 )
 
 
