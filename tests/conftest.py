@@ -18,6 +18,7 @@ from .harness import caller as caller
 from .harness import engines as engines
 from .harness import runner as runner
 from .lanes import quick
+from .machine import heed_interrupts
 from .machine import keep_files_in_memory
 from .machine import load_no_certificates
 from .servers import MariaDBServer
@@ -35,6 +36,7 @@ def pytest_configure() -> None:
     trace_cheaply()
     keep_files_in_memory()
     load_no_certificates()
+    heed_interrupts()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -33,3 +34,11 @@ def load_no_certificates() -> None:
     """
     os.environ["SSL_CERT_FILE"] = os.devnull
     os.environ["SSL_CERT_DIR"] = os.devnull
+
+
+def heed_interrupts() -> None:
+    """Let Ctrl-C end what is started. A shell lets those it runs in the background
+    ignore it, and they pass that on.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
