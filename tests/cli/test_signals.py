@@ -90,7 +90,9 @@ def test_a_signal_ends_an_upgrade_and_leaves_the_database_as_it_was(
 
     assert process.returncode == 128 + number
     assert "Traceback" not in errors
-    assert errors.endswith("Interrupted. No further changes are made.\n")
+    assert errors.endswith(
+        "Interrupted. Changes that were not committed were rolled back.\n"
+    )
     assert output.endswith("interrupted\n")
     look = Caller(runner, False)
 
@@ -118,7 +120,9 @@ def test_a_signal_that_comes_again_breaks_nothing(
 
         _, errors = process.communicate(timeout=60)
 
-    assert errors.endswith("Interrupted. No further changes are made.\n")
+    assert errors.endswith(
+        "Interrupted. Changes that were not committed were rolled back.\n"
+    )
     assert "Traceback" not in errors
     assert process.returncode == 128 + signal.SIGTERM
     assert execute(sa.make_url(f"sqlite:///{tmp_path}/shop.db"), TABLES) == []
@@ -139,7 +143,9 @@ def test_a_second_signal_ends_what_keeps_the_loop_from_hearing_of_the_first(
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
 
-    assert errors.endswith("Interrupted. No further changes are made.\n")
+    assert errors.endswith(
+        "Interrupted. Changes that were not committed were rolled back.\n"
+    )
     assert process.returncode == 128 + signal.SIGINT
     assert execute(sa.make_url(f"sqlite:///{tmp_path}/shop.db"), TABLES) == []
 
@@ -153,7 +159,7 @@ def test_a_signal_ends_what_needs_no_database(db: Project) -> None:
     db.alembic.rev_id = rev_id  # type: ignore[method-assign]
     files = {*db.migrations.iterdir()}
     output = db("revision", "more", "--empty", fails=128 + signal.SIGTERM)
-    assert output == "Interrupted. No further changes are made.\n"
+    assert output == "Interrupted. Changes that were not committed were rolled back.\n"
     assert {*db.migrations.iterdir()} == files
 
 

@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_opened_is_named(
 def check_connection_error(error: AsyncAlembicError, url: sa.URL) -> None:
     error = cast("DatabaseConnectionError", error)
     assert f"database 'default' at {url.render_as_string()}: " in str(error)
-    assert "Check the URL, the user and password" in str(error)
+    assert "Check the URL, the credentials" in str(error)
     assert error.database == "default"
     assert error.url == url.render_as_string()
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import async_engine_from_config
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import ConfigurationError
+from ..errors import first_line
 from ..errors import TargetError
 from .engines import SINGLE_CONNECTION_POOLS
 
@@ -71,6 +72,15 @@ def find_databases(
             "When not using Flask-SQLAlchemy or Advanced Alchemy, pass 'metadatas' when"
             " creating the Alembic extension."
         )
+
+    for name, metadata in named_metadatas.items():
+        several = metadata if isinstance(metadata, (list, tuple)) else [metadata]
+
+        if not all(isinstance(one, sa.MetaData) for one in several):
+            raise TargetError(
+                f"The metadata '{name}' must be a MetaData or a list of them, not"
+                f" {metadata!r}. Pass 'Model.metadata' of your models' base class."
+            )
 
     if callable(engines):
         named_engines = _keyed_by_name(engines() or {})
@@ -239,6 +249,11 @@ def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
             return {"default": async_engine_from_config(options)}
 
         return {"default": sa.engine_from_config(options)}
+    except TypeError as e:
+        raise ConfigurationError(
+            "One of the settings 'sqlalchemy.*' in app.config['ALEMBIC'] is invalid:"
+            f" {first_line(e)}."
+        ) from e
     except (exc.ArgumentError, ImportError, ValueError) as e:
         # 'from None', because the error's text can contain the password.
         raise ConfigurationError(

@@ -59,18 +59,30 @@ class Settings:
 
     @property
     def lock(self) -> bool:
-        """Whether to lock the databases against other migrations."""
-        return bool(self.app_config.get("ALEMBIC_LOCK", True))
+        """Whether to lock the databases against other migrations.
+
+        :raises ConfigurationError: If the setting is not a boolean.
+        """
+        value = self.app_config.get("ALEMBIC_LOCK", True)
+
+        if not isinstance(value, bool):
+            raise ConfigurationError(
+                f"app.config['ALEMBIC_LOCK'] must be True or False, not {value!r}."
+            )
+
+        return value
 
     @property
     def lock_timeout(self) -> float:
         """How long to wait for another migration, in seconds."""
-        return self._number("ALEMBIC_LOCK_TIMEOUT", 300, (int, float), "seconds")
+        return self._number(
+            "ALEMBIC_LOCK_TIMEOUT", 300, (int, float), "a number of seconds"
+        )
 
     @property
     def retries(self) -> int:
         """How often to retry a migration that could not lock a table."""
-        return int(self._number("ALEMBIC_RETRIES", 0, int, "attempts"))
+        return int(self._number("ALEMBIC_RETRIES", 0, int, "a whole number"))
 
     def session(self, name: str) -> dict[str, str | int | float]:
         """Return the session settings for the connection that migrates a database.
@@ -105,7 +117,7 @@ class Settings:
         location = self.options["script_location"]
 
         if not isinstance(location, (str, os.PathLike)):
-            raise invalid_setting("script_location", location, "a folder")
+            raise invalid_setting("script_location", location, "a path")
 
         return self.absolute(location)
 
@@ -124,7 +136,7 @@ class Settings:
         """The separator of paths in one string."""
         name = self.options["path_separator"]
 
-        if name not in SEPARATORS:
+        if not isinstance(name, str) or name not in SEPARATORS:
             raise invalid_setting(
                 "path_separator", name, f"one of {', '.join(SEPARATORS)}"
             )
@@ -171,12 +183,12 @@ class Settings:
 
         return dict(context)
 
-    def _number(self, key: str, default: float, kind: t.Any, unit: str) -> float:
+    def _number(self, key: str, default: float, kind: t.Any, wanted: str) -> float:
         value = self.app_config.get(key, default)
 
         if isinstance(value, bool) or not isinstance(value, kind) or value < 0:
             raise ConfigurationError(
-                f"app.config['{key}'] must be a number of {unit}, not {value!r}."
+                f"app.config['{key}'] must be {wanted}, 0 or more, not {value!r}."
             )
 
         return t.cast("float", value)

@@ -23,26 +23,32 @@ def mkdir(alembic: Migrations) -> None:
 @click.command()
 @click.pass_obj
 @click.argument("message")
-@click.option("--empty", is_flag=True, help="Do not compare models and database.")
+@click.option("--empty", is_flag=True, help="Write a revision without operations.")
 @click.option(
-    "-b", "--branch", default="default", help="Use this independent branch name."
+    "-b", "--branch", default="default", help="The named branch to add it to."
 )
 @click.option(
     "-p",
     "--parent",
     multiple=True,
     default=["head"],
-    help="Parent revision(s) of this revision.",
+    help="The parent revision; repeat it for several.",
 )
-@click.option("--splice", is_flag=True, help="Allow non-head parent revision.")
+@click.option("--splice", is_flag=True, help="Allow a parent that is not a head.")
 @click.option(
-    "-d", "--depend", multiple=True, help="Revision(s) this revision depends on."
+    "-d",
+    "--depend",
+    multiple=True,
+    help="A revision that it depends on; repeat it for several.",
 )
 @label_option
-@click.option("--path", help="Where to store the revision.")
-@click.option("--rev-id", help="The id to use instead of a new one.")
+@click.option("--path", help="The folder to write it to.")
+@click.option("--rev-id", help="Its id, instead of a generated one.")
 def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
-    """Write a revision from the differences between models and database."""
+    """Write a revision.
+
+    Its operations are the differences between models and database.
+    """
     options["depend"] = options["depend"] or None
     scripts = alembic.revision(message, **options)
 
@@ -56,14 +62,18 @@ def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
 @click.command()
 @click.pass_obj
 @click.argument("revisions", nargs=-1)
-@click.option("-m", "--message", help="What the merge does.")
+@click.option("-m", "--message", help="What the revision does.")
 @label_option
-@click.option("--splice", is_flag=True, help="Allow non-head revisions.")
+@click.option("--splice", is_flag=True, help="Allow revisions that are not heads.")
 def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) -> None:
-    """Write a revision that merges REVISIONS; all heads by default."""
+    """Write a revision that merges others.
+
+    Merges REVISIONS; all heads by default.
+    """
     script = alembic.merge(revisions or "heads", **options)
 
     if script is None:
-        click.echo("Nothing to merge: there is one head.")
+        reason = "one revision was given" if revisions else "there is one head"
+        click.echo(f"Nothing to merge: {reason}.")
     else:
         click.echo(f"Created {format_path(script.path)}")

@@ -65,5 +65,8 @@ class MigrationGroup(click.Group):
             raise click.ClickException(str(e)) from e
         except Interrupted as e:
             progress.abort("interrupted")
-            click.echo("Interrupted. No further changes are made.", err=True)
+            click.echo(
+                "Interrupted. Changes that were not committed were rolled back.",
+                err=True,
+            )
             ctx.exit(128 + e.number)

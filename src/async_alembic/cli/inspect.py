@@ -42,7 +42,7 @@ def current(
 @click.command()
 @click.pass_obj
 @click.option(
-    "--resolve-dependencies", is_flag=True, help="Treat dependencies as down revisions."
+    "--resolve-dependencies", is_flag=True, help="Treat dependencies as parents."
 )
 @verbose_option
 def heads(alembic: Migrations, resolve_dependencies: bool, verbose: bool) -> None:
@@ -67,8 +67,8 @@ def branches(alembic: Migrations, verbose: bool) -> None:
 
 @click.command()
 @click.pass_obj
-@click.option("--start", default="base", help="Show since this revision.")
-@click.option("--end", default="heads", help="Show until this revision.")
+@click.option("--start", default="base", help="The oldest revision to show.")
+@click.option("--end", default="heads", help="The newest revision to show.")
 @verbose_option
 def log(alembic: Migrations, start: str, end: str, verbose: bool) -> None:
     """Show the history of revisions, the newest first."""
@@ -89,7 +89,10 @@ def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
 @click.pass_obj
 @click.pass_context
 def check(ctx: click.Context, alembic: Migrations) -> None:
-    """Check whether the models differ from the database."""
+    """Check whether the models differ from the database.
+
+    Exits with 1 if they do.
+    """
     differences = alembic.compare_metadata()
 
     if not differences:

@@ -26,7 +26,10 @@ def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
 @click.argument("target", default="heads")
 @retry_option
 def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
-    """Apply revisions up to TARGET, or a number of them; all by default."""
+    """Apply revisions.
+
+    Goes up to TARGET, or by a number of revisions; to all heads by default.
+    """
     if not alembic.upgrade(target, retry=retry):
         click.echo("Nothing to upgrade.")
 
@@ -37,6 +40,9 @@ def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
 @click.argument("target", default="-1")
 @retry_option
 def downgrade(alembic: Migrations, target: str, retry: bool) -> None:
-    """Revert revisions down to TARGET, or a number of them; one by default."""
+    """Revert revisions.
+
+    Goes down to TARGET, or by a number of revisions; by one by default.
+    """
     if not alembic.downgrade(target, retry=retry):
         click.echo("Nothing to downgrade.")

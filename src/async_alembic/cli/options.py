@@ -18,5 +18,8 @@ retry_option: Decorator = click.option(
     help="Run a half applied revision again, after it was undone by hand.",
 )
 label_option: Decorator = click.option(
-    "-l", "--label", multiple=True, help="Label(s) to apply to the revision."
+    "-l",
+    "--label",
+    multiple=True,
+    help="A branch label for the revision; repeat it for several.",
 )

@@ -26,7 +26,8 @@ class ProgressLine:
             return
 
         script = progress.script
-        text = f"{progress.direction} {script.revision}, {script.doc}"
+        described = filter(None, (script.revision, script.doc))
+        text = f"{progress.direction} {', '.join(described)}"
 
         if progress.several:
             text = f"[{progress.database}] {text}"

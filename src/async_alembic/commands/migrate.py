@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections.abc as c
+import inspect
 import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..errors import RevisionNotFoundError
@@ -132,6 +134,13 @@ def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
         env.use(env.default),
     ):
         result = fn(env)
+
+        if inspect.iscoroutine(result):
+            result.close()
+            raise ConfigurationError(
+                "run() was given a coroutine function, which would not run. Pass a"
+                " function that is defined with 'def'."
+            )
 
         for name in names:
             transactions.reopen(name)

@@ -13,17 +13,29 @@ if t.TYPE_CHECKING:
 
 
 class DatabaseError(AsyncAlembicError):
-    """A database rejected a statement. ``__cause__`` is the original error.
+    """A database rejected a statement, or SQLAlchemy could not make it.
+
+    ``__cause__`` is the original error.
 
     :ivar blocker: The session that holds a lock which the statement needed, if known.
     """
 
     def __init__(self, error: BaseException, blocker: LockHolder | None = None) -> None:
-        super().__init__(
-            f"The database rejected a statement: {first_line(error)}"
-            f"{_format_blocker(blocker)}. Check that the user has the privileges for"
-            " it, and that no other migration is using the database."
-        )
+        # SQLAlchemy's own errors, such as one of a foreign key to a missing table, have
+        # no error of a driver.
+        if hasattr(error, "orig"):
+            message = (
+                f"The database rejected a statement: {first_line(error)}"
+                f"{_format_blocker(blocker)}. Check that the user has the privileges"
+                " for it, and that no other migration is using the database."
+            )
+        else:
+            message = (
+                f"SQLAlchemy raised {type(error).__name__}: {first_line(error)}."
+                " Correct the models, the revision or the settings that it names."
+            )
+
+        super().__init__(message)
         self.blocker = blocker
 
 

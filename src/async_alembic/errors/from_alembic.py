@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import errors
 
 _too_few = (
-    "The number of steps goes beyond the last revision. Use 'heads' to upgrade all the"
-    " way, or 'base' to downgrade all the way."
+    "There are not that many revisions in this direction. Use 'heads' to upgrade all"
+    " the way, or 'base' to downgrade all the way."
 )
 _ambiguous = (
     "The number of steps is ambiguous because the history branches. Name the target"

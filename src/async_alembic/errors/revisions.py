@@ -53,7 +53,8 @@ class MultipleHeadsError(RevisionError):
         self.heads: tuple[str, ...] = tuple(heads)
         super().__init__(
             f"There are several heads where one is needed: {', '.join(self.heads)}."
-            " Name one head, use 'heads' for all, or merge them with 'db merge'."
+            " Name one of them or its branch, as in 'branch@head', or merge them with"
+            " 'db merge'."
         )
 
 
@@ -66,7 +67,7 @@ class NotUpToDateError(RevisionError):
     def __init__(self, database: str) -> None:
         super().__init__(
             f"Database '{database}' is not at head, so it cannot be compared with the"
-            " models. Run 'db upgrade' first, or create an empty revision with 'empty'."
+            " models. Run 'db upgrade' first, or create the revision with '--empty'."
         )
         self.database = database
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .base import AsyncAlembicError
@@ -9,6 +10,9 @@ from .base import first_line
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+
+#: Names of query parameters that drivers take secrets from.
+_secret = re.compile("passw|pwd|secret|token", re.IGNORECASE)
 
 
 class ConfigurationError(AsyncAlembicError):
@@ -58,18 +62,21 @@ class DatabaseConnectionError(AsyncAlembicError):
     """A database cannot be reached, or refuses the login.
 
     :ivar database: The name of the engine, such as ``"default"``.
-    :ivar url: The engine's URL, with the password hidden.
+    :ivar url: The engine's URL, without passwords.
     """
 
     def __init__(self, database: str, url: sa.URL, error: BaseException) -> None:
         self.database = database
-        self.url: str = url.render_as_string(hide_password=True)
+        secrets = {key for key in url.query if _secret.search(key)}
+        visible = url.difference_update_query(secrets)
+        self.url: str = visible.render_as_string(hide_password=True)
         reason = first_line(error)
 
-        if url.password:
-            reason = reason.replace(str(url.password), "***")
+        for secret in [url.password, *(url.query[key] for key in secrets)]:
+            if secret:
+                reason = reason.replace(str(secret), "***")
 
         super().__init__(
             f"Cannot connect to database '{database}' at {self.url}: {reason}. Check"
-            " the URL, the user and password, and that the server is running."
+            " the URL, the credentials, and that the database can be reached."
         )

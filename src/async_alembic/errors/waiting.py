@@ -53,10 +53,11 @@ class LockLostError(AsyncAlembicError):
 class LockUnavailableError(AsyncAlembicError):
     """The migration lock of a database cannot be acquired."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, advice: str | None = None) -> None:
+        otherwise = f"{advice}, or set" if advice else "Set"
         super().__init__(
-            f"The migration lock cannot be acquired: {reason}. Set"
-            " app.config['ALEMBIC_LOCK'] to False, and migrate from a single process."
+            f"The migration lock cannot be acquired: {reason}. {otherwise}"
+            " app.config['ALEMBIC_LOCK'] to False and migrate from a single process."
         )
 
 

@@ -55,7 +55,7 @@ class Scripts(ScriptDirectory):
         if not os.path.isdir(script_location):
             raise errors.ScriptLocationError(script_location)
 
-        recursive = asbool(config.get_main_option("recursive_version_locations"))
+        recursive = _read_bool(config, "recursive_version_locations")
         locations = [script_location, *version_locations]
 
         if not recursive:
@@ -75,7 +75,7 @@ class Scripts(ScriptDirectory):
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
             truncate_slug_length=slug_length,
             version_locations=locations,
-            sourceless=asbool(config.get_main_option("sourceless")),
+            sourceless=_read_bool(config, "sourceless"),
             output_encoding=encoding,
             timezone=config.get_main_option("timezone"),
             recursive_version_locations=recursive,
@@ -284,6 +284,11 @@ def load(
             sys.path.insert(0, path)
 
     return Scripts(config, script_location, version_locations, previous)
+
+
+def _read_bool(config: Config, key: str) -> bool:
+    with _wrap_setting_errors(key):
+        return asbool(config.get_main_option(key))
 
 
 @contextlib.contextmanager

@@ -20,14 +20,19 @@ def to_ids(target: Target) -> list[str]:
     """Return the ids of a target.
 
     :param target: An id or a name such as ``"head"``, a script, or several of these.
-    :raises RevisionError: If the target is empty.
+    :raises RevisionError: If the target is empty, or of another type.
     """
     if isinstance(target, (str, int)):
         ids = [str(target)]
     elif isinstance(target, c.Sequence):
         ids = [revision for item in target for revision in to_ids(item)]
-    else:
+    elif hasattr(target, "revision"):
         ids = [target.revision]
+    else:
+        raise RevisionError(
+            f"A target must be a revision id, a script or a list of these, not"
+            f" {target!r}."
+        )
 
     if not ids or not all(ids):
         raise RevisionError("The target is empty. Give a revision, or 'heads'.")

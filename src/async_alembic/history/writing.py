@@ -45,7 +45,7 @@ def check_id(revision: str) -> None:
     ):
         raise RevisionError(
             f"The revision id '{revision}' is invalid. Use up to {_max_id_length}"
-            " letters, digits and underscores, and not a name such as 'head'."
+            " letters, digits, underscores and dots, and not a name such as 'head'."
         )
 
 

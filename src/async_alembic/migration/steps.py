@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections.abc as c
+import inspect
 import time
 import typing as t
 
 from ..errors import LockLostError
 from ..errors import MigrationError
+from ..errors import RevisionFileError
 from ..results import Progress
 from . import half_applied
 from . import op_per_task
@@ -155,9 +157,19 @@ class RevisionRunner(StepRunner):
         known = with_known_check(self._env, self.name, steps)
         run = list_steps(self._env, known, heads, context)
 
-        # A retry reruns the revisions that were rolled back.
         for step in run:
-            self.applied.pop(_script_of(step).revision, None)
+            script = _script_of(step)
+            # A retry reruns the revisions that were rolled back.
+            self.applied.pop(script.revision, None)
+
+            # Alembic would call it, and record the revision as applied.
+            if inspect.iscoroutinefunction(step.migration_fn):
+                raise RevisionFileError(
+                    script.path,
+                    inspect.unwrap(step.migration_fn).__code__.co_firstlineno,
+                    f"the function '{self._direction}' is a coroutine function, which"
+                    f" would not run. Write 'def {self._direction}()'.",
+                )
 
         return run
 

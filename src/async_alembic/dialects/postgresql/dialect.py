@@ -167,8 +167,9 @@ class AdvisoryLock(SessionLock):
         if first == others or first != self._connection.scalar(_pid):
             raise LockUnavailableError(
                 "the connection goes through a pooler in transaction mode, so it has no"
-                " session of its own. Give 'Alembic' an engine that connects to the"
-                " server directly, or to a pooler in session mode"
+                " session of its own",
+                "Use an engine that connects to the server directly, or to a pooler in"
+                " session mode",
             )
 
         self._connection.execute(_keep_alive)
