@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from .harness import runner
-from .harness import write_app
+from .apps import runner
+from .apps import write_app
 from .history import stamp
 from .history import write_history
 from .lab import DRIVERS

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from .harness import APPS
-from .harness import runner
-from .harness import WITHOUT
-from .harness import write_app
+from .apps import APPS
+from .apps import runner
+from .apps import WITHOUT
+from .apps import write_app
 from .lab import Lab
 from .measuring import alternate
 from .measuring import compare
