@@ -102,6 +102,41 @@ def test_indexes_are_dropped_and_created(enforcing: Twin) -> None:
             ),
             "is not possible: it has no column 'b'. Correct the revision.",
         ),
+        (("a",), drop("b"), "is not possible: it has no column 'b'. Correct"),
+        (
+            ("a", "b"),
+            batch("alter_column('c', new_column_name='d')"),
+            "is not possible: it has no column 'c'. Correct the revision.",
+        ),
+        (
+            ("a", "b"),
+            batch("alter_column('a', new_column_name='B')"),
+            "is not possible: it would have two columns 'b'. Correct the revision.",
+        ),
+        (
+            ("a", "b"),
+            batch("add_column(sa.Column('A', sa.Text))", recreate="always"),
+            "is not possible: it would have two columns 'A'. Correct the revision.",
+        ),
+        (
+            ("a",),
+            batch("create_unique_constraint('u', ['b'])"),
+            "is not possible: no such column: b. Correct the revision or the table.",
+        ),
+        (
+            ("a INT", "b INT", "PRIMARY KEY (a, b)"),
+            batch(recreate="always", table_kwargs={"sqlite_autoincrement": True})
+            + NOTHING,
+            "AUTOINCREMENT is only allowed on an INTEGER PRIMARY KEY. Correct the",
+        ),
+        (
+            ("a",),
+            "column = sa.Column('a', sa.Text, sa.ForeignKey('item.id'))\n"
+            "with op.batch_alter_table('shop', recreate='always',"
+            " reflect_args=[column]) as batch:\n    pass",
+            "SQLite's own statement is edited, without constraints in reflect_args."
+            " Create them in the batch.",
+        ),
         (
             ("a",),
             batch(recreate="always", reflect_kwargs={"resolve_fks": False}) + NOTHING,

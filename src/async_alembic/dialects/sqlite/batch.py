@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import sqlite3
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from ...errors import BatchError
 from ..migrated import is_usable
@@ -106,6 +108,13 @@ class BatchChange:
         except NotUnderstoodError as e:
             advice = "Create the new table and copy the rows with op.execute()."
             raise BatchError(self._table, None, str(e), advice) from e
+        except DBAPIError as e:
+            # Others, such as that of a row, or of an interruption, say more themselves.
+            if getattr(e.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+                raise
+
+            advice = "Correct the revision or the table."
+            raise BatchError(self._table, None, str(e.orig), advice) from e
 
     def _make(self, flush: c.Callable[[], None]) -> set[tuple[str, str]]:
         old = CreateTable.parse(self._sql)
@@ -253,7 +262,8 @@ class BatchChange:
 
         known = {index.name for index in given.indexes} | changes.dropped_indexes.keys()
         kept = [sql for name, sql in indexes.items() if name not in known]
-        columns = sorted(changes.gone | changes.renamed.keys())
+        changed = changes.gone | changes.renamed.keys()
+        columns = sorted(changed & old.columns.keys())
         places = find_columns(self._connection, [old.sql, *kept], columns)
         return keep_indexes(kept, places[1:], changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -13,10 +14,15 @@ if t.TYPE_CHECKING:
     from alembic.operations.batch import BatchOperationsImpl
 
 
-class AddedColumn(t.NamedTuple):
-    """A column that is added, and the names of those between which it is put."""
+@dataclasses.dataclass
+class AddedColumn:
+    """A column that is added, and the names of those between which it is put.
+
+    :param name: The name that it gets, if the batch renames it as well.
+    """
 
     column: sa.Column[t.Any]
+    name: str
     before: str | None = None
     after: str | None = None
 
@@ -37,6 +43,8 @@ class Changes:
         self.altered: dict[str, dict[str, t.Any]] = {}
         #: The types that values are converted to.
         self.converted: dict[str, t.Any] = {}
+        #: Tables with a column as the user has declared it, by its name.
+        self.declared: dict[str, sa.Table] = {}
         #: Tables with nothing but what is added, by their ids.
         self.tables: dict[int, sa.Table] = {}
         #: The ids of those whose primary key takes the place of the old one.
@@ -58,7 +66,7 @@ class Changes:
     @property
     def replaced(self) -> set[str]:
         """The columns that are dropped, and added anew."""
-        return self.dropped & {fold(added.column.name) for added in self.added}
+        return self.dropped & {fold(added.name) for added in self.added}
 
     @property
     def gone(self) -> set[str]:
@@ -66,7 +74,7 @@ class Changes:
 
     def follow_renames(self, table: sa.Table) -> None:
         """Rename the columns of a table that names them as they were."""
-        added = {fold(found.column.name) for found in self.added}
+        added = {fold(found.name) for found in self.added}
 
         for column in table.columns:
             if (name := fold(column.name)) in self.renamed and name not in added:
@@ -80,13 +88,20 @@ class Changes:
             for _, listener in batch.reflect_kwargs.get("listeners", ())
             if getattr(listener, "__name__", "") != "autogen_column_reflect"
         ]
-        arguments = [x for x in batch.reflect_args if not isinstance(x, sa.Column)]
+        arguments = [
+            argument
+            for argument in batch.reflect_args
+            if not isinstance(argument, sa.Column)
+            or argument.foreign_keys
+            or argument.constraints
+            or argument.unique
+        ]
         columns = [x for x in batch.table_args if isinstance(x, sa.Column)]
         others = batch.reflect_kwargs.keys() - {"listeners"}
 
         for name, found, advice in (
             ("reflect_kwargs", listeners or others, "Use reflect_args, or copy_from."),
-            ("constraints in reflect_args", arguments, "Use table_args."),
+            ("constraints in reflect_args", arguments, "Create them in the batch."),
             ("columns in table_args", columns, "Use add_column()."),
         ):
             if found:
@@ -105,14 +120,14 @@ class Changes:
         }
         column = sa.Column(argument.name, argument.type)
         table = sa.Table(self._table, sa.MetaData(), column)
-        self.tables[id(table)] = table
+        self.declared[fold(argument.name)] = table
 
     def _add(self, name: str, args: t.Any, options: dict[str, t.Any]) -> None:
         match name:
             case "add_column":
                 column = args[1]
                 beside = options.get("insert_before"), options.get("insert_after")
-                self.added.append(AddedColumn(column, *beside))
+                self.added.append(AddedColumn(column, column.name, *beside))
                 self.tables[id(column.table)] = column.table
             case "drop_column":
                 self._drop(args[1].name)
@@ -141,14 +156,25 @@ class Changes:
                 )
 
     def _drop(self, name: str) -> None:
-        added = [found for found in self.added if found.column.name == name]
+        column = fold(name)
+        added = [found for found in self.added if fold(found.name) == column]
 
         for found in added:
             self.added.remove(found)
             self.tables.pop(id(found.column.table), None)
 
         if not added:
-            self.dropped.add(fold(name))
+            self.dropped.add(column)
+
+        changes: tuple[dict[str, t.Any], ...] = (
+            self.renamed,
+            self.altered,
+            self.converted,
+            self.declared,
+        )
+
+        for change in changes:
+            change.pop(column, None)
 
     def _alter(
         self,
@@ -160,8 +186,13 @@ class Changes:
         if name is not None:
             self.renamed[column] = str(name)
 
+            for found in self.added:
+                if fold(found.name) == column:
+                    found.name = str(name)
+
         if type_ is not None:
             self.converted[column] = options["type_"] = type_
+            self.declared.pop(column, None)
 
         before = self.altered.setdefault(column, {})
         unchanged = {"nullable": None, "autoincrement": None, "server_default": False}

@@ -68,8 +68,19 @@ class Clause:
     @property
     def parent(self) -> str:
         """The table that a foreign key refers to."""
+        return self._after_references[0].name or ""
+
+    @property
+    def referred(self) -> list[str]:
+        """The columns that a foreign key refers to; empty for the primary key."""
+        listed = self._after_references[1:]
+        columns = split(next(groups(listed), [])[1:-1])
+        return [column[0].name or "" for column in columns]
+
+    @property
+    def _after_references(self) -> tuple[Token, ...]:
         place = [token.keyword for token in self.tokens].index("REFERENCES")
-        return self.tokens[place + 1].name or ""
+        return self.tokens[place + 1 :]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,7 @@ from .rendering import render_constraints
 from .rendering import set_options
 from .tokens import fold
 from .tokens import groups
+from .tokens import quote
 from .tokens import split
 
 if t.TYPE_CHECKING:
@@ -52,6 +53,7 @@ class NewTable:
         self._batch = batch
         self._changes = changes
         self._name = str(batch.table_name)
+        self._check_columns()
         statements = [old.sql, *indexes]
         self._places, *places = find_columns(
             connection, statements, sorted(self._find_concerned())
@@ -75,6 +77,28 @@ class NewTable:
         #: The new statement.
         self.table = set_options(self._with_constraints(table), batch.table_kwargs)
 
+    def _check_columns(self) -> None:
+        """Refuse columns that are not there, and those that are there already."""
+        changes, old = self._changes, self.old.columns.keys()
+        renamed = changes.renamed
+        added = [added.name for added in changes.added]
+        names: list[str] = []
+
+        for name in sorted(changes.dropped | renamed.keys()):
+            if name not in old and renamed.get(name) not in added:
+                self._refuse(f"it has no column '{name}'")
+
+        stay = [renamed.get(name, name) for name in old if name not in changes.dropped]
+
+        for name in [*stay, *added]:
+            if fold(name) in names:
+                self._refuse(f"it would have two columns '{name}'")
+
+            names.append(fold(name))
+
+    def _refuse(self, reason: str) -> t.NoReturn:
+        raise BatchError(self._name, None, reason, "Correct the revision.")
+
     def _find_concerned(self) -> set[str]:
         """Find the columns that go or are renamed, and those that a CHECK may also be
         about if it is about one that goes.
@@ -82,15 +106,15 @@ class NewTable:
         checks = self.old.of_kind("CHECK") if self._changes.gone else []
         words = {token.name for check in checks for token in check.tokens}
         others = self.old.columns.keys() & {fold(word) for word in words if word}
-        return self._changes.gone | self._changes.renamed.keys() | others
+        renamed = self._changes.renamed.keys() & self.old.columns.keys()
+        return self._changes.gone | renamed | others
 
     def _find(self, table: CreateTable, name: str) -> str:
         """Return the folded name that a column has now."""
         now = fold(self._changes.renamed.get(fold(name), name))
 
         if now not in table.columns:
-            reason = f"it has no column '{name}'"
-            raise BatchError(self._name, None, reason, "Correct the revision.")
+            self._refuse(f"it has no column '{name}'")
 
         return now
 
@@ -197,16 +221,23 @@ class NewTable:
 
     def _with_columns(self, table: CreateTable) -> CreateTable:
         order = [*table.columns]
+        added: set[str] = set()
 
-        for column, before, after in self._changes.added:
-            text = render_column(column, self._dialect)
+        for new in self._changes.added:
+            new.column.name = new.name
+            text = render_column(new.column, self._dialect)
             table = table.with_item(len(table.columns), text)
             place = len(order)
 
-            if (beside := after or before) is not None:
-                place = order.index(self._find(table, beside)) + (after is not None)
+            if (beside := new.after or new.before) is not None:
+                place = order.index(self._find(table, beside)) + bool(new.after)
 
-            order.insert(place, fold(column.name))
+            # As with Alembic, those after the same column stay in their own order.
+            while new.after and place < len(order) and order[place] in added:
+                place += 1
+
+            order.insert(place, fold(new.name))
+            added.add(fold(new.name))
 
         if orders := self._batch.partial_reordering:
             pairs = {
@@ -222,8 +253,8 @@ class NewTable:
     def _with_constraints(self, table: CreateTable) -> CreateTable:
         batch, changes = self._batch, self._changes
         # Columns can be named as they were, or as they are now.
-        names = {item.column for item in table.columns.values()}
-        names.update(changes.renamed)
+        columns = (*self.old.columns.values(), *table.columns.values())
+        names = {item.column for item in columns}
         given = sa.Table(
             self._name,
             sa.MetaData(),
@@ -235,7 +266,7 @@ class NewTable:
         changes.indexes += [(index, {}) for index in given.indexes]
         keys = {*changes.keys, id(given)}
 
-        sources = (*changes.tables.values(), given)
+        sources = (*changes.declared.values(), *changes.tables.values(), given)
 
         for source in sorted(sources, key=lambda source: id(source) in keys):
             changes.follow_renames(source)
@@ -244,8 +275,14 @@ class NewTable:
                 # As with Alembic, it takes the place of what has the same name.
                 same = [x for x in table.clauses if x.name and x.name == new.name]
 
-                if new.kind == "PRIMARY" and id(source) in keys:
-                    same += table.of_kind("PRIMARY")
+                if new.kind == "PRIMARY":
+                    before = table.of_kind("PRIMARY")
+                    same += before
+
+                    # A column that is added can be one of several in the key.
+                    if before and id(source) not in keys:
+                        key = map(quote, before[0].columns + new.columns)
+                        text = f"PRIMARY KEY ({', '.join(key)})"
 
                 table = table.without(same)
                 table = table.with_item(len(table.items), text)

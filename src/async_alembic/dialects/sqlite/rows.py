@@ -53,7 +53,7 @@ def copy_rows(
 
         values[column] = value["expr"]
 
-    for added, *_ in changes.added:
+    for added in (new_column.column for new_column in changes.added):
         into.append_column(sa.Column(added.name, added.type, default=added.default))
 
     rows = sa.select(*values.values()).select_from(source)
