@@ -349,6 +349,26 @@ def test_no_row_is_left_out_by_a_conflict(
         enforcing.upgrade()
 
 
+@on_sqlite
+@awaited_only
+@pytest.mark.parametrize(
+    ("kept", "again"),
+    [
+        ("CREATE TRIGGER É", "CREATE TRIGGER É"),
+        ('CREATE TRIGGER "a ""b"', '/* again */ create trigger main . [a "b]'),
+        ("CREATE TRIGGER 'trigger'", 'CREATE TRIGGER "TRIGGER"'),
+    ],
+)
+def test_a_trigger_with_an_odd_name_gives_way_as_well(
+    kept: str, again: str, enforcing: Twin
+) -> None:
+    body = "AFTER INSERT ON shop BEGIN SELECT {}; END"
+    ddl = (shop("a"), f"{kept} {body.format(1)}")
+    found = change(enforcing, ddl, ADD, run(f"{again} {body.format(2)}"))
+    [sql] = [sql for name, sql in found.items() if name != "shop"]
+    assert "SELECT 2" in sql
+
+
 BROKEN = (
     "CREATE TABLE item (a, b)",
     "CREATE VIEW v AS SELECT no_column FROM item",
