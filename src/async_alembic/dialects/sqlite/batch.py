@@ -156,7 +156,14 @@ class BatchChange:
             self._batch.recreate = "never"
             flush()
 
-        self._put_back_sequence(sequence)
+        # A row that counts the new table is there, if it counts.
+        for (last,) in sequence:
+            self._execute(
+                f"UPDATE {quote(self._schema)}.sqlite_sequence SET seq = ?"
+                " WHERE name = ?",
+                last,
+                self._table,
+            )
 
         for key, reason in find_broken(self._connection, self._schema).items():
             if key not in broken:
@@ -262,8 +269,7 @@ class BatchChange:
 
         known = {index.name for index in given.indexes} | changes.dropped_indexes.keys()
         kept = [sql for name, sql in indexes.items() if name not in known]
-        changed = changes.gone | changes.renamed.keys()
-        columns = sorted(changed & old.columns.keys())
+        columns = changes.find_concerned(old.columns)
         places = find_columns(self._connection, [old.sql, *kept], columns)
         return keep_indexes(kept, places[1:], changes)
 
@@ -288,20 +294,6 @@ class BatchChange:
         finally:
             if is_usable(self._connection):
                 pragma(self._connection, f"legacy_alter_table={before}")
-
-    def _put_back_sequence(self, sequence: list[t.Any]) -> None:
-        table = f"{quote(self._schema)}.sqlite_sequence"
-        [(sql,)] = self._execute(
-            f"SELECT sql FROM {quote(self._schema)}.sqlite_master"
-            " WHERE type = 'table' AND name = ? COLLATE NOCASE",
-            self._table,
-        )
-
-        if sequence and CreateTable.parse(sql).counter:
-            self._execute(f"DELETE FROM {table} WHERE name = ?", self._table)
-            self._execute(
-                f"INSERT INTO {table} VALUES (?, ?)", self._table, *sequence[0]
-            )
 
     def _has(self, name: str) -> bool:
         master = f"{quote(self._schema)}.sqlite_master"

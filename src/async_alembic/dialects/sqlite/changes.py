@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 import typing as t
 
@@ -45,10 +46,8 @@ class Changes:
         self.converted: dict[str, t.Any] = {}
         #: Tables with a column as the user has declared it, by its name.
         self.declared: dict[str, sa.Table] = {}
-        #: Tables with nothing but what is added, by their ids.
-        self.tables: dict[int, sa.Table] = {}
-        #: The ids of those whose primary key takes the place of the old one.
-        self.keys: set[int] = set()
+        #: Tables with nothing but what is added, and whether it is a new primary key.
+        self.tables: dict[sa.Table, bool] = {}
         #: The names of constraints and indexes, and whether they must be there.
         self.dropped_constraints: dict[str, bool] = {}
         self.dropped_indexes: dict[str, bool] = {}
@@ -71,6 +70,12 @@ class Changes:
     @property
     def gone(self) -> set[str]:
         return self.dropped - self.replaced
+
+    def find_concerned(self, columns: c.Iterable[str]) -> list[str]:
+        """Return the columns whose places in statements matter. What names one that
+        goes may name any other one as well.
+        """
+        return [x for x in columns if self.gone or x in self.renamed]
 
     def follow_renames(self, table: sa.Table) -> None:
         """Rename the columns of a table that names them as they were."""
@@ -128,17 +133,15 @@ class Changes:
                 column = args[1]
                 beside = options.get("insert_before"), options.get("insert_after")
                 self.added.append(AddedColumn(column, column.name, *beside))
-                self.tables[id(column.table)] = column.table
+                self.tables[column.table] = False
             case "drop_column":
                 self._drop(args[1].name)
             case "alter_column":
                 self._alter(fold(args[1]), **options)
             case "add_constraint":
                 [constraint] = args
-                self.tables[id(constraint.table)] = constraint.table
-
-                if isinstance(constraint, sa.PrimaryKeyConstraint):
-                    self.keys.add(id(constraint.table))
+                is_key = isinstance(constraint, sa.PrimaryKeyConstraint)
+                self.tables[constraint.table] = is_key
             case "drop_constraint" if isinstance(args[0].name, str):
                 # That of a type has a text, and need not be there.
                 is_of_type = bool(str(getattr(args[0], "sqltext", "")))
@@ -161,7 +164,7 @@ class Changes:
 
         for found in added:
             self.added.remove(found)
-            self.tables.pop(id(found.column.table), None)
+            self.tables.pop(found.column.table, None)
 
         if not added:
             self.dropped.add(column)

@@ -56,7 +56,7 @@ class NewTable:
         self._check_columns()
         statements = [old.sql, *indexes]
         self._places, *places = find_columns(
-            connection, statements, sorted(self._find_concerned())
+            connection, statements, changes.find_concerned(old.columns)
         )
         #: The statements of the indexes that stay.
         self.indexes = keep_indexes(indexes, places, changes)
@@ -98,16 +98,6 @@ class NewTable:
 
     def _refuse(self, reason: str) -> t.NoReturn:
         raise BatchError(self._name, None, reason, "Correct the revision.")
-
-    def _find_concerned(self) -> set[str]:
-        """Find the columns that go or are renamed, and those that a CHECK may also be
-        about if it is about one that goes.
-        """
-        checks = self.old.of_kind("CHECK") if self._changes.gone else []
-        words = {token.name for check in checks for token in check.tokens}
-        others = self.old.columns.keys() & {fold(word) for word in words if word}
-        renamed = self._changes.renamed.keys() & self.old.columns.keys()
-        return self._changes.gone | renamed | others
 
     def _find(self, table: CreateTable, name: str) -> str:
         """Return the folded name that a column has now."""
@@ -264,11 +254,10 @@ class NewTable:
             **batch.table_kwargs,
         )
         changes.indexes += [(index, {}) for index in given.indexes]
-        keys = {*changes.keys, id(given)}
+        declared = dict.fromkeys(changes.declared.values(), False)
+        sources = declared | changes.tables | {given: True}
 
-        sources = (*changes.declared.values(), *changes.tables.values(), given)
-
-        for source in sorted(sources, key=lambda source: id(source) in keys):
+        for source in sorted(sources, key=lambda source: sources[source]):
             changes.follow_renames(source)
 
             for text, new in render_constraints(source, self._dialect):
@@ -280,7 +269,7 @@ class NewTable:
                     same += before
 
                     # A column that is added can be one of several in the key.
-                    if before and id(source) not in keys:
+                    if before and not sources[source]:
                         key = map(quote, before[0].columns + new.columns)
                         text = f"PRIMARY KEY ({', '.join(key)})"
 
