@@ -116,7 +116,7 @@ def test_indexes_are_dropped_and_created(enforcing: Twin) -> None:
         (
             ("a", "b"),
             batch("add_column(sa.Column('A', sa.Text))", recreate="always"),
-            "is not possible: it would have two columns 'A'. Correct the revision.",
+            "is not possible: it would have two columns 'a'. Correct the revision.",
         ),
         (
             ("a",),

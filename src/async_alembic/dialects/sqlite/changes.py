@@ -44,9 +44,9 @@ class Changes:
         self.altered: dict[str, dict[str, t.Any]] = {}
         #: The types that values are converted to.
         self.converted: dict[str, t.Any] = {}
-        #: Tables with a column as the user has declared it, by its name.
+        #: Tables with a column from ``reflect_args``, by its name.
         self.declared: dict[str, sa.Table] = {}
-        #: Tables with nothing but what is added, and whether it is a new primary key.
+        #: Tables with nothing but what is added, and whether that is a new primary key.
         self.tables: dict[sa.Table, bool] = {}
         #: The names of constraints and indexes, and whether they must be there.
         self.dropped_constraints: dict[str, bool] = {}
@@ -64,7 +64,7 @@ class Changes:
 
     @property
     def replaced(self) -> set[str]:
-        """The columns that are dropped, and added anew."""
+        """The columns that are dropped and added again."""
         return self.dropped & {fold(added.name) for added in self.added}
 
     @property
@@ -78,7 +78,7 @@ class Changes:
         return [x for x in columns if self.gone or x in self.renamed]
 
     def follow_renames(self, table: sa.Table) -> None:
-        """Rename the columns of a table that names them as they were."""
+        """Rename the columns of a table that has them by their old names."""
         added = {fold(found.name) for found in self.added}
 
         for column in table.columns:
@@ -86,7 +86,7 @@ class Changes:
                 column.name = self.renamed[name]
 
     def _check(self, batch: BatchOperationsImpl) -> None:
-        """Refuse what has a meaning only for a table that is reflected."""
+        """Refuse arguments that only apply to a reflected table."""
         # Alembic adds a listener of its own.
         listeners = [
             listener
@@ -114,9 +114,9 @@ class Changes:
                 raise BatchError(self._table, None, reason, advice)
 
     def _declare(self, argument: sa.Column[t.Any]) -> None:
-        """Let a column be what the user says that it is."""
+        """Change a column to its definition in ``reflect_args``."""
         default = argument.server_default
-        # One that is computed is so already.
+        # A computed column stays computed.
         computed = None if default is None else False
         self.altered[fold(argument.name)] = {
             "type_": argument.type,
@@ -143,7 +143,7 @@ class Changes:
                 is_key = isinstance(constraint, sa.PrimaryKeyConstraint)
                 self.tables[constraint.table] = is_key
             case "drop_constraint" if isinstance(args[0].name, str):
-                # That of a type has a text, and need not be there.
+                # The CHECK of a type has a text, and can be missing.
                 is_of_type = bool(str(getattr(args[0], "sqltext", "")))
                 self.dropped_constraints[args[0].name] = not is_of_type
             case "create_index":

@@ -1,8 +1,7 @@
-"""A table as its ``CREATE TABLE`` statement has it, and edits of that statement.
+"""Reads and edits the ``CREATE TABLE`` statement of a table.
 
-SQLite keeps the statement, and there is no other way to learn of its CHECK
-constraints, of collations and of ON CONFLICT clauses
-(https://www.sqlite.org/schematab.html).
+SQLite keeps the statement, and tells of CHECK constraints, collations and ON CONFLICT
+clauses in no other way (https://www.sqlite.org/schematab.html).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _OPTIONS = {"WITHOUT ROWID", "STRICT"}
 
 @dataclasses.dataclass(frozen=True)
 class CreateTable:
-    """A ``CREATE TABLE`` statement. What edits it returns another one.
+    """A ``CREATE TABLE`` statement. Methods that edit it return a new one.
 
     :param name: The token that names the table.
     :param body: The parentheses around the items.

@@ -1,4 +1,4 @@
-"""What is between the commas of a ``CREATE TABLE`` statement
+"""The columns and constraints of a ``CREATE TABLE`` statement
 (https://www.sqlite.org/lang_createtable.html).
 """
 
@@ -84,7 +84,7 @@ class Clause:
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A column, or what else is between two commas: usually one constraint.
+    """What is between two commas: a column, or constraints, usually one.
 
     :param lead: The space before it.
     :param text: Its text before the comma, with the comments around it.

@@ -1,4 +1,4 @@
-"""The table that a batch makes in place of another one."""
+"""The table by which a batch replaces another one."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if t.TYPE_CHECKING:
 
 
 class NewTable:
-    """What a batch makes of a table.
+    """The statement of a new table, its indexes, and the columns to copy.
 
     :param connection: A connection to the database.
     :param batch: The batch.
-    :param changes: What it changes.
-    :param old: What the table is now.
+    :param changes: The changes of the batch.
+    :param old: The table before.
     :param indexes: The statements of its indexes.
     """
 
@@ -58,7 +58,7 @@ class NewTable:
         self._places, *places = find_columns(
             connection, statements, changes.find_concerned(old.columns)
         )
-        #: The statements of the indexes that stay.
+        #: The statements of the indexes to recreate.
         self.indexes = keep_indexes(indexes, places, changes)
         table = self._without_dropped()
         stay = [name for name in old.columns if name not in changes.dropped]
@@ -78,23 +78,20 @@ class NewTable:
         self.table = set_options(self._with_constraints(table), batch.table_kwargs)
 
     def _check_columns(self) -> None:
-        """Refuse columns that are not there, and those that are there already."""
-        changes, old = self._changes, self.old.columns.keys()
-        renamed = changes.renamed
+        """Refuse columns that are missing, or there twice."""
+        changes, old = self._changes, self.old.columns
         added = [added.name for added in changes.added]
-        names: list[str] = []
 
-        for name in sorted(changes.dropped | renamed.keys()):
-            if name not in old and renamed.get(name) not in added:
+        for name in sorted(changes.dropped | changes.renamed.keys()):
+            if name not in old and changes.renamed.get(name) not in added:
                 self._refuse(f"it has no column '{name}'")
 
-        stay = [renamed.get(name, name) for name in old if name not in changes.dropped]
+        stay = (changes.renamed.get(x, x) for x in old if x not in changes.dropped)
+        names = [fold(name) for name in (*stay, *added)]
 
-        for name in [*stay, *added]:
-            if fold(name) in names:
+        for name in names:
+            if names.count(name) > 1:
                 self._refuse(f"it would have two columns '{name}'")
-
-            names.append(fold(name))
 
     def _refuse(self, reason: str) -> t.NoReturn:
         raise BatchError(self._name, None, reason, "Correct the revision.")
@@ -108,7 +105,7 @@ class NewTable:
 
         return now
 
-    # What goes.
+    # What is dropped.
 
     def _without_dropped(self) -> CreateTable:
         renamed = self._changes.renamed
@@ -164,7 +161,7 @@ class NewTable:
         return found + [x for x in checks if is_given or self._is_of_type(x)]
 
     def _is_of_type(self, check: Clause) -> bool:
-        """Whether a CHECK is one that SQLAlchemy has made for a type that goes."""
+        """Whether SQLAlchemy has created a CHECK for a type that is replaced."""
         changed = self._changes.replaced | {
             name for name, x in self._changes.altered.items() if "type_" in x
         }
@@ -176,9 +173,9 @@ class NewTable:
         )
 
     def _goes(self, clause: Clause, item: Item) -> bool:
-        """Whether a clause goes with the columns that it names.
+        """Whether a clause is dropped with the columns that it names.
 
-        :raises BatchError: If it is about other columns as well.
+        :raises BatchError: If it names other columns as well.
         """
         places = (token.start for token in clause.tokens)
         named = {self._places[place] for place in places if place in self._places}
@@ -282,7 +279,7 @@ class NewTable:
 def keep_indexes(
     indexes: list[str], places: list[dict[int, str]], changes: Changes
 ) -> list[str]:
-    """Return the statements of the indexes that do not go with a column.
+    """Return the statements of the indexes that are not dropped with a column.
 
     :param places: Where each names columns.
     """

@@ -53,11 +53,11 @@ def alter_column(
         table = _set_type(table, name, render_column(column, dialect))
 
     if nullable is not None:
-        before = table.columns[name].of_kind("NOT")
         table = table.without(table.columns[name].of_kind("NULL"))
+        before = table.columns[name].of_kind("NOT")
 
         if nullable:
-            table = table.without(table.columns[name].of_kind("NOT"))
+            table = table.without(before)
         elif not before:
             table = table.inserted(table.columns[name].type_end, "NOT NULL")
 
