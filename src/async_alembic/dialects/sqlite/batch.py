@@ -149,7 +149,12 @@ class BatchChange:
                 self._execute(in_schema(trigger.sql, trigger.schema))
 
         if given is None:
-            self._create_indexes()
+            for index, options in self._changes.indexes:
+                if index.table is not None:
+                    self._changes.follow_renames(index.table)
+
+                self._batch.impl.create_index(index, **options)
+
             self._batch.batch.clear()
             self._batch.recreate = "never"
             flush()
@@ -270,13 +275,6 @@ class BatchChange:
         columns = changes.find_concerned(old.columns)
         places = find_columns(self._connection, [old.sql, *kept], columns)
         return keep_indexes(kept, places[1:], changes)
-
-    def _create_indexes(self) -> None:
-        for index, options in self._changes.indexes:
-            if index.table is not None:
-                self._changes.follow_renames(index.table)
-
-            self._batch.impl.create_index(index, **options)
 
     @contextlib.contextmanager
     def _old_way_of_renaming(self) -> c.Iterator[None]:

@@ -151,12 +151,8 @@ class Changes:
             case "drop_index":
                 self.dropped_indexes[args[0].name] = not options.get("if_exists")
             case "rename_table":
-                raise BatchError(
-                    self._table,
-                    None,
-                    "Alembic renames no table in one",
-                    "Use op.rename_table().",
-                )
+                reason = "Alembic renames no table in one"
+                raise BatchError(self._table, None, reason, "Use op.rename_table().")
 
     def _drop(self, name: str) -> None:
         column = fold(name)
@@ -169,23 +165,19 @@ class Changes:
         if not added:
             self.dropped.add(column)
 
-        changes: tuple[dict[str, t.Any], ...] = (
-            self.renamed,
-            self.altered,
-            self.converted,
-            self.declared,
-        )
+        self.renamed.pop(column, None)
+        self.altered.pop(column, None)
+        self.converted.pop(column, None)
+        self.declared.pop(column, None)
 
-        for change in changes:
-            change.pop(column, None)
+    def _alter(self, column: str, name: str | None = None, **options: t.Any) -> None:
+        unchanged = {"type_": None, "nullable": None, "autoincrement": None}
+        before = self.altered.setdefault(column, {})
 
-    def _alter(
-        self,
-        column: str,
-        name: str | None = None,
-        type_: t.Any = None,
-        **options: t.Any,
-    ) -> None:
+        for option, value in options.items():
+            if value is not unchanged.get(option, False):
+                before[option] = value
+
         if name is not None:
             self.renamed[column] = str(name)
 
@@ -193,13 +185,6 @@ class Changes:
                 if fold(found.name) == column:
                     found.name = str(name)
 
-        if type_ is not None:
-            self.converted[column] = options["type_"] = type_
+        if options.get("type_") is not None:
+            self.converted[column] = options["type_"]
             self.declared.pop(column, None)
-
-        before = self.altered.setdefault(column, {})
-        unchanged = {"nullable": None, "autoincrement": None, "server_default": False}
-
-        for option, value in options.items():
-            if value is not unchanged.get(option):
-                before[option] = value

@@ -182,8 +182,11 @@ class NewTable:
         gone = named & self._changes.gone
         others = named - gone
 
-        if not gone or clause.kind == "PRIMARY":
-            return bool(gone) and gone == {*map(fold, clause.columns)}
+        if not gone:
+            return False
+
+        if clause.kind == "PRIMARY":
+            return gone == {*map(fold, clause.columns)}
 
         if clause.kind == "GENERATED":
             broken = f"column '{item.column}'"
@@ -254,7 +257,7 @@ class NewTable:
         declared = dict.fromkeys(changes.declared.values(), False)
         sources = declared | changes.tables | {given: True}
 
-        for source in sorted(sources, key=lambda source: sources[source]):
+        for source in sorted(sources, key=sources.__getitem__):
             changes.follow_renames(source)
 
             for text, new in render_constraints(source, self._dialect):
