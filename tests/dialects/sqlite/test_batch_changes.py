@@ -257,6 +257,20 @@ def test_who_gives_the_whole_table_has_said_what_is_in_it(shop: MakeShop) -> Non
     assert changed.sql("k") == "CREATE INDEX k ON shop (name)"
 
 
+def test_a_column_is_added_and_renamed_in_a_table_that_is_given(
+    shop: MakeShop,
+) -> None:
+    """Alembic makes that table, and needs the columns as they were."""
+    changed = shop("CREATE TABLE shop (name TEXT)")
+    changed.change(
+        "table = sa.Table('shop', sa.MetaData(), sa.Column('name', sa.Text))\n"
+        "with op.batch_alter_table('shop', copy_from=table) as batch:\n"
+        "    batch.add_column(sa.Column('x', sa.Text))\n"
+        "    batch.alter_column('x', new_column_name='y')"
+    )
+    assert changed.sql("shop") == 'CREATE TABLE "shop" ( name TEXT, y TEXT )'
+
+
 def test_a_table_of_an_attached_database_keeps_the_same(shop: MakeShop) -> None:
     changed = shop(SHOP)
     other = changed.file.with_name("other.db")

@@ -244,6 +244,16 @@ EDITS = {
         ),
         shop("x TEXT", "y TEXT", "a", "b", "z TEXT", "c", "last TEXT", "UNIQUE (c)"),
     ),
+    "order_of_several_beside_the_same": (
+        shop("a", "b"),
+        batch(
+            "add_column(sa.Column('x', sa.Text), insert_after='a')",
+            "add_column(sa.Column('y', sa.Text), insert_after='a')",
+            "add_column(sa.Column('z', sa.Text), insert_after='b')",
+            recreate="always",
+        ),
+        shop("a", "x TEXT", "y TEXT", "b", "z TEXT"),
+    ),
     "partial_reordering": (
         shop("a", "b", "c", "d"),
         batch(
@@ -274,6 +284,39 @@ EDITS = {
         ),
         shop("a", "x INTEGER DEFAULT '0' NOT NULL", "CONSTRAINT u UNIQUE (x)"),
     ),
+    "column_that_is_added_and_renamed": (
+        shop("a"),
+        batch(
+            "add_column(sa.Column('x', sa.Text, unique=True))",
+            "create_unique_constraint('u', ['x', 'a'])",
+            "alter_column('x', new_column_name='y', nullable=False)",
+        ),
+        shop("a", "y TEXT NOT NULL", "UNIQUE (y)", "CONSTRAINT u UNIQUE (y, a)"),
+    ),
+    "column_that_is_altered_and_dropped": (
+        shop("a", "b", "c"),
+        batch(
+            "alter_column('b', new_column_name='z', nullable=False)",
+            "add_column(sa.Column('X', sa.Text))",
+            "alter_column('X', nullable=False)",
+            "drop_column('b')",
+            "drop_column('x')",
+        ),
+        shop("a", "c"),
+    ),
+    "foreign_keys_in_a_schema": (
+        shop("a UNIQUE"),
+        batch(
+            "create_foreign_key('f', 'item', ['a'], ['id'])",
+            "create_foreign_key('g', 'shop', ['a'], ['a'], referent_schema='main')",
+            schema="main",
+        ),
+        shop(
+            "a UNIQUE",
+            "CONSTRAINT f FOREIGN KEY(a) REFERENCES item (id)",
+            "CONSTRAINT g FOREIGN KEY(a) REFERENCES shop (a)",
+        ),
+    ),
     "constraint_on_a_renamed_column": (
         shop("a"),
         batch(
@@ -298,6 +341,20 @@ EDITS = {
         batch("drop_constraint('uq_shop_a')", "drop_constraint('fk_shop_a_item')"),
         shop("a", "b", "UNIQUE (a, b)"),
     ),
+    "constraints_without_a_name_on_an_odd_table": (
+        shop('a REFERENCES "my.item" (id)', "b REFERENCES item (id)"),
+        batch("drop_constraint('fk_shop_a_my.item')"),
+        shop("a", "b REFERENCES item (id)"),
+    ),
+    "naming_convention_with_the_referred_column": (
+        shop("a REFERENCES item (x)", "b", "FOREIGN KEY (b, a) REFERENCES item (y, x)"),
+        batch(
+            "drop_constraint('fk-x')",
+            "drop_constraint('fk-y')",
+            naming_convention={"fk": "fk-%(referred_column_0_name)s"},
+        ),
+        shop("a", "b"),
+    ),
     "naming_convention": (
         shop("a UNIQUE", "b PRIMARY KEY"),
         batch(
@@ -319,6 +376,22 @@ EDITS = {
             recreate="always",
         ),
         shop("a INT", "b INT", "id INTEGER NOT NULL", "PRIMARY KEY (id)"),
+    ),
+    "primary_key_of_two_that_are_added": (
+        shop("a"),
+        batch(
+            "add_column(sa.Column('x', sa.Text, primary_key=True))",
+            "add_column(sa.Column('y', sa.Text, primary_key=True))",
+            recreate="always",
+        ),
+        shop("a", "x TEXT NOT NULL", "y TEXT NOT NULL", 'PRIMARY KEY ("x", "y")'),
+    ),
+    "primary_key_that_grows": (
+        shop("id INTEGER PRIMARY KEY", "a"),
+        batch(
+            "add_column(sa.Column('x', sa.Text, primary_key=True))", recreate="always"
+        ),
+        shop("id INTEGER", "a", "x TEXT NOT NULL", 'PRIMARY KEY ("id", "x")'),
     ),
     "primary_key_of_two_columns": (
         shop("a INT", "b INT", "c INT", "PRIMARY KEY (a DESC, b, c COLLATE nocase)"),
@@ -343,6 +416,13 @@ EDITS = {
             "CONSTRAINT u UNIQUE (a)",
         ),
     ),
+    "table_args_by_an_old_name": (
+        shop("Aa"),
+        "unique = sa.UniqueConstraint('Aa', name='u')\n"
+        "with op.batch_alter_table('shop', table_args=[unique]) as batch:\n"
+        "    batch.alter_column('Aa', new_column_name='z')",
+        shop('"z"', "CONSTRAINT u UNIQUE (z)"),
+    ),
     "table_kwargs": (
         shop("id INTEGER PRIMARY KEY", "a TEXT"),
         batch(
@@ -351,6 +431,11 @@ EDITS = {
         )
         + NOTHING,
         shop("id INTEGER PRIMARY KEY AUTOINCREMENT", "a TEXT"),
+    ),
+    "table_kwargs_for_a_key_that_is_not_there": (
+        shop("a"),
+        batch(recreate="always", table_kwargs={"sqlite_autoincrement": True}) + NOTHING,
+        shop("a"),
     ),
     "table_kwargs_of_options": (
         shop("id INTEGER PRIMARY KEY", "a TEXT") + " WITHOUT ROWID",
@@ -363,6 +448,15 @@ EDITS = {
         "with op.batch_alter_table('shop', recreate='always',"
         " reflect_args=[column]) as batch:\n    pass",
         shop("a BOOLEAN UNIQUE", "b", "CONSTRAINT c CHECK (a IN (0, 1))"),
+    ),
+    "reflect_args_of_a_type_that_goes": (
+        shop("a", "b", "c"),
+        "kind = sa.Boolean(create_constraint=True)\n"
+        "columns = [sa.Column('a', kind), sa.Column('b', kind)]\n"
+        "with op.batch_alter_table('shop', reflect_args=columns) as batch:\n"
+        "    batch.alter_column('a', type_=sa.Text)\n"
+        "    batch.drop_column('b')",
+        shop("a TEXT", "c"),
     ),
     "computed_column": (
         shop("a INT", "b AS (a + 1)"),

@@ -107,6 +107,41 @@ def test_indexes_are_dropped_and_created(enforcing: Twin) -> None:
             ),
             "is not possible: it has no column 'b'. Correct the revision.",
         ),
+        (("a",), drop("b"), "is not possible: it has no column 'b'. Correct"),
+        (
+            ("a", "b"),
+            batch("alter_column('c', new_column_name='d')"),
+            "is not possible: it has no column 'c'. Correct the revision.",
+        ),
+        (
+            ("a", "b"),
+            batch("alter_column('a', new_column_name='B')"),
+            "is not possible: it would have two columns 'b'. Correct the revision.",
+        ),
+        (
+            ("a", "b"),
+            batch("add_column(sa.Column('A', sa.Text))", recreate="always"),
+            "is not possible: it would have two columns 'a'. Correct the revision.",
+        ),
+        (
+            ("a",),
+            batch("create_unique_constraint('u', ['b'])"),
+            "is not possible: no such column: b. Correct the revision or the table.",
+        ),
+        (
+            ("a INT", "b INT", "PRIMARY KEY (a, b)"),
+            batch(recreate="always", table_kwargs={"sqlite_autoincrement": True})
+            + NOTHING,
+            "AUTOINCREMENT is only allowed on an INTEGER PRIMARY KEY. Correct the",
+        ),
+        (
+            ("a",),
+            "column = sa.Column('a', sa.Text, sa.ForeignKey('item.id'))\n"
+            "with op.batch_alter_table('shop', recreate='always',"
+            " reflect_args=[column]) as batch:\n    pass",
+            "SQLite's own statement is edited, without constraints in reflect_args."
+            " Create them in the batch.",
+        ),
         (
             ("a",),
             batch(recreate="always", reflect_kwargs={"resolve_fks": False}) + NOTHING,
@@ -317,6 +352,26 @@ def test_no_row_is_left_out_by_a_conflict(
 
     with pytest.raises(MigrationError, match="UNIQUE constraint failed"):
         enforcing.upgrade()
+
+
+@on_sqlite
+@awaited_only
+@pytest.mark.parametrize(
+    ("kept", "again"),
+    [
+        ("CREATE TRIGGER É", "CREATE TRIGGER É"),
+        ('CREATE TRIGGER "a ""b"', '/* again */ create trigger main . [a "b]'),
+        ("CREATE TRIGGER 'trigger'", 'CREATE TRIGGER "TRIGGER"'),
+    ],
+)
+def test_a_trigger_with_an_odd_name_gives_way_as_well(
+    kept: str, again: str, enforcing: Twin
+) -> None:
+    body = "AFTER INSERT ON shop BEGIN SELECT {}; END"
+    ddl = (shop("a"), f"{kept} {body.format(1)}")
+    found = change(enforcing, ddl, ADD, run(f"{again} {body.format(2)}"))
+    [sql] = [sql for name, sql in found.items() if name != "shop"]
+    assert "SELECT 2" in sql
 
 
 BROKEN = (

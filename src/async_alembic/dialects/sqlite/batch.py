@@ -1,18 +1,20 @@
-"""A batch change: a new table gets the rows and takes the place of the old one.
+"""A batch change recreates a table: a new one gets the rows and replaces the old one.
 
-SQLite recommends it for what ``ALTER TABLE`` cannot do
-(https://www.sqlite.org/lang_altertable.html, section 7). The new table is the statement
-that SQLite keeps of the old one, edited. Indexes and triggers, which go with the old
-table, are created anew from their own statements.
+SQLite recommends this for what ``ALTER TABLE`` cannot do
+(https://www.sqlite.org/lang_altertable.html, section 7). The statement of the new table
+is that of the old one, edited. Indexes and triggers, which are dropped with the old
+table, are recreated from their own statements.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import sqlite3
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from ...errors import BatchError
 from ..migrated import is_usable
@@ -44,7 +46,7 @@ class Part(t.NamedTuple):
 
 
 class BatchChange:
-    """A batch change of a table that is made anew.
+    """A batch change that recreates a table.
 
     :param connection: The connection to the database.
     :param batch: Alembic's batch, not flushed yet.
@@ -70,17 +72,15 @@ class BatchChange:
     def of(
         cls, connection: sa.Connection, batch: BatchOperationsImpl
     ) -> BatchChange | None:
-        """Look at a batch.
-
-        :return: ``None`` if Alembic does it alone: the table stays, or is not there, or
-            is virtual.
+        """Return the change, or ``None`` to leave it to Alembic: the batch does not
+        recreate the table, or the table is missing or virtual.
         """
-        is_made_anew = batch.recreate == "always" or (
+        recreates = batch.recreate == "always" or (
             batch.recreate == "auto" and batch.impl.requires_recreate_in_batch(batch)
         )
         schemas = [batch.schema] if batch.schema else ["main", "temp"]
 
-        for schema in schemas if is_made_anew else []:
+        for schema in schemas if recreates else []:
             sql = connection.exec_driver_sql(
                 f"SELECT sql FROM {quote(schema)}.sqlite_master"
                 " WHERE type = 'table' AND name = ? COLLATE NOCASE",
@@ -95,7 +95,7 @@ class BatchChange:
     def make(self, flush: c.Callable[[], None]) -> set[tuple[str, str]]:
         """Change the table.
 
-        :param flush: Lets Alembic do what is left of the batch.
+        :param flush: Lets Alembic execute the rest of the batch.
         :return: The schema and the folded name of each index and trigger that Alembic
             alone would have lost.
         :raises BatchError: If something would be broken, or is not understood.
@@ -106,10 +106,17 @@ class BatchChange:
         except NotUnderstoodError as e:
             advice = "Create the new table and copy the rows with op.execute()."
             raise BatchError(self._table, None, str(e), advice) from e
+        except DBAPIError as e:
+            # Others, such as that of a row, or of an interruption, say more themselves.
+            if getattr(e.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+                raise
+
+            advice = "Correct the revision or the table."
+            raise BatchError(self._table, None, str(e.orig), advice) from e
 
     def _make(self, flush: c.Callable[[], None]) -> set[tuple[str, str]]:
         old = CreateTable.parse(self._sql)
-        # The case of its letters can be another one.
+        # The batch can write it in other letters.
         self._table = old.name.name or self._table
         given: sa.Table | None = self._batch.copy_from
 
@@ -142,12 +149,24 @@ class BatchChange:
                 self._execute(in_schema(trigger.sql, trigger.schema))
 
         if given is None:
-            self._create_indexes()
+            for index, options in self._changes.indexes:
+                if index.table is not None:
+                    self._changes.follow_renames(index.table)
+
+                self._batch.impl.create_index(index, **options)
+
             self._batch.batch.clear()
             self._batch.recreate = "never"
             flush()
 
-        self._put_back_sequence(sequence)
+        # INSERT has added a row for the new table if that has AUTOINCREMENT.
+        for (last,) in sequence:
+            self._execute(
+                f"UPDATE {quote(self._schema)}.sqlite_sequence SET seq = ?"
+                " WHERE name = ? COLLATE NOCASE",
+                last,
+                self._table,
+            )
 
         for key, reason in find_broken(self._connection, self._schema).items():
             if key not in broken:
@@ -155,10 +174,10 @@ class BatchChange:
 
         return {(fold(x.schema), fold(x.name)) for x in (*lost, *triggers)}
 
-    # What there is before.
+    # The state before.
 
     def _find_sequence(self, old: CreateTable) -> list[t.Any]:
-        """Find the last id that was given, if none may be given again."""
+        """Find the last id of a table with ``AUTOINCREMENT``."""
         if old.counter is None:
             return []
 
@@ -169,7 +188,7 @@ class BatchChange:
         )
 
     def _is_of_expressions(self, index: str) -> bool:
-        """Whether SQLAlchemy does not see an index."""
+        """Whether an index is of expressions, so that SQLAlchemy does not see it."""
         schema = quote(self._schema)
         rows = pragma(self._connection, f"{schema}.index_xinfo({quote(index)})")
         return any(row[2] is None and row[5] for row in rows)
@@ -177,8 +196,8 @@ class BatchChange:
     def _find_triggers(self) -> list[Part]:
         """Find the triggers of the table.
 
-        :raises BatchError: If one is for updates of a column that goes: SQLite does not
-            mind, and would never run it.
+        :raises BatchError: If one is for updates of a column that is dropped or
+            renamed. SQLite would keep it, and never run it.
         """
         found = self._find("trigger", self._schema, "temp")
         gone = self._changes.gone | self._changes.renamed.keys()
@@ -206,9 +225,9 @@ class BatchChange:
     # The change itself.
 
     def _swap(self, old: CreateTable, indexes: dict[str, str]) -> list[str]:
-        """Put a new table in the place of the old one.
+        """Replace the old table by a new one.
 
-        :return: The statements of the indexes that stay.
+        :return: The statements of the indexes to recreate.
         """
         for name, must_be_there in self._changes.dropped_indexes.items():
             if indexes.pop(name, None) is None and must_be_there:
@@ -219,7 +238,7 @@ class BatchChange:
         new = NewTable(self._connection, self._batch, self._changes, old, statements)
         name = f"_alembic_tmp_{self._table}"
 
-        # Alembic itself can have left one behind.
+        # Alembic alone can have left one behind.
         while self._has(name):
             name += "_"
 
@@ -240,8 +259,8 @@ class BatchChange:
     def _keep_beside(
         self, given: sa.Table, old: CreateTable, indexes: dict[str, str]
     ) -> list[str]:
-        """Return the statements of the indexes that stay where Alembic makes the table
-        that the user has given.
+        """Return the statements of the indexes to recreate if Alembic creates the
+        table, from ``copy_from``.
         """
         changes = self._changes
         name = f"_alembic_tmp_{given.name}"[:50]
@@ -253,20 +272,13 @@ class BatchChange:
 
         known = {index.name for index in given.indexes} | changes.dropped_indexes.keys()
         kept = [sql for name, sql in indexes.items() if name not in known]
-        columns = sorted(changes.gone | changes.renamed.keys())
+        columns = changes.find_concerned(old.columns)
         places = find_columns(self._connection, [old.sql, *kept], columns)
         return keep_indexes(kept, places[1:], changes)
 
-    def _create_indexes(self) -> None:
-        for index, options in self._changes.indexes:
-            if index.table is not None:
-                self._changes.follow_renames(index.table)
-
-            self._batch.impl.create_index(index, **options)
-
     @contextlib.contextmanager
     def _old_way_of_renaming(self) -> c.Iterator[None]:
-        """Rename a table without a look at views and triggers: those that mention the
+        """Rename a table without checking views and triggers. Those that mention the
         old table are an error until the new one has its name
         (https://www.sqlite.org/pragma.html#pragma_legacy_alter_table).
         """
@@ -278,20 +290,6 @@ class BatchChange:
         finally:
             if is_usable(self._connection):
                 pragma(self._connection, f"legacy_alter_table={before}")
-
-    def _put_back_sequence(self, sequence: list[t.Any]) -> None:
-        table = f"{quote(self._schema)}.sqlite_sequence"
-        [(sql,)] = self._execute(
-            f"SELECT sql FROM {quote(self._schema)}.sqlite_master"
-            " WHERE type = 'table' AND name = ? COLLATE NOCASE",
-            self._table,
-        )
-
-        if sequence and CreateTable.parse(sql).counter:
-            self._execute(f"DELETE FROM {table} WHERE name = ?", self._table)
-            self._execute(
-                f"INSERT INTO {table} VALUES (?, ?)", self._table, *sequence[0]
-            )
 
     def _has(self, name: str) -> bool:
         master = f"{quote(self._schema)}.sqlite_master"

@@ -50,7 +50,7 @@ def updated_columns(trigger: str) -> set[str]:
     """Return the folded names in ``UPDATE OF`` of a trigger."""
     found = tokens(trigger)
     words = [token.keyword for token in found]
-    # Nothing before it is called so without quotes.
+    # The names before it can only be one of these words in quotes.
     event = next(n for n, x in enumerate(words) if x in {"INSERT", "UPDATE", "DELETE"})
 
     if words[event : event + 2] != ["UPDATE", "OF"]:
@@ -63,7 +63,7 @@ def updated_columns(trigger: str) -> set[str]:
 def _uses(
     connection: sa.Connection, kind: str, database: str, name: str
 ) -> c.Iterator[str]:
-    """Statements that change nothing, for which SQLite must look at a view, or at all
+    """Yield statements that change nothing, but make SQLite compile a view, or all
     triggers of a table.
     """
     # A temporary trigger can be on a table of any database.
@@ -77,7 +77,7 @@ def _uses(
     try:
         columns = [quote(row[1]) for row in execute(connection, info) if not row[6]]
     except DBAPIError:
-        # It is a view, and it is broken itself.
+        # A broken view, which is found as such.
         return
 
     listed = ", ".join(columns)

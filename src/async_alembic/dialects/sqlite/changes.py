@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -13,10 +15,15 @@ if t.TYPE_CHECKING:
     from alembic.operations.batch import BatchOperationsImpl
 
 
-class AddedColumn(t.NamedTuple):
-    """A column that is added, and the names of those between which it is put."""
+@dataclasses.dataclass
+class AddedColumn:
+    """A column that is added, and the names of those between which it is put.
+
+    :param name: The name that it gets, if the batch renames it as well.
+    """
 
     column: sa.Column[t.Any]
+    name: str
     before: str | None = None
     after: str | None = None
 
@@ -37,10 +44,10 @@ class Changes:
         self.altered: dict[str, dict[str, t.Any]] = {}
         #: The types that values are converted to.
         self.converted: dict[str, t.Any] = {}
-        #: Tables with nothing but what is added, by their ids.
-        self.tables: dict[int, sa.Table] = {}
-        #: The ids of those whose primary key takes the place of the old one.
-        self.keys: set[int] = set()
+        #: Tables with a column from ``reflect_args``, by its name.
+        self.declared: dict[str, sa.Table] = {}
+        #: Tables with nothing but what is added, and whether that is a new primary key.
+        self.tables: dict[sa.Table, bool] = {}
         #: The names of constraints and indexes, and whether they must be there.
         self.dropped_constraints: dict[str, bool] = {}
         self.dropped_indexes: dict[str, bool] = {}
@@ -57,36 +64,49 @@ class Changes:
 
     @property
     def replaced(self) -> set[str]:
-        """The columns that are dropped, and added anew."""
-        return self.dropped & {fold(added.column.name) for added in self.added}
+        """The columns that are dropped and added again."""
+        return self.dropped & {fold(added.name) for added in self.added}
 
     @property
     def gone(self) -> set[str]:
         return self.dropped - self.replaced
 
+    def find_concerned(self, columns: c.Iterable[str]) -> list[str]:
+        """Return the columns whose places in statements matter. What names one that
+        goes may name any other one as well.
+        """
+        return [x for x in columns if self.gone or x in self.renamed]
+
     def follow_renames(self, table: sa.Table) -> None:
-        """Rename the columns of a table that names them as they were."""
-        added = {fold(found.column.name) for found in self.added}
+        """Rename the columns of a table that has them by their old names."""
+        added = {fold(found.name) for found in self.added}
 
         for column in table.columns:
             if (name := fold(column.name)) in self.renamed and name not in added:
                 column.name = self.renamed[name]
 
     def _check(self, batch: BatchOperationsImpl) -> None:
-        """Refuse what has a meaning only for a table that is reflected."""
+        """Refuse arguments that only apply to a reflected table."""
         # Alembic adds a listener of its own.
         listeners = [
             listener
             for _, listener in batch.reflect_kwargs.get("listeners", ())
             if getattr(listener, "__name__", "") != "autogen_column_reflect"
         ]
-        arguments = [x for x in batch.reflect_args if not isinstance(x, sa.Column)]
+        arguments = [
+            argument
+            for argument in batch.reflect_args
+            if not isinstance(argument, sa.Column)
+            or argument.foreign_keys
+            or argument.constraints
+            or argument.unique
+        ]
         columns = [x for x in batch.table_args if isinstance(x, sa.Column)]
         others = batch.reflect_kwargs.keys() - {"listeners"}
 
         for name, found, advice in (
             ("reflect_kwargs", listeners or others, "Use reflect_args, or copy_from."),
-            ("constraints in reflect_args", arguments, "Use table_args."),
+            ("constraints in reflect_args", arguments, "Create them in the batch."),
             ("columns in table_args", columns, "Use add_column()."),
         ):
             if found:
@@ -94,9 +114,9 @@ class Changes:
                 raise BatchError(self._table, None, reason, advice)
 
     def _declare(self, argument: sa.Column[t.Any]) -> None:
-        """Let a column be what the user says that it is."""
+        """Change a column to its definition in ``reflect_args``."""
         default = argument.server_default
-        # One that is computed is so already.
+        # A computed column stays computed.
         computed = None if default is None else False
         self.altered[fold(argument.name)] = {
             "type_": argument.type,
@@ -105,27 +125,25 @@ class Changes:
         }
         column = sa.Column(argument.name, argument.type)
         table = sa.Table(self._table, sa.MetaData(), column)
-        self.tables[id(table)] = table
+        self.declared[fold(argument.name)] = table
 
     def _add(self, name: str, args: t.Any, options: dict[str, t.Any]) -> None:
         match name:
             case "add_column":
                 column = args[1]
                 beside = options.get("insert_before"), options.get("insert_after")
-                self.added.append(AddedColumn(column, *beside))
-                self.tables[id(column.table)] = column.table
+                self.added.append(AddedColumn(column, column.name, *beside))
+                self.tables[column.table] = False
             case "drop_column":
                 self._drop(args[1].name)
             case "alter_column":
                 self._alter(fold(args[1]), **options)
             case "add_constraint":
                 [constraint] = args
-                self.tables[id(constraint.table)] = constraint.table
-
-                if isinstance(constraint, sa.PrimaryKeyConstraint):
-                    self.keys.add(id(constraint.table))
+                is_key = isinstance(constraint, sa.PrimaryKeyConstraint)
+                self.tables[constraint.table] = is_key
             case "drop_constraint" if isinstance(args[0].name, str):
-                # That of a type has a text, and need not be there.
+                # The CHECK of a type has a text, and can be missing.
                 is_of_type = bool(str(getattr(args[0], "sqltext", "")))
                 self.dropped_constraints[args[0].name] = not is_of_type
             case "create_index":
@@ -133,39 +151,40 @@ class Changes:
             case "drop_index":
                 self.dropped_indexes[args[0].name] = not options.get("if_exists")
             case "rename_table":
-                raise BatchError(
-                    self._table,
-                    None,
-                    "Alembic renames no table in one",
-                    "Use op.rename_table().",
-                )
+                reason = "Alembic renames no table in one"
+                raise BatchError(self._table, None, reason, "Use op.rename_table().")
 
     def _drop(self, name: str) -> None:
-        added = [found for found in self.added if found.column.name == name]
+        column = fold(name)
+        added = [found for found in self.added if fold(found.name) == column]
 
         for found in added:
             self.added.remove(found)
-            self.tables.pop(id(found.column.table), None)
+            self.tables.pop(found.column.table, None)
 
         if not added:
-            self.dropped.add(fold(name))
+            self.dropped.add(column)
 
-    def _alter(
-        self,
-        column: str,
-        name: str | None = None,
-        type_: t.Any = None,
-        **options: t.Any,
-    ) -> None:
+        self.renamed.pop(column, None)
+        self.altered.pop(column, None)
+        self.converted.pop(column, None)
+        self.declared.pop(column, None)
+
+    def _alter(self, column: str, name: str | None = None, **options: t.Any) -> None:
+        unchanged = {"type_": None, "nullable": None, "autoincrement": None}
+        before = self.altered.setdefault(column, {})
+
+        for option, value in options.items():
+            if value is not unchanged.get(option, False):
+                before[option] = value
+
         if name is not None:
             self.renamed[column] = str(name)
 
-        if type_ is not None:
-            self.converted[column] = options["type_"] = type_
+            for found in self.added:
+                if fold(found.name) == column:
+                    found.name = str(name)
 
-        before = self.altered.setdefault(column, {})
-        unchanged = {"nullable": None, "autoincrement": None, "server_default": False}
-
-        for option, value in options.items():
-            if value is not unchanged.get(option):
-                before[option] = value
+        if options.get("type_") is not None:
+            self.converted[column] = options["type_"]
+            self.declared.pop(column, None)

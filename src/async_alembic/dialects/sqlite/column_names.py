@@ -1,8 +1,8 @@
-"""Where a statement names a column: SQLite itself says so.
+"""Finds where statements name columns, with the help of SQLite.
 
-A word can be the name of a column as well as that of a function, a collation, a type or
-a table. SQLite tells them apart when it renames a column. So each one is renamed in a
-temporary table of the same kind, which is rolled back.
+A word can be the name of a column, a function, a collation, a type or a table. SQLite
+tells them apart when it renames a column. So each column is renamed in a temporary copy
+of the table, which is rolled back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def find_columns(
     :param statements: Those that create a table and its indexes.
     :param columns: The folded names of the columns that are looked for.
     :return: For each statement, the folded names of columns by their places.
-    :raises NotUnderstoodError: If SQLite writes a statement anew in another way.
+    :raises NotUnderstoodError: If SQLite edits more than names in a statement.
     """
     if not columns:
         return [{} for _ in statements]
@@ -41,7 +41,7 @@ def find_columns(
     with connection.begin_nested() as savepoint:
         execute(connection, f"DROP TABLE IF EXISTS {table}")
 
-        # They could be broken, or be changed as well.
+        # SQLite would check and edit them as well.
         for kind, other in execute(
             connection,
             "SELECT type, name FROM temp.sqlite_master"
@@ -85,7 +85,7 @@ def _compare(before: str, after: str, columns: list[str]) -> dict[int, str]:
 def rename_columns(
     sql: str, places: c.Mapping[int, str], renamed: c.Mapping[str, str]
 ) -> str:
-    """Rename columns wherever a statement names them.
+    """Rename columns in a statement.
 
     :param places: As :func:`find_columns` finds them.
     :param renamed: The new names by the old, folded ones.

@@ -1,8 +1,7 @@
-"""A table as its ``CREATE TABLE`` statement has it, and edits of that statement.
+"""Reads and edits the ``CREATE TABLE`` statement of a table.
 
-SQLite keeps the statement, and there is no other way to learn of its CHECK
-constraints, of collations and of ON CONFLICT clauses
-(https://www.sqlite.org/schematab.html).
+SQLite keeps the statement, and tells of CHECK constraints, collations and ON CONFLICT
+clauses in no other way (https://www.sqlite.org/schematab.html).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import itertools
 from .items import Clause
 from .items import Item
 from .items import read_items
+from .items import SPACE
 from .tokens import edit
 from .tokens import fold
 from .tokens import groups
@@ -24,12 +24,11 @@ from .tokens import Token
 from .tokens import tokens
 
 _OPTIONS = {"WITHOUT ROWID", "STRICT"}
-_SPACE = " \t\r\n"
 
 
 @dataclasses.dataclass(frozen=True)
 class CreateTable:
-    """A ``CREATE TABLE`` statement. What edits it returns another one.
+    """A ``CREATE TABLE`` statement. Methods that edit it return a new one.
 
     :param name: The token that names the table.
     :param body: The parentheses around the items.
@@ -97,7 +96,7 @@ class CreateTable:
 
     def replacing(self, start: int, end: int, text: str) -> tuple[int, int, str]:
         """Return an edit that keeps what is behind it apart."""
-        is_apart = self.sql[end] in _SPACE + ",)"
+        is_apart = self.sql[end] in SPACE + ",)"
         return start, end, text if is_apart else f"{text} "
 
     def without(
@@ -120,7 +119,7 @@ class CreateTable:
 
     def with_item(self, place: int, text: str) -> CreateTable:
         """Add a column or a constraint behind so many items."""
-        lead = _space(self.items[-1].text if self.items else "") or " "
+        lead = (self.items[-1].lead if self.items else "") or " "
         rest = ""
 
         if any(item.rest for item in self.items[:place][-1:]):
@@ -128,7 +127,7 @@ class CreateTable:
             lead, rest = lead.lstrip("\n"), "\n"
 
         items = [*self.items]
-        items.insert(place, Item(lead + text, rest, ()))
+        items.insert(place, Item(lead, text, rest))
         return self.arranged(items)
 
     def arranged(self, items: c.Sequence[Item]) -> CreateTable:
@@ -138,28 +137,19 @@ class CreateTable:
 
         if self.items and items and items[0] != self.items[0]:
             # The space before the first one is often another.
-            leads = [_space(self.items[0].text), *(_space(x.text) for x in items[:1])]
+            first, other = self.items[0].lead, items[0].lead
+            leads = {items[0]: first, self.items[0]: other}
             items = [
-                _led(x, leads[x == self.items[0]])
-                if x in (items[0], self.items[0])
-                else x
-                for x in items
+                dataclasses.replace(item, lead=leads.get(item, item.lead))
+                for item in items
             ]
 
         return self.edited((start, end, _join(items)))
 
 
-def _space(text: str) -> str:
-    return text[: len(text) - len(text.lstrip(_SPACE))]
-
-
-def _led(item: Item, lead: str) -> Item:
-    return dataclasses.replace(item, text=lead + item.text.lstrip(_SPACE))
-
-
 def _join(items: c.Sequence[Item]) -> str:
     last = len(items) - 1
     return "".join(
-        f"{item.text}{',' if number < last else ''}{item.rest}"
+        f"{item.lead}{item.text}{',' if number < last else ''}{item.rest}"
         for number, item in enumerate(items)
     )

@@ -29,6 +29,7 @@ from .file_locks import find_holder
 from .foreign_keys import find_error
 from .foreign_keys import find_violations
 from .foreign_keys import Violation
+from .tokens import find_created
 from .tokens import quote
 
 if t.TYPE_CHECKING:
@@ -49,12 +50,6 @@ _begin_statement = re.compile(
 )
 _needs_no_transaction = re.compile(
     r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
-    re.IGNORECASE,
-)
-_create_statement = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+)?(?P<temp>TEMP(?:ORARY)?\s+)?(?P<kind>TRIGGER|INDEX)"
-    r"\s+(?!IF\s+NOT\s)(?:(?P<schema>\w+|\"[^\"]+\")\s*\.\s*)?"
-    r"(?P<name>\w+|\"[^\"]+\")",
     re.IGNORECASE,
 )
 
@@ -286,20 +281,16 @@ class SQLiteConnection(MigratedConnection):
         if _begin_statement.fullmatch(statement):
             return "SELECT 1", parameters
 
-        if self._restored and (match := _create_statement.match(statement)):
-            self._drop_restored(connection, match)
+        if self._restored and (created := find_created(statement)):
+            kind, schema, name = created
+
+            # The revision recreates it itself.
+            if (schema, name) in self._restored:
+                self._restored.discard((schema, name))
+                place = f"{quote(schema)}.{quote(name)}"
+                execute(connection, f"DROP {kind} IF EXISTS {place}")
 
         return statement, parameters
-
-    def _drop_restored(self, connection: sa.Connection, creates: re.Match[str]) -> None:
-        """Drop a restored trigger or index that the revision itself recreates."""
-        schema = "temp" if creates["temp"] else (creates["schema"] or "main").strip('"')
-        name = creates["name"].strip('"')
-
-        if (schema.lower(), name.lower()) in self._restored:
-            self._restored.discard((schema.lower(), name.lower()))
-            place = f"{quote(schema)}.{quote(name)}"
-            execute(connection, f"DROP {creates['kind']} IF EXISTS {place}")
 
     def _before_commit(self, connection: sa.Connection) -> None:
         if self._check_keys:

@@ -1,4 +1,4 @@
-"""What is between the commas of a ``CREATE TABLE`` statement
+"""The columns and constraints of a ``CREATE TABLE`` statement
 (https://www.sqlite.org/lang_createtable.html).
 """
 
@@ -15,6 +15,8 @@ from .tokens import nested
 from .tokens import NotUnderstoodError
 from .tokens import split
 from .tokens import Token
+
+SPACE = " \t\r\n"
 
 #: The first words of the constraints of a table, and of the clauses of a column.
 _CONSTRAINTS = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
@@ -68,14 +70,23 @@ class Clause:
     @property
     def parent(self) -> str:
         """The table that a foreign key refers to."""
-        place = [token.keyword for token in self.tokens].index("REFERENCES")
-        return self.tokens[place + 1].name or ""
+        return self.tokens[self._references + 1].name or ""
+
+    @property
+    def referred(self) -> list[str]:
+        """The columns that a foreign key refers to; empty for the primary key."""
+        return _names(self.tokens[self._references :])
+
+    @property
+    def _references(self) -> int:
+        return [token.keyword for token in self.tokens].index("REFERENCES")
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A column, or what else is between two commas: usually one constraint.
+    """What is between two commas: a column, or constraints, usually one.
 
+    :param lead: The space before it.
     :param text: Its text before the comma, with the comments around it.
     :param rest: The comment behind the comma, in the same line.
     :param tokens: Its tokens.
@@ -83,9 +94,10 @@ class Item:
     :param type: The tokens of the column's type.
     """
 
+    lead: str
     text: str
-    rest: str
-    tokens: tuple[Token, ...]
+    rest: str = ""
+    tokens: tuple[Token, ...] = ()
     column: str = ""
     type: tuple[Token, ...] = ()
     clauses: tuple[Clause, ...] = ()
@@ -106,7 +118,9 @@ def read_items(sql: str, body: c.Sequence[Token]) -> c.Iterator[Item]:
         end = comma.start if comma else found[-1].end
         behind = comma.end if comma else end
         rest = _rest_of_line.match(sql, behind)
-        item = Item(sql[place:end], rest[0] if rest else "", tuple(found))
+        text = sql[place:end].lstrip(SPACE)
+        lead = sql[place : end - len(text)]
+        item = Item(lead, text, rest[0] if rest else "", tuple(found))
         place = behind + len(item.rest)
         yield _read(sql, item)
 
@@ -146,12 +160,16 @@ def _clauses(found: c.Sequence[Token], column: str | None) -> c.Iterator[Clause]
             name = clause[1].name
             continue
 
-        listed = split(next(groups(clause), [])[1:-1]) if kind != "CHECK" else []
-        columns = (
-            [item[0].name or "" for item in listed] if column is None else [column]
-        )
-        yield Clause(_KINDS.get(kind, kind), name, tuple(columns), clause, start)
+        listed = [] if kind == "CHECK" else _names(clause)
+        columns = tuple(listed if column is None else [column])
+        yield Clause(_KINDS.get(kind, kind), name, columns, clause, start)
         name = start = None
+
+
+def _names(found: c.Sequence[Token]) -> list[str]:
+    """Return the names in the first parentheses."""
+    listed = split(next(groups(found), [])[1:-1])
+    return [item[0].name or "" for item in listed]
 
 
 def _begins(found: c.Sequence[Token], place: int) -> bool:

@@ -1,4 +1,4 @@
-"""The table that a batch makes in place of another one."""
+"""The table by which a batch replaces another one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .rendering import render_constraints
 from .rendering import set_options
 from .tokens import fold
 from .tokens import groups
+from .tokens import quote
 from .tokens import split
 
 if t.TYPE_CHECKING:
@@ -30,12 +31,12 @@ if t.TYPE_CHECKING:
 
 
 class NewTable:
-    """What a batch makes of a table.
+    """The statement of a new table, its indexes, and the columns to copy.
 
     :param connection: A connection to the database.
     :param batch: The batch.
-    :param changes: What it changes.
-    :param old: What the table is now.
+    :param changes: The changes of the batch.
+    :param old: The table before.
     :param indexes: The statements of its indexes.
     """
 
@@ -52,11 +53,12 @@ class NewTable:
         self._batch = batch
         self._changes = changes
         self._name = str(batch.table_name)
+        self._check_columns()
         statements = [old.sql, *indexes]
         self._places, *places = find_columns(
-            connection, statements, sorted(self._find_concerned())
+            connection, statements, changes.find_concerned(old.columns)
         )
-        #: The statements of the indexes that stay.
+        #: The statements of the indexes to recreate.
         self.indexes = keep_indexes(indexes, places, changes)
         table = self._without_dropped()
         stay = [name for name in old.columns if name not in changes.dropped]
@@ -75,26 +77,35 @@ class NewTable:
         #: The new statement.
         self.table = set_options(self._with_constraints(table), batch.table_kwargs)
 
-    def _find_concerned(self) -> set[str]:
-        """Find the columns that go or are renamed, and those that a CHECK may also be
-        about if it is about one that goes.
-        """
-        checks = self.old.of_kind("CHECK") if self._changes.gone else []
-        words = {token.name for check in checks for token in check.tokens}
-        others = self.old.columns.keys() & {fold(word) for word in words if word}
-        return self._changes.gone | self._changes.renamed.keys() | others
+    def _check_columns(self) -> None:
+        """Refuse columns that are missing, or there twice."""
+        changes, old = self._changes, self.old.columns
+        added = [added.name for added in changes.added]
+
+        for name in sorted(changes.dropped | changes.renamed.keys()):
+            if name not in old and changes.renamed.get(name) not in added:
+                self._refuse(f"it has no column '{name}'")
+
+        stay = (changes.renamed.get(x, x) for x in old if x not in changes.dropped)
+        names = [fold(name) for name in (*stay, *added)]
+
+        for name in names:
+            if names.count(name) > 1:
+                self._refuse(f"it would have two columns '{name}'")
+
+    def _refuse(self, reason: str) -> t.NoReturn:
+        raise BatchError(self._name, None, reason, "Correct the revision.")
 
     def _find(self, table: CreateTable, name: str) -> str:
         """Return the folded name that a column has now."""
         now = fold(self._changes.renamed.get(fold(name), name))
 
         if now not in table.columns:
-            reason = f"it has no column '{name}'"
-            raise BatchError(self._name, None, reason, "Correct the revision.")
+            self._refuse(f"it has no column '{name}'")
 
         return now
 
-    # What goes.
+    # What is dropped.
 
     def _without_dropped(self) -> CreateTable:
         renamed = self._changes.renamed
@@ -150,7 +161,7 @@ class NewTable:
         return found + [x for x in checks if is_given or self._is_of_type(x)]
 
     def _is_of_type(self, check: Clause) -> bool:
-        """Whether a CHECK is one that SQLAlchemy has made for a type that goes."""
+        """Whether SQLAlchemy has created a CHECK for a type that is replaced."""
         changed = self._changes.replaced | {
             name for name, x in self._changes.altered.items() if "type_" in x
         }
@@ -162,17 +173,20 @@ class NewTable:
         )
 
     def _goes(self, clause: Clause, item: Item) -> bool:
-        """Whether a clause goes with the columns that it names.
+        """Whether a clause is dropped with the columns that it names.
 
-        :raises BatchError: If it is about other columns as well.
+        :raises BatchError: If it names other columns as well.
         """
         places = (token.start for token in clause.tokens)
         named = {self._places[place] for place in places if place in self._places}
         gone = named & self._changes.gone
         others = named - gone
 
-        if not gone or clause.kind == "PRIMARY":
-            return bool(gone) and gone == {*map(fold, clause.columns)}
+        if not gone:
+            return False
+
+        if clause.kind == "PRIMARY":
+            return gone == {*map(fold, clause.columns)}
 
         if clause.kind == "GENERATED":
             broken = f"column '{item.column}'"
@@ -197,16 +211,23 @@ class NewTable:
 
     def _with_columns(self, table: CreateTable) -> CreateTable:
         order = [*table.columns]
+        added: set[str] = set()
 
-        for column, before, after in self._changes.added:
-            text = render_column(column, self._dialect)
+        for new in self._changes.added:
+            new.column.name = new.name
+            text = render_column(new.column, self._dialect)
             table = table.with_item(len(table.columns), text)
             place = len(order)
 
-            if (beside := after or before) is not None:
-                place = order.index(self._find(table, beside)) + (after is not None)
+            if (beside := new.after or new.before) is not None:
+                place = order.index(self._find(table, beside)) + bool(new.after)
 
-            order.insert(place, fold(column.name))
+            # As with Alembic, those after the same column stay in their own order.
+            while new.after and place < len(order) and order[place] in added:
+                place += 1
+
+            order.insert(place, fold(new.name))
+            added.add(fold(new.name))
 
         if orders := self._batch.partial_reordering:
             pairs = {
@@ -222,8 +243,8 @@ class NewTable:
     def _with_constraints(self, table: CreateTable) -> CreateTable:
         batch, changes = self._batch, self._changes
         # Columns can be named as they were, or as they are now.
-        names = {item.column for item in table.columns.values()}
-        names.update(changes.renamed)
+        columns = (*self.old.columns.values(), *table.columns.values())
+        names = {item.column for item in columns}
         given = sa.Table(
             self._name,
             sa.MetaData(),
@@ -233,19 +254,24 @@ class NewTable:
             **batch.table_kwargs,
         )
         changes.indexes += [(index, {}) for index in given.indexes]
-        keys = {*changes.keys, id(given)}
+        declared = dict.fromkeys(changes.declared.values(), False)
+        sources = declared | changes.tables | {given: True}
 
-        sources = (*changes.tables.values(), given)
-
-        for source in sorted(sources, key=lambda source: id(source) in keys):
+        for source in sorted(sources, key=sources.__getitem__):
             changes.follow_renames(source)
 
             for text, new in render_constraints(source, self._dialect):
                 # As with Alembic, it takes the place of what has the same name.
                 same = [x for x in table.clauses if x.name and x.name == new.name]
 
-                if new.kind == "PRIMARY" and id(source) in keys:
-                    same += table.of_kind("PRIMARY")
+                if new.kind == "PRIMARY":
+                    before = table.of_kind("PRIMARY")
+                    same += before
+
+                    # A column that is added can be one of several in the key.
+                    if before and not sources[source]:
+                        key = map(quote, before[0].columns + new.columns)
+                        text = f"PRIMARY KEY ({', '.join(key)})"
 
                 table = table.without(same)
                 table = table.with_item(len(table.items), text)
@@ -256,7 +282,7 @@ class NewTable:
 def keep_indexes(
     indexes: list[str], places: list[dict[int, str]], changes: Changes
 ) -> list[str]:
-    """Return the statements of the indexes that do not go with a column.
+    """Return the statements of the indexes that are not dropped with a column.
 
     :param places: Where each names columns.
     """

@@ -23,6 +23,10 @@ def render_constraints(
 ) -> c.Iterator[tuple[str, Clause]]:
     compiler: t.Any = dialect.ddl_compiler(dialect, t.cast("t.Any", None))
 
+    for key in table.foreign_keys:
+        # SQLAlchemy leaves out one to another schema. Without one, it is the same.
+        key.column.table.schema = key.column.table.schema or table.schema
+
     if text := compiler.create_table_constraints(table):
         made = CreateTable.parse(f"CREATE TABLE x (x, {text})")
 
@@ -49,11 +53,11 @@ def alter_column(
         table = _set_type(table, name, render_column(column, dialect))
 
     if nullable is not None:
-        before = table.columns[name].of_kind("NOT")
         table = table.without(table.columns[name].of_kind("NULL"))
+        before = table.columns[name].of_kind("NOT")
 
         if nullable:
-            table = table.without(table.columns[name].of_kind("NOT"))
+            table = table.without(before)
         elif not before:
             table = table.inserted(table.columns[name].type_end, "NOT NULL")
 
@@ -119,9 +123,9 @@ def set_options(table: CreateTable, given: dict[str, t.Any]) -> CreateTable:
         return without_counter(table)
 
     if given.get("sqlite_autoincrement") and not table.counter:
-        [primary] = table.of_kind("PRIMARY")
-        end = primary.inner[-1].end if primary.inner else primary.end
-        return table.inserted(end, "AUTOINCREMENT")
+        for primary in table.of_kind("PRIMARY"):
+            end = primary.inner[-1].end if primary.inner else primary.end
+            return table.inserted(end, "AUTOINCREMENT")
 
     return table
 
@@ -136,8 +140,12 @@ def name_of(clause: Clause, table: str, convention: t.Any) -> str | None:
         case None, "PRIMARY", columns:
             constraint = sa.PrimaryKeyConstraint(*columns)
         case None, "FOREIGN", columns:
-            parents = [f"{clause.parent}.{column}" for column in columns]
-            constraint = sa.ForeignKeyConstraint(columns, parents)
+            parent = sa.Table(clause.parent, sa.MetaData())
+
+            for name in clause.referred or columns:
+                parent.append_column(sa.Column(name, sa.Integer))
+
+            constraint = sa.ForeignKeyConstraint(columns, [*parent.columns])
         case _:
             return None
 

@@ -1,4 +1,4 @@
-"""The rows of a table, copied into the one that takes its place."""
+"""Copies the rows of a table into the one that replaces it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ def copy_rows(
     new: NewTable,
     into: sa.Table,
 ) -> None:
-    """Copy the rows, also with ids that no column names. New columns get the defaults
-    that they have in Python.
+    """Copy the rows and their rowids. New columns get their Python-side defaults.
 
-    :param into: The new table, which has been created; still without columns here.
+    :param into: The new table in the database, without columns here.
     """
     name, schema = str(batch.table_name), into.schema
     source = sa.table(name, *map(sa.column, new.copied.values()), schema=schema)
@@ -47,13 +46,13 @@ def copy_rows(
         value: dict[str, t.Any] = {"expr": source.columns[old]}
 
         if (type_ := changes.converted.get(old)) is not None:
-            # Alembic knows whether it needs a CAST.
+            # Alembic decides whether it needs a CAST.
             convert: t.Any = batch.impl.cast_for_batch_migrate
             convert(sa.Column(old, types[old]), value, sa.types.to_instance(type_))
 
         values[column] = value["expr"]
 
-    for added, *_ in changes.added:
+    for added in (new_column.column for new_column in changes.added):
         into.append_column(sa.Column(added.name, added.type, default=added.default))
 
     rows = sa.select(*values.values()).select_from(source)
@@ -63,7 +62,7 @@ def copy_rows(
 
 
 def _find_rowid(connection: sa.Connection, new: NewTable, into: sa.Table) -> str | None:
-    """Find a name for the id of a row, if both tables have one that is no column
+    """Find a name of the rowid, if both tables have one that is not a column
     (https://www.sqlite.org/lang_createtable.html#rowid).
     """
     tables = [new.old, new.table]

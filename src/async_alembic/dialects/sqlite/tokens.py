@@ -128,3 +128,34 @@ def edit(sql: str, edits: c.Iterable[tuple[int, int, str]]) -> str:
         place = end
 
     return "".join([*parts, sql[place:]])
+
+
+def find_created(sql: str) -> tuple[str, str, str] | None:
+    """Find what a statement creates.
+
+    :return: ``TRIGGER`` or ``INDEX``, and the folded names of its schema and of itself.
+        ``None`` for anything else, and for ``IF NOT EXISTS``.
+    """
+    try:
+        found = tokens(sql)
+    except NotUnderstoodError:
+        return None
+
+    words = [token.keyword for token in found]
+    place = 2 if {"UNIQUE", "TEMP", "TEMPORARY"}.intersection(words[1:2]) else 1
+
+    if (
+        len(found) < 6
+        or words[0] != "CREATE"
+        or words[place] not in {"TRIGGER", "INDEX"}
+        or words[place + 1 : place + 3] == ["IF", "NOT"]
+    ):
+        return None
+
+    schema = "temp" if words[1].startswith("TEMP") else "main"
+    name = found[place + 1]
+
+    if words[place + 2] == ".":
+        schema, name = name.name or "", found[place + 3]
+
+    return words[place], fold(schema), fold(name.name or "")
