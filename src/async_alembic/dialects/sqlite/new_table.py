@@ -59,11 +59,11 @@ class NewTable:
             connection, statements, changes.find_concerned(old.columns)
         )
         #: The statements of the indexes to recreate.
-        self.indexes = keep_indexes(indexes, places, changes)
+        self.indexes: list[str] = keep_indexes(indexes, places, changes)
         table = self._without_dropped()
         stay = [name for name in old.columns if name not in changes.dropped]
         #: The folded names of the columns that are copied, by the new ones.
-        self.copied = {
+        self.copied: dict[str, str] = {
             item.column: name
             for name, item in zip(stay, table.columns.values(), strict=True)
             if not item.of_kind("GENERATED")
@@ -75,7 +75,9 @@ class NewTable:
             table = alter_column(table, column, self._dialect, **options)
 
         #: The new statement.
-        self.table = set_options(self._with_constraints(table), batch.table_kwargs)
+        self.table: CreateTable = set_options(
+            self._with_constraints(table), batch.table_kwargs
+        )
 
     def _check_columns(self) -> None:
         """Refuse columns that are missing, or there twice."""
