@@ -282,13 +282,29 @@ def test_workers_of_xdist_share_what_is_migrated(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marks = mark(runs)
-    runs.write(app_of("Flask", is_async=False), CONFTEST.format(url=runs.url))
+    conftest = CONFTEST.format(url=runs.url) + BOTH_WORKERS
+    runs.write(app_of("Flask", is_async=False), conftest)
     runs.pytester.makepyfile(BLOCKING.replace("range(2)", "range(7)"))
     plugins = ["xdist.plugin", "async_alembic.testing.plugin"]
     monkeypatch.setenv("PYTEST_PLUGINS", ",".join(plugins))
     args = ["-n", "2", "-p", "no:cacheprovider", "-W", "error"]
     runs.pytester.runpytest_subprocess(*args).assert_outcomes(passed=8)
     assert marks.read_text() == "x"
+
+
+#: A worker that is done drops the templates if the other one has not begun.
+BOTH_WORKERS = """
+
+import time
+
+
+@pytest.fixture(autouse=True)
+def wait_for_both_workers(fresh_database, worker_id, pytestconfig):
+    (pytestconfig.rootpath / f"begun_{worker_id}").touch()
+
+    while len(list(pytestconfig.rootpath.glob("begun_*"))) < 2:
+        time.sleep(0.01)
+"""
 
 
 def mark(runs: Runs) -> Path:

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.util import topological
 
 from ...errors import BatchError
-from ..constraint_names import CONVENTION
 from .changes import Changes
 from .column_names import find_columns
 from .column_names import rename_columns
@@ -143,7 +142,7 @@ class NewTable:
     def _find_dropped(self) -> list[Clause]:
         """Find the constraints that are dropped by their names, or with a type."""
         found = []
-        convention = self._batch.naming_convention or CONVENTION
+        convention = self._batch.naming_convention
 
         for name, must_be_there in self._changes.dropped_constraints.items():
             clauses = self.old.clauses

@@ -8,6 +8,8 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
+from ..constraint_names import foreign_key_name
+from ..constraint_names import unique_name
 from .create_table import CreateTable
 from .items import Clause
 from .tokens import fold
@@ -131,8 +133,15 @@ def set_options(table: CreateTable, given: dict[str, t.Any]) -> CreateTable:
 
 
 def name_of(clause: Clause, table: str, convention: t.Any) -> str | None:
-    """Return the name that a convention gives to a constraint without one."""
+    """Return the name by which a constraint without a name is dropped.
+
+    :param convention: The naming convention of the batch. Without one, the name is that
+        which generated revisions use.
+    """
     constraint: sa.Constraint
+
+    if not convention:
+        return _generated_name(clause, table)
 
     match clause.name, clause.kind, clause.columns:
         case None, "UNIQUE", columns:
@@ -153,3 +162,13 @@ def name_of(clause: Clause, table: str, convention: t.Any) -> str | None:
     stubs = [sa.Column(column, sa.Integer) for column in columns]
     sa.Table(table, metadata, *stubs, constraint)
     return str(constraint.name) if constraint.name else None
+
+
+def _generated_name(clause: Clause, table: str) -> str | None:
+    match clause.name, clause.kind:
+        case None, "UNIQUE":
+            return unique_name(table, clause.columns)
+        case None, "FOREIGN":
+            return foreign_key_name(table, clause.columns, clause.parent)
+
+    return None
