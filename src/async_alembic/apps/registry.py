@@ -29,9 +29,6 @@ if t.TYPE_CHECKING:
     from .databases import Metadatas
     from .project import Project
 
-T = t.TypeVar("T")
-
-
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
 
 
