@@ -44,6 +44,8 @@ class LockHolder:
     :param address: The client's address.
     :param since: When the session acquired the lock or began its transaction.
     :param query: The session's last statement.
+    :param is_idle: Whether the session is idle outside of a transaction. A pooler may
+        have kept it open for a client that is gone.
     """
 
     pid: int
@@ -51,6 +53,7 @@ class LockHolder:
     address: str | None = None
     since: dt.datetime | None = None
     query: str | None = None
+    is_idle: bool = False
 
     def __str__(self) -> str:
         parts = [f"pid {self.pid}"]
@@ -63,6 +66,9 @@ class LockHolder:
 
         if self.since:
             parts.append(f"since {self.since.isoformat(' ', 'seconds')}")
+
+        if self.is_idle:
+            parts.append("idle")
 
         if self.query:
             parts.append(f"query [{' '.join(self.query.split())[:200]}]")

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import contextvars
 import copy
 import re
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
+from ..dialects import connect_arguments
 from ..errors import DatabaseConnectionError
 
 Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
 _option_engine_refuses_listeners = (
     re.match(r"2\.0\.[123]\d\b", sa.__version__) is not None
+)
+#: The arguments of the driver for the connection that is being made, if any.
+_own_arguments: contextvars.ContextVar[c.Mapping[str, t.Any] | None] = (
+    contextvars.ContextVar("own_arguments", default=None)
 )
 #: Pools with one connection, or one connection per thread.
 SINGLE_CONNECTION_POOLS = (SingletonThreadPool, StaticPool)
@@ -35,29 +42,48 @@ def is_single_connection(engine: sa.Engine | AsyncEngine) -> bool:
     return isinstance(engine.pool, SINGLE_CONNECTION_POOLS)
 
 
-def copy_for_own_loop(engine: AsyncEngine) -> AsyncEngine:
-    """Return a copy of an engine with its own pool, so that no connection is used in a
-    different loop than the one it was opened in. A single-connection engine is returned
-    as it is.
+def with_own_pool(engine: sa.Engine) -> sa.Engine:
+    """Return a copy of an engine whose connections are made in the same way, but are
+    not those of the engine's pool.
     """
-    if is_single_connection(engine):
-        return engine
-
-    return AsyncEngine(_with_own_pool(engine.sync_engine))
-
-
-def _with_own_pool(engine: sa.Engine) -> sa.Engine:
     # A new engine would lack the listeners and settings of this one.
     engine_copy = copy.copy(engine)
     # An engine made by Engine.execution_options() uses the pool of its parent.
     parent = getattr(engine, "_proxied", None)
 
     if parent is not None:
-        engine_copy._proxied = _with_own_pool(parent)  # type: ignore[attr-defined]
+        engine_copy._proxied = with_own_pool(parent)  # type: ignore[attr-defined]
     else:
         engine_copy.pool = engine.pool.recreate()
 
     return engine_copy
+
+
+@contextlib.contextmanager
+def own_arguments(engine: sa.Engine, is_own: bool = True) -> c.Iterator[None]:
+    """Use the dialect's own arguments of the driver to make a connection.
+
+    :param is_own: Whether the connection is not for the app's pool.
+    """
+    arguments = connect_arguments(engine) if is_own else None
+
+    if arguments and not event.contains(engine.dialect, "do_connect", _connect):
+        event.listen(engine.dialect, "do_connect", _connect)
+
+    token = _own_arguments.set(arguments)
+
+    try:
+        yield
+    finally:
+        _own_arguments.reset(token)
+
+
+def _connect(
+    dialect: t.Any, record: object, args: c.Sequence[t.Any], kwargs: dict[str, t.Any]
+) -> t.Any:
+    # The dialect is that of the app's engine, too, so its own connects pass by here.
+    arguments = _own_arguments.get()
+    return dialect.connect(*args, **{**kwargs, **arguments}) if arguments else None
 
 
 def resolve_option_engine(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:
@@ -88,30 +114,6 @@ def initialize_dialect(connection: sa.Connection) -> None:
     if connection.dialect.default_schema_name is None:
         connection.dialect.initialize(connection)
         connection.rollback()
-
-
-def out_of_band_connector(
-    engines: c.Mapping[str, sa.Engine],
-) -> c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]]:
-    """Return a function that opens an extra connection to a database by its name. It
-    bypasses the engine's pool, because the open connection may be the last in the pool.
-    """
-
-    @contextlib.contextmanager
-    def connect(name: str) -> c.Iterator[sa.Connection]:
-        engine = _with_own_pool(engines[name])
-
-        try:
-            with wrap_connection_errors(name, engine.url):
-                connection = engine.connect()
-
-            with connection:
-                initialize_dialect(connection)
-                yield connection
-        finally:
-            engine.dispose()
-
-    return connect
 
 
 @contextlib.contextmanager

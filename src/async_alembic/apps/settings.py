@@ -58,19 +58,21 @@ class Settings:
         return options
 
     @property
-    def lock(self) -> bool:
-        """Whether to lock the databases against other migrations.
+    def lock(self) -> bool | t.Literal["lease"]:
+        """Whether to lock the databases against other migrations, or ``"lease"`` to use
+        a lease even where a database has a lock.
 
-        :raises ConfigurationError: If the setting is not a boolean.
+        :raises ConfigurationError: If the setting is something else.
         """
         value = self.app_config.get("ALEMBIC_LOCK", True)
 
-        if not isinstance(value, bool):
+        if value != "lease" and not isinstance(value, bool):
             raise ConfigurationError(
-                f"app.config['ALEMBIC_LOCK'] must be True or False, not {value!r}."
+                "app.config['ALEMBIC_LOCK'] must be True, False or 'lease', not"
+                f" {value!r}."
             )
 
-        return value
+        return t.cast("bool | t.Literal['lease']", value)
 
     @property
     def lock_timeout(self) -> float:

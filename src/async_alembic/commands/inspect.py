@@ -113,7 +113,7 @@ def use_context(
 
 
 def _status_of(env: Environment, name: str) -> DatabaseStatus:
-    scripts, current = env.scripts, env.contexts[name].get_current_heads()
+    scripts, current = env.scripts, env.current_heads(name)
     ids = scripts.ids()
     known = tuple(revision for revision in current if revision in ids)
     unknown = tuple(revision for revision in current if revision not in ids)

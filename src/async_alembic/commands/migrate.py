@@ -23,6 +23,7 @@ from ..migration.steps import RevisionRunner
 from ..migration.steps import StepRunner
 from ..migration.steps import with_known_check
 from ..migration.transactions import begin_transactions
+from ..migration.transactions import kept_alive_except
 from ..migration.transactions import session_settings
 
 if t.TYPE_CHECKING:
@@ -110,8 +111,10 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 
     def work(transactions: Transactions) -> None:
         for name in names:
-            StepRunner(env, name).run(transactions, with_known_check(env, name, plan))
-            half_applied.clear(env, name)
+            with kept_alive_except(env, name, names):
+                steps = with_known_check(env, name, plan)
+                StepRunner(env, name).run(transactions, steps)
+                half_applied.clear(env, name)
 
     migrate_exclusively(env, names, work)
 
@@ -120,7 +123,8 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
     def work(transactions: Transactions) -> None:
         for name in env.contexts:
-            StepRunner(env, name).run(transactions, fn, **kwargs)
+            with kept_alive_except(env, name, env.contexts):
+                StepRunner(env, name).run(transactions, fn, **kwargs)
 
     migrate_exclusively(env, list(env.contexts), work)
 
@@ -168,7 +172,9 @@ def _migrate(
         for runner in runners:
             environment_context = env.environment_contexts[runner.name]
             environment_context.context_opts["destination_rev"] = target[0]
-            runner.run(transactions, plan)
+
+            with kept_alive_except(env, runner.name, names):
+                runner.run(transactions, plan)
 
     migrate_exclusively(env, names, work)
     return list(

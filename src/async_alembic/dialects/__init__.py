@@ -6,15 +6,18 @@ event loop, app or revision.
 
 from __future__ import annotations
 
+import collections.abc as c
 import typing as t
 
+from .base import Connect as Connect
 from .base import Dialect as Dialect
 from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import VERSION_UPDATE as VERSION_UPDATE
+from .base import Wait as Wait
 from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name
-from .locks import SessionLock as SessionLock
+from .locks import MigrationLock as MigrationLock
 from .migrated import AppliedStatements as AppliedStatements
 from .migrated import is_usable as is_usable
 from .migrated import MigratedConnection as MigratedConnection
@@ -32,8 +35,20 @@ _dialects = {
     "sqlite": SQLite(),
 }
 _default = Dialect()
+_CONNECT_ARGUMENTS: dict[tuple[str, str], dict[str, t.Any]] = {
+    # Behind a pooler, another program's statement may have the name of a prepared one.
+    ("postgresql", "asyncpg"): {"statement_cache_size": 0},
+    ("postgresql", "psycopg"): {"prepare_threshold": None},
+}
 
 
 def dialect_of(connection: sa.Connection) -> Dialect:
     """Return the :class:`Dialect` for the database of a connection."""
     return _dialects.get(connection.dialect.name, _default)
+
+
+def connect_arguments(engine: sa.Engine) -> c.Mapping[str, t.Any]:
+    """Return arguments of the driver for connections that migrate, or work beside one
+    that does.
+    """
+    return _CONNECT_ARGUMENTS.get((engine.dialect.name, engine.dialect.driver), {})

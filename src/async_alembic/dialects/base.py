@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..results import LockHolder
-from .locks import SessionLock
+from .locks import MigrationLock
 from .migrated import is_usable
 from .migrated import MigratedConnection
 from .server_defaults import Defaults
@@ -24,6 +24,8 @@ from .server_defaults import Defaults
 Wait: t.TypeAlias = c.Callable[
     [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
 ]
+#: Opens another connection to the database.
+Connect: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[sa.Connection]]
 Setting: t.TypeAlias = str | int | float
 
 #: The execution option that marks the update of the version table after a revision.
@@ -39,15 +41,20 @@ class Interruption:
         awaitable.
     :param statement: Otherwise, a statement to execute on another connection, where
         the server continues even if the connection is closed.
+    :param drop: Ends the connection from this side, from any thread, without waiting
+        for an answer. Whoever waits for one gets an error.
     """
 
     call: c.Callable[[], object] | None = None
     statement: str | None = None
+    drop: c.Callable[[], object] | None = None
 
 
 class Dialect:
     """A database without special needs."""
 
+    #: Whether a transaction locks out other migrators.
+    locks_by_transaction: bool = False
     #: Whether DDL can be rolled back; ``None`` to use Alembic's value.
     transactional_ddl: bool | None = None
     #: Whether a failed revision is always rolled back as a whole.
@@ -59,13 +66,14 @@ class Dialect:
 
     @contextlib.contextmanager
     def migrating(
-        self, connection: sa.Connection, wait: Wait | None
+        self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         """Prepare a connection for a migration, and restore it at the end.
 
         :param connection: A connection outside of a transaction.
-        :param wait: Waits for other migrators where the transaction is the lock;
-            ``None`` to let the database wait.
+        :param lock: The lock, which the session holds, if there is one.
+        :param wait: Waits for other migrators where a transaction is the lock; ``None``
+            to let the database wait.
         """
         try:
             yield MigratedConnection(connection)
@@ -92,7 +100,7 @@ class Dialect:
 
         try:
             for name, value in settings.items():
-                with _setting_errors(name, value):
+                with setting_errors(name, value):
                     before[name] = self.get_setting(connection, name)
                     self.set_setting(connection, name, value)
 
@@ -135,26 +143,38 @@ class Dialect:
     ) -> None:
         raise NotImplementedError
 
-    def lock_key(
-        self, connection: sa.Connection, schema: str | None, table: str
-    ) -> str | None:
-        """Return a key that is unique to one version table on the server.
+    def lock(
+        self,
+        connection: sa.Connection,
+        schema: str | None,
+        table: str,
+        connect: Connect,
+    ) -> MigrationLock | None:
+        """Return the lock of one version table, which the session is to hold.
 
-        :param connection: A connection, queried for the server's own names, as URLs can
-            name one database in many ways.
+        :param connection: The migrating connection, outside of a transaction. It is
+            queried for the server's own names, as URLs can name one database in many
+            ways.
         :param schema: The schema of the version table, if one is configured.
         :param table: The name of the version table.
-        :return: ``None`` if the database has no such locks, or needs none.
+        :param connect: Opens another connection to the database.
+        :return: ``None`` if the database has no lock that all of its servers share.
         """
         return None
 
-    def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
-        """Return a lock for the session of a connection.
+    def current_heads(
+        self, connection: sa.Connection, versions: sa.TableClause
+    ) -> tuple[str, ...]:
+        """Return the ids in the version table, from where they are written.
 
-        :param connection: The connection whose session will hold the lock.
-        :param key: The key from :meth:`lock_key`.
+        :param connection: A connection to the database.
+        :param versions: The version table, which exists.
         """
-        raise NotImplementedError
+        return tuple(connection.scalars(sa.select(versions.c.version_num)))
+
+    def is_read_only(self, connection: sa.Connection) -> bool:
+        """Return whether the server is a replica, or refuses to write."""
+        return False
 
     def is_blocked(self, error: BaseException) -> bool:
         """Return whether a driver's error means that a lock was not available, so
@@ -193,7 +213,7 @@ def digest(*parts: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _setting_errors(name: str, value: Setting) -> c.Iterator[None]:
+def setting_errors(name: str, value: Setting) -> c.Iterator[None]:
     try:
         yield
     except DBAPIError as e:

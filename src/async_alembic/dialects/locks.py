@@ -1,4 +1,4 @@
-"""Locks that belong to a session of the server, and their holders."""
+"""The lock of a database against other migrators, and who holds it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,54 @@ import typing as t
 import sqlalchemy as sa
 
 from ..results import LockHolder
-from .migrated import is_usable
 
 
-class SessionLock(abc.ABC):
+class MigrationLock(abc.ABC):
+    """The lock of a database, which the session that migrates it holds.
+
+    :ivar key: Unique to one version table on the server.
+    """
+
+    key: str
+
+    @abc.abstractmethod
+    def acquire(self) -> bool:
+        """Try to acquire the lock, without waiting on the server.
+
+        :return: Whether the lock was acquired.
+        """
+
+    @abc.abstractmethod
+    def is_held(self) -> bool:
+        """Return whether the session still holds the lock."""
+
+    @abc.abstractmethod
+    def release(self) -> None:
+        """Release the lock. Otherwise, the end of the session releases it."""
+
+    @abc.abstractmethod
+    def holder(self) -> LockHolder | None:
+        """Return who holds the lock, if that is known."""
+
+
+class SessionLock(MigrationLock):
     """A lock that a session of the server holds until it releases the lock, or ends.
 
-    :param connection: The connection of the session.
+    :param connection: The connection of the session, outside of a transaction.
     :param key: The key of the lock.
     """
 
     #: Tries to acquire the lock without waiting. Returns whether it did, and the id of
     #: the session on the server.
     acquire_statement: t.ClassVar[sa.TextClause]
-    #: Releases the lock. Returns whether the session held it until now.
+    #: Releases the lock.
     release_statement: t.ClassVar[sa.TextClause]
-    #: Returns the ids of the sessions that hold the lock.
-    holder_ids_statement: t.ClassVar[sa.TextClause]
     #: Returns the fields of a :class:`.LockHolder`.
     holder_statement: t.ClassVar[sa.TextClause]
 
     def __init__(self, connection: sa.Connection, key: str) -> None:
+        self.key = key
         self._connection = connection
-        self._key = key
         self._session: int | None = None
 
     @property
@@ -39,47 +64,21 @@ class SessionLock(abc.ABC):
     def parameters(self) -> dict[str, t.Any]:
         """The parameters of the statements."""
 
-    @abc.abstractmethod
-    def prepare(self, other: sa.Connection) -> None:
-        """Check that no pooler shares the session, and keep it from idling out.
-
-        :param other: A connection to the same database.
-        :raises LockUnavailableError: If the session cannot hold the lock.
-        """
-
     def acquire(self) -> bool:
-        """Try to acquire the lock, without waiting on the server.
-
-        :return: Whether the lock was acquired.
-        """
         row = self._connection.execute(self.acquire_statement, self.parameters).one()
-        self._session = row[1]
-        return bool(row[0])
+        # The lock survives the rollback. To wait in a transaction would block others.
+        self._connection.rollback()
+        acquired, self._session = row
+        return bool(acquired)
 
-    def release(self) -> bool:
-        """Release the lock.
-
-        :return: Whether the session held it until now.
-        """
-        return bool(self._connection.scalar(self.release_statement, self.parameters))
-
-    def end_session(self) -> None:
-        """End the session, which releases the lock."""
-        if is_usable(self._connection):
-            self._connection.invalidate()
+    def release(self) -> None:
+        self._connection.execute(self.release_statement, self.parameters)
+        self._connection.rollback()
 
     def holder(self) -> LockHolder | None:
-        """Return the session that holds the lock, if the server shows it."""
-        return fetch_holder(self._connection, self.holder_statement, self.parameters)
-
-    def is_held(self, connection: sa.Connection) -> bool:
-        """Return whether the server lists the session as the lock's holder.
-
-        :param connection: The connection to query on. The session itself stays idle,
-            as its idle time shows others how long it has held the lock.
-        """
-        found = connection.scalars(self.holder_ids_statement, self.parameters).all()
-        return self._session is not None and self._session in found
+        holder = fetch_holder(self._connection, self.holder_statement, self.parameters)
+        self._connection.rollback()
+        return holder
 
 
 def fetch_holder(

@@ -47,6 +47,10 @@ class MigratedConnection:
     def on_revision_start(self) -> None:
         """Called before a revision runs."""
 
+    def in_revision(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context for the code of a revision."""
+        return contextlib.nullcontext()
+
     def on_revision_end(self) -> None:
         """Called after a revision, when the version table is updated."""
 

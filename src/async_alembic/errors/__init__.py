@@ -39,6 +39,7 @@ from .databases import DatabaseError as DatabaseError
 from .databases import ForeignKeyError as ForeignKeyError
 from .databases import MigrationError as MigrationError
 from .databases import PartialRevisionError as PartialRevisionError
+from .databases import ReadOnlyError as ReadOnlyError
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError

@@ -39,6 +39,20 @@ class DatabaseError(AsyncAlembicError):
         self.blocker = blocker
 
 
+class ReadOnlyError(AsyncAlembicError):
+    """The server is a replica, or refuses to write.
+
+    :ivar database: The name of the engine, such as ``"default"``.
+    """
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"Database '{database}' cannot be migrated, because this server is a"
+            " replica or read-only. Connect to the primary."
+        )
+        self.database = database
+
+
 class MigrationError(AsyncAlembicError):
     """A revision failed. ``__cause__`` is the original error.
 

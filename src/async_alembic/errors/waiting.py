@@ -26,11 +26,21 @@ class LockTimeout(AsyncAlembicError, TimeoutError):
         self.database = database
         self.timeout = timeout
         self.holder = holder
+
+        if holder is not None and holder.is_idle:
+            way_out = (
+                "It is idle, so it does not migrate; a pooler may have kept it for a"
+                f" client that is gone. End session {holder.pid} on the server."
+            )
+        else:
+            way_out = (
+                "Wait until that session finishes, or end it if it hangs;"
+                " app.config['ALEMBIC_LOCK_TIMEOUT'] sets the timeout."
+            )
+
         super().__init__(
             f"Database '{database}' could not be locked within {timeout:g} s, because"
-            f" another session holds the lock: {holder or 'unknown'}. Wait until that"
-            " session finishes, or end it if it hangs;"
-            " app.config['ALEMBIC_LOCK_TIMEOUT'] sets the timeout."
+            f" another session holds the lock: {holder or 'unknown'}. {way_out}"
         )
 
 
@@ -43,9 +53,8 @@ class LockLostError(AsyncAlembicError):
     def __init__(self, database: str) -> None:
         super().__init__(
             f"The migration lock of database '{database}' was lost, so no further"
-            " revision was applied. Check whether the server closed the connection, or"
-            " whether the connection goes through a pooler in transaction mode. Then"
-            " run the command again."
+            " revision was applied. Check whether a revision releases all locks of its"
+            " session, and run the command again."
         )
         self.database = database
 

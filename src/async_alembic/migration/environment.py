@@ -7,6 +7,7 @@ import contextlib
 import functools
 import typing as t
 
+import sqlalchemy as sa
 from alembic.runtime.environment import EnvironmentContext
 
 from ..apps.names import default_name
@@ -17,7 +18,6 @@ from . import op_per_task
 from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
@@ -151,9 +151,29 @@ class Environment:
         :param name: The name of the database.
         :raises UnknownRevisionInDatabaseError: If the code does not have one of them.
         """
-        current = self.contexts[name].get_current_heads()
+        current = self.current_heads(name)
         self.check_known(name, current)
         return current
+
+    def current_heads(self, name: str) -> tuple[str, ...]:
+        """Return the ids in a database's version table, if it has one.
+
+        :param name: The name of the database.
+        """
+        connection = self.connection(name)
+        context = self.contexts[name]
+        versions = sa.table(
+            context.version_table,
+            sa.column("version_num", sa.String),
+            schema=context.version_table_schema,
+        )
+
+        if not sa.inspect(connection).has_table(
+            context.version_table, self.version_schema(name)
+        ):
+            return ()
+
+        return self.dialect(name).current_heads(connection, versions)
 
     def check_known(self, name: str, current: c.Iterable[str]) -> None:
         """Check that the code has every revision that a database is at.

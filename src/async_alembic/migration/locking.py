@@ -1,31 +1,29 @@
 """One migrator at a time: waits for the lock of a database, and holds it.
 
-The dialect defines what the lock is.
+The dialect defines what the lock is. Where it has none, a lease is used.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import functools
 import itertools
 import logging
 import random
 import time
 import typing as t
 
-from ..dialects import dialect_of
-from ..dialects import digest
 from ..dialects import is_usable
 from ..errors import LockLostError
 from ..errors import LockTimeout
+from .lease import Lease
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
-
-    from ..dialects import SessionLock
+    from ..dialects import MigrationLock
+    from ..dialects import Wait
     from ..results import LockHolder
     from .environment import Environment
-    from .open_databases import OpenDatabases
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
@@ -101,194 +99,105 @@ class LockWaiter:
             self._sleep(min(delay, self._timeout - waited))
 
 
-class MigrationLock:
-    """The lock of one database during a migration.
+class Locks:
+    """The locks of databases against other migrators, as far as ``ALEMBIC_LOCK`` is on.
 
-    Two sessions hold it. The first does nothing else, so that it shows others how long
-    the lock has been held, and frees the lock at once when this process dies. The
-    second is the migrating session itself: others also wait for a statement that a dead
-    process has left running on the server.
-
-    :param database: The name of the database.
-    :param connection: The migrating connection.
+    :param env: The open databases.
+    :param names: The names of the databases to lock.
     """
 
-    def __init__(self, database: str, connection: sa.Connection) -> None:
-        self._database = database
-        self._connection = connection
-        self._dialect = dialect_of(connection)
-        self._lock: SessionLock | None = None
-        self._checked_at = 0.0
+    def __init__(self, env: Environment, names: c.Iterable[str]) -> None:
+        self._env = env
+        self._is_on = env.project.settings.lock is not False
+        self._checked_at: dict[str, float] = {}
+        self._locks: dict[str, MigrationLock] = {}
+
+        for name in names if self._is_on else ():
+            if (lock := _make_lock(env, name)) is not None:
+                self._locks[name] = lock
+
+    def in_order(self, names: c.Iterable[str]) -> list[str]:
+        """Sort the names of databases by their locks, so that migrators that lock
+        several databases do not wait for each other.
+        """
+        return sorted(
+            names, key=lambda name: self._locks[name].key if name in self._locks else ""
+        )
+
+    def get(self, name: str) -> MigrationLock | None:
+        """Return the lock of a database, if it has one."""
+        return self._locks.get(name)
+
+    def wait(self, name: str) -> Wait | None:
+        """Return a function that waits for other migrators of a database, if they are
+        to be waited for.
+        """
+        env = self._env
+        timeout = env.project.settings.lock_timeout
+        return (
+            LockWaiter(name, timeout, env.databases.sleep).wait if self._is_on else None
+        )
 
     @contextlib.contextmanager
-    def acquired(
-        self,
-        key: str,
-        waiter: LockWaiter,
-        connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]],
-    ) -> c.Iterator[None]:
-        """Wait for the lock, and release it at the end.
+    def acquired(self, name: str) -> c.Iterator[None]:
+        """Wait for the lock of a database, and release it at the end.
 
-        :param key: The key of the lock.
-        :param waiter: Waits for the lock.
-        :param connect: Opens another connection to a database, by name.
-        :raises LockTimeout: If the timeout expires.
+        :raises LockTimeout: If another migrator does not finish in time.
         """
-        with connect(self._database) as idle:
-            # A session that is idle in a transaction can block statements of others.
-            idle.execution_options(isolation_level="AUTOCOMMIT")
-            self._lock = lock = self._dialect.session_lock(idle, key)
-            lock.prepare(self._connection)
-            self._connection.rollback()
-            waiter.wait(lock.acquire, lock.holder)
+        lock, wait = self._locks.get(name), self.wait(name)
 
-            try:
-                with self._acquired_by_migrating_session(digest(key), waiter):
-                    self._checked_at = time.monotonic()
-                    yield
-            finally:
-                self._release(lock)
-
-    def check(self, *, throttled: bool) -> None:
-        """Check that the lock is still held.
-
-        :param throttled: Whether to skip the check if the last one was less than
-            :data:`CHECK_INTERVAL` ago.
-        :raises LockLostError: If the lock was lost.
-        """
-        if throttled and time.monotonic() - self._checked_at < CHECK_INTERVAL:
+        if lock is None or wait is None:
+            yield
             return
 
-        if self._lock is None or not self._lock.is_held(self._connection):
-            raise LockLostError(self._database)
-
-        self._checked_at = time.monotonic()
-
-    @contextlib.contextmanager
-    def _acquired_by_migrating_session(
-        self, key: str, waiter: LockWaiter
-    ) -> c.Iterator[None]:
-        connection = self._connection
-        lock = self._dialect.session_lock(connection, key)
-
-        def acquire() -> bool:
-            acquired = lock.acquire()
-            # A session lock survives the rollback.
-            connection.rollback()
-            return acquired
-
-        try:
-            waiter.wait(acquire, lock.holder)
-        except BaseException:
-            # The server may have granted the lock before the error.
-            lock.end_session()
-            raise
+        wait(lock.acquire, lock.holder)
+        self._checked_at[name] = time.monotonic()
 
         try:
             yield
         finally:
-            if is_usable(connection):
-                try:
-                    connection.rollback()
-                    self._release(lock)
-                    connection.rollback()
-                except BaseException:
-                    # The lock must not go back to the pool with the connection.
-                    connection.invalidate()
-                    raise
+            self._env.databases.time_limit.start()
 
-    def _release(self, lock: SessionLock) -> None:
-        try:
-            was_held = lock.release()
-        except Exception:
-            # Ending the session releases the lock. Drivers raise their own errors
-            # for some lost connections, so SQLAlchemyError is not enough.
-            lock.end_session()
-            was_held = False
-
-        if not was_held:
-            log.warning(
-                "The migration lock of database '%s' was lost before it was released."
-                " Check whether the server ended the connection, or whether it goes"
-                " through a pooler in transaction mode.",
-                self._database,
-            )
-
-
-class Locks:
-    """The locks of all databases of a migration.
-
-    :param databases: The open databases.
-    :param timeout: How long to wait for each lock, in seconds.
-    """
-
-    def __init__(self, databases: OpenDatabases, timeout: float) -> None:
-        self._databases = databases
-        self._timeout = timeout
-        self._held: dict[str, MigrationLock] = {}
-
-    def waiter(self, name: str) -> LockWaiter:
-        """Return a waiter for the lock of a database."""
-        return LockWaiter(name, self._timeout, self._databases.sleep)
-
-    @contextlib.contextmanager
-    def acquired(self, keys: c.Mapping[str, str]) -> c.Iterator[None]:
-        """Wait for the locks of several databases, and release them at the end.
-
-        :param keys: The key of each lock, by the name of the database.
-        :raises LockTimeout: If the timeout expires.
-        """
-        with contextlib.ExitStack() as stack:
-            # All processes use the same order, so that they cannot deadlock.
-            for name, key in sorted(keys.items(), key=lambda item: (item[1], item[0])):
-                lock = MigrationLock(name, self._databases.connections[name])
-                stack.enter_context(
-                    lock.acquired(key, self.waiter(name), self._databases.connect)
-                )
-                self._held[name] = lock
-                stack.callback(self._held.pop, name)
-
-            yield
+            # The end of the session releases the lock as well. Drivers raise their own
+            # errors for some lost connections.
+            with contextlib.suppress(Exception):
+                if is_usable(self._env.connection(name)):
+                    lock.release()
 
     def check(self, name: str, *, throttled: bool = False) -> None:
         """Check that the lock of a database is still held, if it has one.
 
         :param name: The name of the database.
-        :param throttled: See :meth:`MigrationLock.check`.
+        :param throttled: Whether to skip the check if the last one was less than
+            :data:`CHECK_INTERVAL` ago.
         :raises LockLostError: If the lock was lost.
         """
-        if name in self._held:
-            self._held[name].check(throttled=throttled)
+        now = time.monotonic()
+
+        if throttled and now - self._checked_at.get(name, 0) < CHECK_INTERVAL:
+            return
+
+        if name in self._locks and not self._locks[name].is_held():
+            raise LockLostError(name)
+
+        self._checked_at[name] = now
 
 
-@contextlib.contextmanager
-def locked(env: Environment, names: c.Collection[str]) -> c.Iterator[Locks]:
-    """Lock databases against other migrators, unless ``ALEMBIC_LOCK`` is off.
+def _make_lock(env: Environment, name: str) -> MigrationLock | None:
+    connection, dialect = env.idle_connection(name), env.dialect(name)
 
-    :param env: The open databases.
-    :param names: The names of the databases.
-    :raises LockTimeout: If another migrator does not finish in time.
-    :raises LockUnavailableError: If a database cannot provide the lock.
-    """
-    settings = env.project.settings
-    locks = Locks(env.databases, settings.lock_timeout)
+    if dialect.locks_by_transaction:
+        return None
 
-    with locks.acquired(_lock_keys(env, names) if settings.lock else {}):
-        yield locks
-
-
-def _lock_keys(env: Environment, names: c.Iterable[str]) -> dict[str, str]:
-    keys = {}
-
-    for name in names:
-        connection = env.connection(name)
-        key = env.dialect(name).lock_key(
-            connection, env.version_schema(name), env.contexts[name].version_table
+    if env.project.settings.lock != "lease":
+        lock = dialect.lock(
+            connection,
+            env.version_schema(name),
+            env.contexts[name].version_table,
+            functools.partial(env.databases.connect, name),
         )
-        # A session must not be idle in a transaction while it waits.
-        connection.rollback()
 
-        if key is not None:
-            keys[name] = key
+        if lock is not None:
+            return lock
 
-    return keys
+    return None if name in env.databases.private else Lease(env, name)

@@ -16,6 +16,16 @@ if t.TYPE_CHECKING:
 Offload: t.TypeAlias = c.Callable[[c.Callable[[], t.Any]], t.Any]
 
 
+class TimeLimit(t.Protocol):
+    """Limits how long closing the connections may take."""
+
+    def start(self) -> None:
+        """Start the timer, unless it runs."""
+
+    def stop(self) -> None:
+        """Stop the timer."""
+
+
 @dataclasses.dataclass(frozen=True)
 class OpenDatabases:
     """The open databases of one call.
@@ -28,6 +38,13 @@ class OpenDatabases:
         call it regularly.
     :param connect: Opens another connection to a database by name, outside of the
         app's pool, and closes it at the end.
+    :param kept_alive: Keeps the connections to databases alive, by their names, which
+        are not used meanwhile.
+    :param repeated: Calls a function every few seconds beside the work, even while that
+        blocks, each time with another connection to a database by name.
+    :param private: The names of databases that no other connection can reach.
+    :param time_limit: Started when nothing is left to do but to roll back or to close.
+        At its end, the connections are dropped.
     """
 
     connections: dict[str, sa.Connection]
@@ -35,3 +52,10 @@ class OpenDatabases:
     sleep: c.Callable[[float], None]
     pause: c.Callable[[], None]
     connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]]
+    kept_alive: c.Callable[[c.Iterable[str]], contextlib.AbstractContextManager[None]]
+    repeated: c.Callable[
+        [str, c.Callable[[sa.Connection], None], float],
+        contextlib.AbstractContextManager[None],
+    ]
+    private: c.Collection[str]
+    time_limit: TimeLimit

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import AsyncAlembicError
 from ..errors import DatabaseError
 from ..errors import MigrationError
+from ..errors import ReadOnlyError
 from .locking import backoff
-from .locking import locked
+from .locking import Locks
 from .locking import log
 from .transactions import begin_transactions
 from .transactions import session_settings
@@ -45,7 +46,10 @@ def migrate_exclusively(
     retries = env.project.settings.retries
     delays = backoff(RETRY_DELAY)
 
-    with locked(env, names) as locks, session_settings(env, names):
+    with session_settings(env, names):
+        _check_writable(env, names)
+        locks = Locks(env, names)
+
         for retry in range(retries + 1):
             try:
                 with begin_transactions(env, names, locks) as transactions:
@@ -63,7 +67,16 @@ def migrate_exclusively(
 
                 log.warning("%s Retrying, %d of %d.", blocked, retry + 1, retries)
 
+            env.databases.time_limit.stop()
             env.databases.sleep(next(delays))
+
+
+def _check_writable(env: Environment, names: c.Iterable[str]) -> None:
+    for name in names:
+        if env.dialect(name).is_read_only(env.idle_connection(name)):
+            raise ReadOnlyError(name)
+
+        env.end_transaction(name)
 
 
 def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
+import functools
 import inspect
 import time
 import typing as t
@@ -24,6 +26,10 @@ if t.TYPE_CHECKING:
     from .environment import Environment
     from .environment import Steps
     from .transactions import Transactions
+
+
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
 
 
 class StepRunner:
@@ -58,6 +64,7 @@ class StepRunner:
                 op_per_task.reinstall()
                 migrated.on_revision_start()
                 self._on_start(step)
+                step.migration_fn = _inside(migrated.in_revision, step.migration_fn)
                 yield step
                 migrated.on_revision_end()
                 transactions.reopen(self.name)
@@ -122,12 +129,10 @@ class RevisionRunner(StepRunner):
         """
         try:
             super().run(transactions, steps, **kwargs)
-        except LockLostError:
-            raise
         except BaseException as e:
             partial = self._save_partial(transactions, e)
 
-            if not isinstance(e, Exception):
+            if not isinstance(e, Exception) or isinstance(e, LockLostError):
                 raise
 
             if (interrupt := _find_interrupt(e)) is not None:
@@ -204,6 +209,20 @@ class RevisionRunner(StepRunner):
         if self._report is not None:
             several = len(self._env.contexts) > 1
             self._report(Progress(self.name, several, script, self._direction, seconds))
+
+
+def _inside(
+    context: c.Callable[[], contextlib.AbstractContextManager[None]],
+    fn: c.Callable[P, T],
+) -> c.Callable[P, T]:
+    """Return a function that runs in a context."""
+
+    @functools.wraps(fn)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with context():
+            return fn(*args, **kwargs)
+
+    return run
 
 
 def list_steps(

@@ -82,17 +82,22 @@ def begin_transactions(
     :param locks: The locks against other migrators, if any.
     :param single: Whether to use one transaction even where each revision has its own.
     """
-    settings = env.project.settings
-    locks = locks or Locks(env.databases, settings.lock_timeout)
+    locks = locks or Locks(env, ())
+    names = locks.in_order(names)
     transactions = Transactions(env, locks)
 
     with contextlib.ExitStack() as stack:
         for name in names:
             connection = env.idle_connection(name)
             connection.execution_options(compiled_cache=CompiledCache())
-            wait = locks.waiter(name).wait if settings.lock else None
+
+            with kept_alive_except(env, name, names):
+                stack.enter_context(locks.acquired(name))
+
             transactions.connections[name] = stack.enter_context(
-                env.dialect(name).migrating(connection, wait)
+                env.dialect(name).migrating(
+                    connection, locks.get(name), locks.wait(name)
+                )
             )
 
         for name in names:
@@ -101,17 +106,36 @@ def begin_transactions(
                 cached_version_update(env.connection(name), context.version_table)
             )
             stack.enter_context(_dialect_operations(transactions, env, name))
-            stack.enter_context(context.begin_transaction())
 
-            if single:
-                # Begins a transaction even with 'transaction_per_migration'.
-                stack.enter_context(context.begin_transaction(_per_migration=True))
+            with kept_alive_except(env, name, names):
+                stack.enter_context(context.begin_transaction())
 
-        yield transactions
+                if single:
+                    # Begins a transaction even with 'transaction_per_migration'.
+                    stack.enter_context(context.begin_transaction(_per_migration=True))
 
-        for name in names:
-            if transactions.is_open(name):
-                transactions.check_lock(name)
+        try:
+            yield transactions
+
+            for name in names:
+                if transactions.is_open(name):
+                    transactions.check_lock(name)
+        except BaseException:
+            # Nothing is left to do but to roll back.
+            env.databases.time_limit.start()
+            raise
+
+
+def kept_alive_except(
+    env: Environment, name: str, names: c.Iterable[str]
+) -> contextlib.AbstractContextManager[None]:
+    """Keep the connections to databases alive while one of them is waited for or
+    migrated.
+
+    :param name: The name of that one.
+    :param names: The names of all.
+    """
+    return env.databases.kept_alive([other for other in names if other != name])
 
 
 @contextlib.contextmanager

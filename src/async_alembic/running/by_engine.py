@@ -15,8 +15,8 @@ from ..apps.engines import is_single_connection
 from .direct import run_directly
 from .direct import Work
 from .greenlets import run_in_greenlet
+from .greenlets import run_in_new_loop
 from .greenlets import run_in_own_loop
-from .greenlets import run_on_copies
 from .signals import run_until_signal
 from .threads import run_in_thread
 
@@ -26,55 +26,63 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-async def run_awaited(engines: Engines, work: Work[T]) -> T:
+async def run_awaited(
+    engines: Engines, work: Work[T], own_connections: bool = False
+) -> T:
     """Run work from a coroutine, without blocking its event loop.
 
     :param engines: The engine of each database, by its name; all of one kind.
     :param work: A function that takes the open databases.
+    :param own_connections: Whether to leave the engines' pools alone: to neither take
+        connections from them nor return any.
     :return: The result of ``work``.
     :raises DatabaseConnectionError: If connecting to a database fails.
     """
     if are_async(engines):
-        return await run_in_greenlet(engines, work)
+        return await run_in_greenlet(engines, work, own_connections)
 
     engines = t.cast("dict[str, sa.Engine]", engines)
 
     if any(is_single_connection(engine) for engine in engines.values()):
         # The connection is bound to this thread, and does not wait for a network.
-        return run_directly(engines, work)
+        return run_directly(engines, work, own_connections)
 
-    return await run_in_thread(engines, work)
+    return await run_in_thread(engines, work, own_connections)
 
 
-def run_blocking(engines: Engines, work: Work[T]) -> T:
+def run_blocking(engines: Engines, work: Work[T], own_connections: bool = False) -> T:
     """Run work, blocking.
 
     :param engines: The engine of each database, by its name; all of one kind.
     :param work: A function that takes the open databases.
+    :param own_connections: See :func:`run_awaited`.
     :return: The result of ``work``.
     :raises DatabaseConnectionError: If connecting to a database fails.
     """
     if are_async(engines):
         return run_in_own_loop(engines, work)
 
-    return run_directly(t.cast("dict[str, sa.Engine]", engines), work)
+    engines = t.cast("dict[str, sa.Engine]", engines)
+    return run_directly(engines, work, own_connections)
 
 
-def run_interruptibly(engines: Engines, work: Work[T]) -> T:
+def run_interruptibly(
+    engines: Engines, work: Work[T], own_connections: bool = False
+) -> T:
     """Run work like :func:`run_blocking`, but stop at once on Ctrl-C or SIGTERM, even
     during a statement whose driver ignores signals.
 
     :raises Interrupted: After a signal, once the work is rolled back.
     """
     if loop_is_running():
-        return run_blocking(engines, work)
+        return run_blocking(engines, work, own_connections)
 
     if are_async(engines):
-        return run_until_signal(run_on_copies(engines, work))
+        return run_until_signal(run_in_new_loop(engines, work))
 
     engines = t.cast("dict[str, sa.Engine]", engines)
 
     if any(is_single_connection(engine) for engine in engines.values()):
-        return run_directly(engines, work)
+        return run_directly(engines, work, own_connections)
 
-    return run_until_signal(run_in_thread(engines, work))
+    return run_until_signal(run_in_thread(engines, work, own_connections))

@@ -7,6 +7,7 @@ import typing as t
 
 import anyio.to_thread
 
+from ..commands import changes_databases
 from ..migration.environment import Environment
 from . import by_engine
 
@@ -41,7 +42,8 @@ async def await_on_databases(
     """Run a command on the databases, without blocking the caller's event loop."""
     loaded = await anyio.to_thread.run_sync(project)
     work = _make_work(loaded, databases, lambda env: command(env, *args, **kwargs))
-    return await by_engine.run_awaited(databases.engines, work)
+    own_connections = changes_databases(command)
+    return await by_engine.run_awaited(databases.engines, work, own_connections)
 
 
 def block_on_databases(
@@ -58,7 +60,7 @@ def block_on_databases(
     """
     work = _make_work(project(), databases, lambda env: command(env, *args, **kwargs))
     run = by_engine.run_interruptibly if interruptible else by_engine.run_blocking
-    return run(databases.engines, work)
+    return run(databases.engines, work, changes_databases(command))
 
 
 def _make_work(

@@ -21,18 +21,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..apps.current import loop_is_running
-from ..apps.engines import copy_for_own_loop
 from ..apps.engines import initialize_dialect
-from ..apps.engines import out_of_band_connector
+from ..apps.engines import is_single_connection
+from ..apps.engines import own_arguments
 from ..apps.engines import resolve_option_engine
+from ..apps.engines import with_own_pool
 from ..apps.engines import wrap_connection_errors
 from ..dialects import dialect_of
 from ..dialects import Interruption
 from ..errors import DatabaseConnectionError
 from ..migration.open_databases import OpenDatabases
-from .cancelling import execute_out_of_band
+from .background import can_idle_out
+from .background import KEEPALIVE_INTERVAL
+from .background import ping
+from .background import repeated_in_thread
 from .cancelling import release_cursors
 from .direct import Work
+from .out_of_band import execute_out_of_band
+from .out_of_band import out_of_band_connector
+from .time_limit import TimeLimit
 
 T = t.TypeVar("T")
 #: How long a cancelled task may take to finish connecting, in seconds.
@@ -42,7 +49,9 @@ CONNECT_GRACE = 1.0
 PAUSE_INTERVAL = 0.005
 
 
-async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
+async def run_in_greenlet(
+    engines: dict[str, AsyncEngine], work: Work[T], own_connections: bool
+) -> T:
     """Run work in a greenlet. However often the caller is cancelled, the work is
     cancelled once, and the cancellation is raised after the work is rolled back.
     """
@@ -50,20 +59,28 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
     failure: list[BaseException] = []
     interruptions: dict[str, Interruption] = {}
     connected = asyncio.Event()
+    time_limit = TimeLimit(asyncio.get_running_loop().call_later)
 
     async def run() -> None:
         try:
-            async with _open_connections(engines) as connections:
+            async with _open_connections(engines, own_connections) as connections:
                 connected.set()
-                outcome.append(
-                    await _run_in_greenlet(engines, connections, work, interruptions)
-                )
+
+                try:
+                    outcome.append(
+                        await _run_in_greenlet(
+                            engines, connections, work, interruptions, time_limit
+                        )
+                    )
+                finally:
+                    time_limit.start()
         except asyncio.CancelledError:
             raise
         except BaseException as e:
             # SystemExit in a task would stop the loop, but not reach the caller.
             failure.append(e)
         finally:
+            time_limit.stop()
             connected.set()
 
     task = asyncio.create_task(run())
@@ -77,6 +94,7 @@ async def run_in_greenlet(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
                 await asyncio.wait_for(connected.wait(), CONNECT_GRACE)
 
             task.cancel()
+            time_limit.start()
 
             while not task.done():
                 with contextlib.suppress(asyncio.CancelledError):
@@ -102,15 +120,22 @@ async def _interrupt(interruptions: dict[str, Interruption]) -> None:
 
 @contextlib.asynccontextmanager
 async def _open_connections(
-    engines: dict[str, AsyncEngine],
+    engines: dict[str, AsyncEngine], own_connections: bool
 ) -> c.AsyncIterator[dict[str, AsyncConnection]]:
     async with contextlib.AsyncExitStack() as stack:
         connections: dict[str, AsyncConnection] = {}
 
         for name, engine in engines.items():
+            if own_connections and not is_single_connection(engine):
+                engine = AsyncEngine(with_own_pool(engine.sync_engine))
+                stack.push_async_callback(engine.dispose)
+
             base, options = resolve_option_engine(engine.sync_engine)
 
-            with wrap_connection_errors(name, engine.url):
+            with (
+                wrap_connection_errors(name, engine.url),
+                own_arguments(base, own_connections),
+            ):
                 connection = AsyncEngine(base).connect()
                 await stack.enter_async_context(connection)
                 connections[name] = await connection.execution_options(**options)
@@ -123,6 +148,7 @@ async def _run_in_greenlet(
     connections: dict[str, AsyncConnection],
     work: Work[T],
     interruptions: dict[str, Interruption],
+    time_limit: TimeLimit,
 ) -> T:
     # All connections work in the greenlet of one of them.
     first = next(iter(connections.values()))
@@ -133,16 +159,25 @@ async def _run_in_greenlet(
         wait_for = functools.partial(_await_in_greenlet, connection)
         databases = OpenDatabases(
             t.cast("dict[str, sa.Connection]", opened),
-            lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
-            lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
-            _Pauser(wait_for).pause,
-            out_of_band_connector(sync_engines),
+            offload=lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
+            sleep=lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
+            pause=_Pauser(wait_for).pause,
+            connect=out_of_band_connector(sync_engines, time_limit),
+            kept_alive=lambda names: _kept_alive(
+                [connections[name] for name in names], wait_for
+            ),
+            repeated=functools.partial(_repeated, engines),
+            private=[
+                n for n, engine in engines.items() if is_single_connection(engine)
+            ],
+            time_limit=time_limit,
         )
 
         for name, opened_connection in databases.connections.items():
             initialize_dialect(opened_connection)
             dialect = dialect_of(opened_connection)
             interruptions[name] = dialect.interruption(opened_connection)
+            time_limit.add(opened_connection)
 
         try:
             return work(databases)
@@ -184,8 +219,59 @@ def _await_in_greenlet(
     return adapted.run_async(lambda _: fn())
 
 
+@contextlib.contextmanager
+def _kept_alive(
+    connections: c.Iterable[AsyncConnection],
+    wait_for: c.Callable[[c.Callable[[], t.Any]], object],
+) -> c.Iterator[None]:
+    idle = [
+        connection
+        for connection in connections
+        if can_idle_out(t.cast("sa.Connection", connection.sync_connection))
+    ]
+
+    if not idle:
+        yield
+        return
+
+    ended = asyncio.Event()
+
+    async def ping_all() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), KEEPALIVE_INTERVAL)
+                return
+
+            for connection in idle:
+                await connection.run_sync(ping)
+
+    task = asyncio.create_task(ping_all())
+
+    try:
+        yield
+    finally:
+        ended.set()
+        # A cancelled ping would leave its connection in the middle of a statement.
+        wait_for(lambda: asyncio.wait([task]))
+
+
+def _repeated(
+    engines: dict[str, AsyncEngine],
+    name: str,
+    fn: c.Callable[[sa.Connection], None],
+    interval: float,
+) -> contextlib.AbstractContextManager[None]:
+    def call() -> None:
+        # The loop of the work may be busy.
+        run_in_own_loop(
+            {name: engines[name]}, lambda opened: fn(opened.connections[name])
+        )
+
+    return repeated_in_thread(call, interval)
+
+
 def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
-    main = run_on_copies(engines, work)
+    main = run_in_new_loop(engines, work)
 
     if not loop_is_running():
         return asyncio.run(main)
@@ -196,17 +282,14 @@ def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
         return executor.submit(context.run, asyncio.run, main).result()
 
 
-async def run_on_copies(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
-    copies = {name: copy_for_own_loop(engine) for name, engine in engines.items()}
-
+async def run_in_new_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
+    """Run work in a loop that is closed afterwards. The connections of the engines'
+    pools belong to other loops.
+    """
     try:
-        return await run_in_greenlet(copies, work)
+        return await run_in_greenlet(engines, work, own_connections=True)
     except DatabaseConnectionError:
         # aiosqlite's thread calls back once more after the connection failed, and the
         # loop must still be open.
         await asyncio.sleep(0.05)
         raise
-    finally:
-        for name, engine in copies.items():
-            if engine is not engines[name]:
-                await engine.dispose()

@@ -11,18 +11,23 @@ import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..apps.engines import out_of_band_connector
 from ..dialects import dialect_of
 from ..dialects import Interruption
 from ..migration.open_databases import OpenDatabases
-from .cancelling import execute_out_of_band
 from .direct import run_directly
 from .direct import Work
+from .out_of_band import execute_out_of_band
+from .out_of_band import out_of_band_connector
+from .time_limit import call_later_in_thread
+from .time_limit import CLOSING_TIMEOUT
+from .time_limit import TimeLimit
 
 T = t.TypeVar("T")
 
 
-async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
+async def run_in_thread(
+    engines: dict[str, sa.Engine], work: Work[T], own_connections: bool
+) -> T:
     """Run work in a worker thread. A cancellation interrupts the current statement and
     rolls back, and is raised after the thread has finished.
     """
@@ -32,6 +37,7 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
     failure: list[BaseException] = []
     interruptions: dict[str, Interruption] = {}
     interruption_lock = threading.Lock()
+    time_limit = TimeLimit(call_later_in_thread)
 
     def stop_if_cancelled(*args: object) -> None:
         if cancelled.is_set():
@@ -75,7 +81,12 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
         try:
             outcome.append(
                 await anyio.to_thread.run_sync(
-                    run_directly, engines, interruptible_work, sleep
+                    run_directly,
+                    engines,
+                    interruptible_work,
+                    own_connections,
+                    sleep,
+                    time_limit,
                 )
             )
         except (Exception, _Cancelled) as e:
@@ -92,9 +103,11 @@ async def run_in_thread(engines: dict[str, sa.Engine], work: Work[T]) -> T:
             await finished.wait()
         except BaseException:
             cancelled.set()
+            time_limit.start()
 
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(interrupt)
+            # Connecting, to interrupt a statement, may hang itself.
+            with anyio.move_on_after(CLOSING_TIMEOUT, shield=True):
+                await anyio.to_thread.run_sync(interrupt, abandon_on_cancel=True)
 
             raise
 

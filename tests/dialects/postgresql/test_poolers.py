@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import textwrap
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,29 +14,33 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 
-from async_alembic import Alembic
-from async_alembic import LockUnavailableError
+from async_alembic import LockTimeout
+from async_alembic.dialects import digest
 
 from ...backends import Backend
-from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import on
+from ...backends import POSTGRESQL_BACKENDS
 from ...conftest import require
+from ...direct import execute
 from ...harness import AnyEngine
+from ...harness import blocking_only
 from ...harness import Caller
-from ...harness import create_table
 from ...harness import ids
-from ...harness import make_app
-from ...harness import write_revision
+from ...migration.sites import HOLD
+from ...migration.sites import INSERT
+from ...migration.sites import LOG
+from ...migration.sites import migrating
+from ...migration.sites import Site
 from ...servers import PgBouncer
 from ...servers import PostgresServer
 
 # The pooler keeps them, as poolers do.
 pytestmark = pytest.mark.leaves_connections
 
-#: asyncpg prepares every statement, which such a pooler of this age does not know.
-on_postgresql = on([by_id("postgresql-psycopg2"), by_id("postgresql-psycopg-async")])
-modes = pytest.mark.parametrize("mode", ["session", "transaction"])
+on_postgresql = on(POSTGRESQL_BACKENDS)
+in_both_modes = pytest.mark.parametrize("mode", ["session", "transaction"])
+in_transaction_mode = pytest.mark.parametrize("mode", ["transaction"])
 
 
 @pytest.fixture
@@ -45,22 +51,6 @@ def pooler(
 
     with PgBouncer(postgres_server, mode) as pooler:
         yield pooler
-
-
-def app_with(
-    engine: AnyEngine, root: Path, name: str = "shop", **config: Any
-) -> Alembic:
-    app = make_app("flask", root, name, **config)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
-    # The app is held by no one else.
-    alembic.app = app  # type: ignore[attr-defined]
-    write_revision(
-        root / "migrations",
-        "a1",
-        upgrade=create_table("users"),
-        downgrade="op.drop_table('users')",
-    )
-    return alembic
 
 
 @pytest.fixture
@@ -74,68 +64,144 @@ def connect_through(
     pooler: PgBouncer, direct: AnyEngine, backend: Backend, engines: EngineFactory
 ) -> Callable[[], AnyEngine]:
     """Makes engines that connect to the same database through the pooler."""
-    options: dict[str, Any] = {}
-
-    if backend.driver == "psycopg":
-        options["connect_args"] = {"prepare_threshold": None}
-
     url = pooler.url(direct.url)
-    return lambda: engines(backend, url, poolclass=sa.NullPool, **options)
+    return lambda: engines(backend, url, poolclass=sa.NullPool)
+
+
+def advisory_locks(engine: AnyEngine) -> list[Any]:
+    """The locks that are held in the database."""
+    return execute(
+        engine.url,
+        "SELECT pid, objid FROM pg_locks WHERE locktype = 'advisory' AND database ="
+        " (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+
+
+#: Leaves its transaction between two others.
+BLOCK = """
+op.execute("INSERT INTO log VALUES (1)")
+with op.get_context().autocommit_block():
+    op.execute("CREATE INDEX CONCURRENTLY log_id ON log (id)")
+op.execute("INSERT INTO log VALUES (2)")
+"""
 
 
 @on_postgresql
-@pytest.mark.parametrize("mode", ["session"])
-def test_a_pooler_in_session_mode_changes_nothing(
+@in_both_modes
+@pytest.mark.parametrize("per_migration", [False, True], ids=["one", "one_each"])
+@blocking_only
+def test_one_of_several_migrates_through_a_pooler(
+    per_migration: bool,
     connect_through: Callable[[], AnyEngine],
     direct: AnyEngine,
     caller: Caller,
     tmp_path: Path,
 ) -> None:
-    alembics = [
-        app_with(connect_through(), tmp_path, f"app{number}") for number in range(3)
+    """Also where a revision leaves its transaction, and so its session."""
+    context = {"transaction_per_migration": per_migration}
+    sites = [
+        Site(connect_through(), tmp_path / f"app{number}", ALEMBIC_CONTEXT=context)
+        for number in range(5)
     ]
 
+    for site in sites:
+        site.history(LOG, BLOCK, INSERT.format(3))
+
     with ThreadPoolExecutor() as executor:
-        results = list(executor.map(lambda a: ids(a.sync.upgrade()), alembics))
+        applied = list(executor.map(lambda s: ids(s.alembic.sync.upgrade()), sites))
 
-    assert sorted(results) == [[], [], ["a1"]]
-    assert caller.tables(direct) == {"users"}
-
-
-@on_postgresql
-@pytest.mark.parametrize("mode", ["transaction"])
-def test_a_pooler_in_transaction_mode_is_noticed(
-    connect_through: Callable[[], AnyEngine],
-    direct: AnyEngine,
-    postgres_server: PostgresServer,
-    caller: Caller,
-    tmp_path: Path,
-) -> None:
-    """Its sessions are anybody's: a lock would protect nobody, and stay for long."""
-    alembic = app_with(connect_through(), tmp_path)
-
-    with pytest.raises(LockUnavailableError, match="transaction mode.*ALEMBIC_LOCK"):
-        caller(alembic, "upgrade")
-
-    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
-    name = f"(SELECT oid FROM pg_database WHERE datname = '{direct.url.database}')"
-    assert postgres_server.execute(f"{locks} {name}") == [(0,)]
-    assert caller.tables(direct) == set()
+    assert sorted(itertools.chain(*applied)) == ["a1", "a2", "a3"]
+    rows = caller.query(direct, "SELECT id FROM log ORDER BY id")
+    assert rows == [(1,), (2,), (3,)]
+    assert advisory_locks(direct) == []
 
 
 @on_postgresql
-@pytest.mark.parametrize("mode", ["transaction"])
-def test_behind_such_a_pooler_there_are_two_ways_out(
+@in_transaction_mode
+@pytest.mark.parametrize("in_block", [False, True], ids=["transaction", "block"])
+def test_who_is_connected_directly_waits_for_who_is_pooled(
+    in_block: bool,
     connect_through: Callable[[], AnyEngine],
     direct: AnyEngine,
     caller: Caller,
     tmp_path: Path,
 ) -> None:
-    """A direct engine for migrations, or no lock."""
-    pooled = connect_through()
-    without = app_with(pooled, tmp_path, ALEMBIC_LOCK=False)
-    assert ids(caller(without, "upgrade")) == ["a1"]
-    assert ids(caller(app_with(direct, tmp_path), "downgrade")) == ["a1"]
-    assert ids(caller(without, "upgrade")) == ["a1"]
-    # At head, a pooler is as good as the server.
-    assert caller(app_with(pooled, tmp_path), "upgrade") == []
+    pooled = Site(connect_through(), tmp_path / "pooled")
+    hold = HOLD
+
+    if in_block:
+        block = "with op.get_context().autocommit_block():\n"
+        hold = block + textwrap.indent(HOLD, "    ")
+
+    pooled.history(LOG, hold)
+    other = Site(direct, tmp_path / "direct", ALEMBIC_LOCK_TIMEOUT=0.3)
+    other.history(LOG, "pass")
+
+    with migrating(pooled), pytest.raises(LockTimeout):
+        caller(other.alembic, "upgrade")
+
+    assert caller(other.alembic, "upgrade") == []
+    assert advisory_locks(direct) == []
+
+
+@on_postgresql
+@in_transaction_mode
+def test_who_is_pooled_waits_for_who_is_connected_directly(
+    connect_through: Callable[[], AnyEngine],
+    direct: AnyEngine,
+    caller: Caller,
+    tmp_path: Path,
+) -> None:
+    other = Site(direct, tmp_path / "direct")
+    other.history(LOG, HOLD)
+    pooled = Site(connect_through(), tmp_path / "pooled", ALEMBIC_LOCK_TIMEOUT=0.3)
+    pooled.history(LOG, "pass")
+
+    with migrating(other), pytest.raises(LockTimeout):
+        caller(pooled.alembic, "upgrade")
+
+
+@on_postgresql
+@in_transaction_mode
+def test_settings_of_a_migration_do_not_stay_in_the_session_of_the_pooler(
+    connect_through: Callable[[], AnyEngine],
+    direct: AnyEngine,
+    caller: Caller,
+    tmp_path: Path,
+) -> None:
+    session = {"lock_timeout": "7s"}
+    site = Site(connect_through(), tmp_path, ALEMBIC_SESSION=session)
+    setting = "current_setting('lock_timeout')"
+    log = "CREATE TABLE log (value TEXT)"
+    insert = f"INSERT INTO log SELECT {setting}"
+    site.history(f"op.execute({log!r})", f"op.execute({insert!r})")
+    assert ids(caller(site.alembic, "upgrade")) == ["a1", "a2"]
+    assert caller.query(direct, "SELECT value FROM log") == [("7s",)]
+    # The pooler lends the same session again.
+    assert caller.query(site.engine, f"SELECT {setting}") == [("0",)]
+
+
+@on_postgresql
+@in_transaction_mode
+@blocking_only
+def test_a_lock_that_a_pooler_keeps_for_nobody_is_named(
+    connect_through: Callable[[], AnyEngine],
+    direct: AnyEngine,
+    caller: Caller,
+    tmp_path: Path,
+) -> None:
+    """As other tools leave it, which lock the session of whoever comes next."""
+    site = Site(direct, tmp_path, ALEMBIC_LOCK_TIMEOUT=0.3)
+    site.history(LOG)
+    key = digest(direct.url.database, "public", "alembic_version")
+    number = int.from_bytes(bytes.fromhex(key), signed=True)
+    caller.query(connect_through(), f"SELECT pg_advisory_lock({number})")
+
+    with pytest.raises(LockTimeout, match="idle, so it does not migrate") as caught:
+        caller(site.alembic, "upgrade")
+
+    assert caught.value.holder is not None
+    [(pid, _)] = advisory_locks(direct)
+    assert caught.value.holder.pid == pid
+    execute(direct.url, "SELECT pg_terminate_backend(%s)", pid)
+    assert ids(caller(site.alembic, "upgrade")) == ["a1"]

@@ -9,26 +9,39 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import ConfigurationError
-from ...errors import first_line
-from ...errors import LockUnavailableError
 from ...results import LockHolder
+from ..base import Connect
 from ..base import Dialect
 from ..base import digest
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
 from ..locks import fetch_holder
+from ..locks import MigrationLock
 from ..locks import SessionLock
 from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
+from ..sockets import shut_down
 from .binding import pymysql_escaping
 from .half_applied import MySQLConnection
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
 _BLOCKED = {1205, 1213}
-#: The longest timeout that a server accepts, in seconds: a year.
-_MAX_TIMEOUT = 31_536_000
+#: The settings of a migrating session, as far as the server has them. A year is the
+#: longest timeout that servers accept.
+_SESSION = {
+    "wait_timeout": 31_536_000,
+    "idle_transaction_timeout": 0,
+    "idle_write_transaction_timeout": 0,
+    "wsrep_sync_wait": 1,
+}
+#: A privilege lifts it; MariaDB and MySQL have their own, and older servers SUPER.
+_is_read_only = sa.text(
+    "SELECT @@global.read_only AND NOT EXISTS ("
+    "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type"
+    " IN ('SUPER', 'READ ONLY ADMIN', 'READ_ONLY ADMIN', 'CONNECTION_ADMIN'))"
+)
 
 _columns = (
     "id AS pid, user AS application_name, host AS address,"
@@ -66,25 +79,36 @@ class MySQL(Dialect):
 
     @contextlib.contextmanager
     def migrating(
-        self, connection: sa.Connection, wait: Wait | None
+        self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         migration = MySQLConnection(connection)
+        _keep_session(connection)
 
         with (
-            super().migrating(connection, wait),
+            super().migrating(connection, lock, wait),
             pymysql_escaping(connection),
             migration.listening(),
         ):
             yield migration
 
-    def lock_key(
-        self, connection: sa.Connection, schema: str | None, table: str
-    ) -> str | None:
-        # A schema is the same as a database.
-        return digest(schema or connection.scalar(sa.text("SELECT DATABASE()")), table)
+    def lock(
+        self,
+        connection: sa.Connection,
+        schema: str | None,
+        table: str,
+        connect: Connect,
+    ) -> MigrationLock | None:
+        # Each node of a cluster has its own locks.
+        if _variables(connection, "wsrep_on") == {"wsrep_on": "ON"}:
+            return None
 
-    def session_lock(self, connection: sa.Connection, key: str) -> SessionLock:
-        return NamedLock(connection, key)
+        # A schema is the same as a database.
+        schema = schema or connection.scalar(sa.text("SELECT DATABASE()"))
+        connection.rollback()
+        return NamedLock(connection, digest(schema, table))
+
+    def is_read_only(self, connection: sa.Connection) -> bool:
+        return bool(connection.scalar(_is_read_only))
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         if not re.fullmatch(r"\w+", name):
@@ -115,11 +139,17 @@ class MySQL(Dialect):
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
 
-        # Not every driver has it.
-        if not hasattr(driver_connection, "thread_id"):
-            return Interruption()
+        def drop() -> None:
+            if connection.dialect.is_async:
+                driver_connection.close()
+            else:
+                # There's no public way to get the socket.
+                shut_down(driver_connection._sock.fileno())
 
-        return Interruption(statement=f"KILL QUERY {driver_connection.thread_id()}")
+        # Not every driver has it.
+        thread_id = getattr(driver_connection, "thread_id", None)
+        kill = f"KILL QUERY {thread_id()}" if thread_id else None
+        return Interruption(statement=kill, drop=drop)
 
 
 class NamedLock(SessionLock):
@@ -127,7 +157,7 @@ class NamedLock(SessionLock):
         "SELECT GET_LOCK(:name, 0), CONNECTION_ID()"
     )
     release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
-    holder_ids_statement: t.ClassVar[sa.TextClause] = sa.text(
+    holder_id_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT IS_USED_LOCK(:name)"
     )
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(
@@ -137,25 +167,29 @@ class NamedLock(SessionLock):
 
     @property
     def parameters(self) -> dict[str, t.Any]:
-        return {"name": f"async_alembic:{self._key}"}
+        return {"name": f"async_alembic:{self.key}"}
 
-    def prepare(self, other: sa.Connection) -> None:
-        found = self._connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'")
+    def is_held(self) -> bool:
+        holder = self._connection.scalar(self.holder_id_statement, self.parameters)
+        return bool(holder == self._session)
 
-        if found.all() == [("wsrep_on", "ON")]:
-            raise LockUnavailableError(
-                "the server is part of a Galera cluster, where each node has its own"
-                " locks"
-            )
 
-        self._connection.exec_driver_sql(f"SET SESSION wait_timeout = {_MAX_TIMEOUT}")
+def _keep_session(connection: sa.Connection) -> None:
+    """Keep the server from ending the session while it is idle, as while another
+    database is migrated, and have it read what other nodes of a cluster wrote.
+    """
+    known = _variables(connection, *_SESSION)
 
-    def acquire(self) -> bool:
-        try:
-            return super().acquire()
-        except DBAPIError as e:
-            if e.connection_invalidated:
-                raise
+    for name in known:
+        connection.exec_driver_sql(f"SET SESSION {name} = {_SESSION[name]}")
 
-            # Some versions of Galera have no named locks at all.
-            raise LockUnavailableError(first_line(e)) from e
+    connection.rollback()
+
+
+def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
+    """Return the values of those system variables that the server has."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    rows = connection.exec_driver_sql(
+        f"SHOW VARIABLES WHERE Variable_name IN ({listed})"
+    )
+    return {name: value for name, value in rows}

@@ -10,6 +10,7 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from .literals import literal
 from .splitting import NO_COPY
@@ -84,7 +85,8 @@ class AsyncpgBinding:
         self._connection.dialect = dialect
 
         def flush(connection: sa.Connection) -> None:
-            self._versions.flush()
+            with self._sqlalchemy_errors():
+                self._versions.flush()
 
         def discard(connection: sa.Connection) -> None:
             self._versions.discard()
@@ -203,6 +205,25 @@ class AsyncpgBinding:
             error = error_class.__new__(error_class, *e.args)
             vars(error).update(vars(e))
             raise error from e.__cause__
+
+    @contextlib.contextmanager
+    def _sqlalchemy_errors(self) -> c.Iterator[None]:
+        """Raise errors as SQLAlchemy's, which does not do so before a commit."""
+        dbapi: t.Any = self._original.loaded_dbapi
+
+        try:
+            yield
+        except dbapi.Error as e:
+            raise DBAPIError.instance(
+                "COMMIT",
+                None,
+                e,
+                dbapi.Error,
+                connection_invalidated=self._original.is_disconnect(
+                    e, self._adapted, None
+                ),
+                dialect=self._original,
+            ) from e
 
     def _bind(
         self, statement: str, parameters: c.Mapping[str, t.Any], context: t.Any

@@ -15,6 +15,7 @@ from ..base import Dialect
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
+from ..locks import MigrationLock
 from ..migrated import Batch
 from ..migrated import Block
 from ..migrated import is_usable
@@ -68,15 +69,17 @@ class SQLite(Dialect):
 
     transactional_ddl: bool | None = True
     needs_batch: bool = True
+    locks_by_transaction: bool = True
 
     @contextlib.contextmanager
     def migrating(
-        self, connection: sa.Connection, wait: Wait | None
+        self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         """Begin a real transaction where SQLAlchemy begins one. Enforced foreign keys
         are off until the end, and checked before each commit.
 
         :param connection: A connection outside of a transaction.
+        :param lock: Not used.
         :param wait: Waits for other writers.
         """
         was_open = in_transaction(connection)

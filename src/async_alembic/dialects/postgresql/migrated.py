@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ..base import Wait
+from ..migrated import MigratedConnection
+from .advisory_locks import AdvisoryLock
+from .settings import apply_local_settings
+
+# The function is volatile, so that a proxy sends it and what follows to the primary.
+_use_primary = sa.text("SELECT pg_is_in_recovery()")
+
+
+class PostgreSQLConnection(MigratedConnection):
+    """Begins each transaction on the primary, with the lock.
+
+    :param connection: A connection outside of a transaction.
+    :param lock: The lock, if it is one of transactions.
+    :param wait: Waits until it is acquired.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        lock: AdvisoryLock | None,
+        wait: Wait | None,
+    ) -> None:
+        super().__init__(connection)
+        self._lock = lock
+        self._wait = wait
+        self._is_in_revision = False
+        self._has_committed = False
+
+    @contextlib.contextmanager
+    def listening(self) -> c.Iterator[None]:
+        """Begin each transaction of the connection like this."""
+        listeners = {"begin": self._on_begin, "commit": self._before_commit}
+
+        for name, listener in listeners.items():
+            event.listen(self._connection, name, listener)
+
+        try:
+            yield
+        finally:
+            for name, listener in listeners.items():
+                event.remove(self._connection, name, listener)
+
+    @contextlib.contextmanager
+    def in_revision(self) -> c.Iterator[None]:
+        self._is_in_revision = True
+
+        try:
+            yield
+        finally:
+            self._is_in_revision = False
+
+    def resume(self) -> bool:
+        if self._lock is None or not self._lock.is_pooled:
+            return True
+
+        has_committed, self._has_committed = self._has_committed, False
+        self._lock.end_guard()
+        return not has_committed
+
+    def _on_begin(self, connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return
+
+        if self._lock is None or self._wait is None:
+            connection.execute(_use_primary)
+        else:
+            self._wait(self._lock.acquire_in_transaction, self._lock.holder)
+
+        apply_local_settings(connection)
+
+    def _before_commit(self, connection: sa.Connection) -> None:
+        self._has_committed = True
+
+        if self._is_in_revision and self._lock is not None:
+            self._lock.guard()
