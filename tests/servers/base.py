@@ -1,4 +1,4 @@
-"""What the servers have in common."""
+"""What the servers, and what stands in front of them, have in common."""
 
 from __future__ import annotations
 
@@ -65,8 +65,16 @@ def unprivileged() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-class Server(ABC):
-    """A database server that :meth:`start` makes and :meth:`close` removes."""
+def find_program(name: str) -> str | None:
+    """The path of a program of the system."""
+    # Debian puts servers where only root's path leads.
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+class Program(ABC):
+    """A program that :meth:`start` starts and :meth:`close` removes, with all that it
+    has written.
+    """
 
     label: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
@@ -96,36 +104,19 @@ class Server(ABC):
     @classmethod
     @abstractmethod
     def missing(cls) -> str | None:
-        """Why this server can't be started here, or None."""
-
-    @abstractmethod
-    def execute(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
-        """Run one statement as the administrator and return its rows, if any."""
-
-    @abstractmethod
-    def create_database(self, name: str) -> None: ...
-
-    @abstractmethod
-    def drop_database(self, name: str) -> None:
-        """Drop a database, ending the connections that are left in it."""
-
-    @abstractmethod
-    def database_names(self) -> set[str]: ...
-
-    @abstractmethod
-    def connections(self, database: str) -> list[str]:
-        """Describe the connections that are open in a database."""
+        """Why this can't be started here, or None."""
 
     @abstractmethod
     def _initialize(self) -> None:
-        """Make the data directory."""
+        """Write what it needs before its first start."""
 
     @abstractmethod
     def _command(self) -> Sequence[str | Path]:
-        """The command that runs the server in the foreground."""
+        """The command that runs it in the foreground."""
 
     @abstractmethod
-    def _create_user(self) -> None: ...
+    def _ask(self) -> None:
+        """Fail unless it answers."""
 
     @property
     def running(self) -> bool:
@@ -136,14 +127,8 @@ class Server(ABC):
         assert self._process is not None, f"{self.label} is not running"
         return self._process.pid
 
-    def url(self, drivername: str, database: str) -> URL:
-        """The address of a database, for :data:`USER`."""
-        return URL.create(
-            drivername, USER, PASSWORD, self.host, self.port, database=database
-        )
-
     def start(self) -> None:
-        """Start the server and wait until it answers. Does nothing if it runs."""
+        """Start it and wait until it answers. Does nothing if it runs."""
         if self.running:
             return
 
@@ -156,16 +141,13 @@ class Server(ABC):
 
             self._spawn()
             self._wait_until_it_answers()
-
-            if not self._initialized:
-                self._create_user()
-                self._initialized = True
+            self._initialized = True
         except ServerError:
             self._failed = True
             raise
 
     def stop(self) -> None:
-        """Stop the server and keep its data. Does nothing if it doesn't run."""
+        """Stop it and keep its data. Does nothing if it doesn't run."""
         if self._process is not None:
             self._process.send_signal(self.stop_signal)
 
@@ -186,8 +168,8 @@ class Server(ABC):
         self.start()
 
     def close(self) -> None:
-        """Stop the server and remove its directory, and its log unless that tells
-        why the server did not start.
+        """Stop it and remove its directory, and its log unless that tells why it did
+        not start.
         """
         self.stop()
         shutil.rmtree(self.directory)
@@ -221,7 +203,7 @@ class Server(ABC):
 
         while True:
             try:
-                self.execute("SELECT 1")
+                self._ask()
                 return
             except Exception as error:
                 # The drivers share no exception. A wrong one ends at the deadline.
@@ -247,3 +229,79 @@ class Server(ABC):
     def _error(self, what: str) -> ServerError:
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
         return ServerError(f"{self.label}: {what}. The end of '{self.log}':\n{tail}")
+
+
+class Server(Program):
+    """A database server."""
+
+    @abstractmethod
+    def execute(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
+        """Run one statement as the administrator and return its rows, if any."""
+
+    @abstractmethod
+    def create_database(self, name: str) -> None: ...
+
+    @abstractmethod
+    def drop_database(self, name: str) -> None:
+        """Drop a database, ending the connections that are left in it."""
+
+    @abstractmethod
+    def database_names(self) -> set[str]: ...
+
+    @abstractmethod
+    def connections(self, database: str) -> list[str]:
+        """Describe the connections that are open in a database."""
+
+    @abstractmethod
+    def _set_up(self) -> None:
+        """What is done once, when it answers for the first time."""
+
+    def start(self) -> None:
+        is_new = not self._initialized
+        super().start()
+
+        if is_new:
+            self._set_up()
+
+    def url(self, drivername: str, database: str) -> URL:
+        """The address of a database, for :data:`USER`."""
+        return URL.create(
+            drivername, USER, PASSWORD, self.host, self.port, database=database
+        )
+
+    def _ask(self) -> None:
+        self.execute("SELECT 1")
+
+
+class Proxy(Program):
+    """A program that stands between an app and a server, for any of its databases.
+
+    :param server: A server that runs.
+    """
+
+    program: ClassVar[str]
+    stop_signal = signal.SIGTERM
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if find_program(cls.program) is None:
+            return f"{cls.label}: '{cls.program}' is not installed."
+
+        return None
+
+    def url(self, url: URL) -> URL:
+        """The address of a database of the server through this."""
+        return url.set(port=self.port)
+
+    def _ask(self) -> None:
+        socket.create_connection((self.host, self.port)).close()
+
+    def _write(self, name: str, *lines: str) -> Path:
+        """Write a file that it reads."""
+        path = self.directory / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return path

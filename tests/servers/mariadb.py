@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from typing import ClassVar
+from typing import Self
 
+from .base import find_program
 from .base import free_port
 from .base import PASSWORD
 from .base import Server
@@ -43,18 +44,13 @@ class MariaDBServer(Server):
     @classmethod
     def missing(cls) -> str | None:
         for program in "mariadbd", "mariadb-install-db":
-            if cls._program(program) is None:
+            if find_program(program) is None:
                 return f"MariaDB: '{program}' is not installed."
 
         if importlib.util.find_spec("pymysql") is None:
             return "MariaDB: 'pymysql' is not installed."
 
         return None
-
-    @staticmethod
-    def _program(name: str) -> str | None:
-        # Debian puts servers where only root's path leads.
-        return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
     def execute(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
         import pymysql
@@ -107,7 +103,7 @@ class MariaDBServer(Server):
 
     def _initialize(self) -> None:
         self._run(
-            self._program("mariadb-install-db") or "",
+            find_program("mariadb-install-db") or "",
             "--no-defaults",
             f"--datadir={self.directory / 'data'}",
             "--auth-root-authentication-method=normal",
@@ -126,37 +122,92 @@ class MariaDBServer(Server):
             "tmpdir": self.directory,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [self._program("mariadbd") or "", "--no-defaults", *options]
+        return [find_program("mariadbd") or "", "--no-defaults", *options]
 
-    def _create_user(self) -> None:
+    def _set_up(self) -> None:
         self.execute(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY %s", PASSWORD)
         self.execute(f"GRANT ALL ON `test\\_%`.* TO {USER}@'127.0.0.1'")
 
 
 class GaleraServer(MariaDBServer):
-    """A cluster of one node."""
+    """A node of a cluster.
+
+    :param first: The node whose cluster it joins. Without one it is the first.
+    """
 
     label = "Galera"
     _provider = Path("/usr/lib/galera/libgalera_smm.so")
+
+    def __init__(self, first: GaleraServer | None = None) -> None:
+        super().__init__()
+        self._first = first
+        self._cluster_port = free_port()
+        self._options = {
+            "gmcast.listen_addr": f"tcp://{self.host}:{self._cluster_port}",
+            "ist.recv_addr": f"{self.host}:{free_port()}",
+            # Restores no cluster that has ended.
+            "pc.recovery": "no",
+        }
 
     @classmethod
     def missing(cls) -> str | None:
         if not cls._provider.exists():
             return f"Galera: '{cls._provider}' is not installed."
 
+        if find_program("rsync") is None:
+            return "Galera: 'rsync' is not installed."
+
         return super().missing()
 
+    def _initialize(self) -> None:
+        # Whoever joins gets all of it from another node.
+        if self._first is None:
+            super()._initialize()
+        else:
+            self._run("mkdir", self.directory / "data")
+
+    def _set_up(self) -> None:
+        if self._first is None:
+            super()._set_up()
+
     def _command(self) -> Sequence[str | Path]:
+        peer = f"{self.host}:{self._first._cluster_port}" if self._first else ""
+        provider_options = (f"{name}={value}" for name, value in self._options.items())
         settings = {
             "binlog-format": "ROW",
             "innodb-autoinc-lock-mode": 2,
-            "wsrep-cluster-address": "gcomm://",
-            "wsrep-node-address": "127.0.0.1",
+            "wsrep-cluster-address": f"gcomm://{peer}",
+            "wsrep-node-address": self.host,
             "wsrep-on": "ON",
             "wsrep-provider": self._provider,
-            "wsrep-provider-options": (
-                f"gmcast.listen_addr=tcp://127.0.0.1:{free_port()}"
-            ),
+            "wsrep-provider-options": ";".join(provider_options),
+            "wsrep-sst-method": "rsync",
+            "wsrep-sst-receive-address": f"{self.host}:{free_port()}",
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [*super()._command(), *options]
+
+
+class GaleraCluster:
+    """Nodes that each take writes for all of them."""
+
+    def __init__(self, nodes: int = 3) -> None:
+        first = GaleraServer()
+        self.nodes = [first, *(GaleraServer(first) for _ in range(nodes - 1))]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return GaleraServer.missing()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for node in self.nodes:
+                stack.enter_context(node)
+
+            self._nodes = stack.pop_all()
+
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        # Who joined last goes first, so that those who stay are the majority.
+        self._nodes.close()

@@ -1,103 +1,56 @@
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
-from typing import Self
 
-from sqlalchemy import URL
-
-from .base import free_port
+from .base import find_program
 from .base import PASSWORD
-from .base import unprivileged
+from .base import Proxy
 from .base import USER
 from .postgresql import PostgresServer
 
 
-class PgBouncer:
-    """The installed PgBouncer in front of a server, for any of its databases.
+class PgBouncer(Proxy):
+    """The installed PgBouncer in front of a server.
 
-    :param server: A server that runs.
     :param mode: Whose the sessions of the server are: a client's while it is connected,
         or that of whoever begins a transaction.
+    :param pool_size: How many sessions of the server there are for a database.
     """
 
+    label = "PgBouncer"
+    program = "pgbouncer"
+
     def __init__(
-        self, server: PostgresServer, mode: Literal["session", "transaction"]
+        self,
+        server: PostgresServer,
+        mode: Literal["session", "transaction"],
+        pool_size: int = 20,
     ) -> None:
-        self._server = server
+        super().__init__(server)
         self._mode = mode
-        self._port = free_port()
-        self._folder = Path(tempfile.mkdtemp(prefix="async-alembic-"))
+        self._pool_size = pool_size
 
-    @classmethod
-    def missing(cls) -> str | None:
-        """Why it can't be started here, or None."""
-        if cls._program() is None:
-            return "PgBouncer: 'pgbouncer' is not installed."
-
-        return None
-
-    @staticmethod
-    def _program() -> str | None:
-        # Debian puts servers where only root's path leads.
-        return shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-
-    def url(self, url: URL) -> URL:
-        """The address of a database of the server through this."""
-        return url.set(port=self._port)
-
-    def __enter__(self) -> Self:
+    def _initialize(self) -> None:
+        server = f"host={self._server.host} port={self._server.port}"
         settings = {
-            "listen_addr": "127.0.0.1",
-            "listen_port": self._port,
-            "unix_socket_dir": self._folder,
+            "listen_addr": self.host,
+            "listen_port": self.port,
+            "unix_socket_dir": self.directory,
             # Whoever comes is the user of the line of the database.
             "auth_type": "any",
             "pool_mode": self._mode,
+            "default_pool_size": self._pool_size,
             "ignore_startup_parameters": "extra_float_digits",
         }
-        lines = [f"{name} = {value}" for name, value in settings.items()]
-        file = self._folder / "pgbouncer.ini"
-        file.write_text(
-            "[databases]\n"
-            f"* = host=127.0.0.1 port={self._server.port} user={USER}"
-            f" password='{PASSWORD}'\n"
-            "[pgbouncer]\n" + "\n".join(lines)
+        self._file = self._write(
+            "pgbouncer.ini",
+            "[databases]",
+            f"* = {server} user={USER} password='{PASSWORD}'",
+            "[pgbouncer]",
+            *(f"{name} = {value}" for name, value in settings.items()),
         )
-        self._folder.chmod(0o777)
 
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [self._program() or "", file],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **unprivileged(),
-            )
-
-        deadline = time.monotonic() + 10
-
-        while b"process up" not in (self._folder / "log").read_bytes():
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # Now, without waiting for its clients.
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=10)
-        shutil.rmtree(self._folder)
+    def _command(self) -> Sequence[str | Path]:
+        return [find_program(self.program) or "", self._file]

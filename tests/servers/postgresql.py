@@ -191,5 +191,64 @@ GRANT USAGE ON SCHEMA public TO PUBLIC
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [self._bin / "postgres", "-D", self._data, *options]
 
-    def _create_user(self) -> None:
+    def _set_up(self) -> None:
         self.execute(f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD %s", PASSWORD)
+
+
+class PrimaryServer(PostgresServer):
+    """One that has standbys."""
+
+    _settings = PostgresServer._settings | {
+        "max_wal_senders": 4,
+        "wal_level": "replica",
+    }
+    # Pgpool passes no password on.
+    _hba = """\
+local all all trust
+host all,replication all 127.0.0.1/32 trust
+"""
+
+
+class StandbyServer(PostgresServer):
+    """A hot standby, which follows a primary that runs.
+
+    :param delay: After how many seconds it applies what the primary has committed.
+    """
+
+    label = "PostgreSQL standby"
+    _settings = PrimaryServer._settings
+
+    def __init__(self, primary: PrimaryServer, delay: float = 0) -> None:
+        super().__init__()
+        self._primary = primary
+        self._delay = delay
+
+    def catch_up(self) -> None:
+        """Wait until this has applied what the primary has committed by now."""
+        ((position,),) = self._primary.execute("SELECT pg_current_wal_insert_lsn()")
+        deadline = time.monotonic() + self._delay + 30
+
+        while not self._has_applied(position):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def _has_applied(self, position: str) -> bool:
+        ((has,),) = self.execute("SELECT pg_last_wal_replay_lsn() >= %s", position)
+        return bool(has)
+
+    def _initialize(self) -> None:
+        self._bin = self._binaries()
+        self._data = self.directory / "data"
+        self._run(
+            self._bin / "pg_basebackup",
+            *("--host", self._primary.host, "--port", str(self._primary.port)),
+            *("--username", "postgres", "--pgdata", self._data),
+            *("--checkpoint=fast", "--no-sync", "--write-recovery-conf"),
+        )
+
+    def _command(self) -> Sequence[str | Path]:
+        delay = f"--recovery_min_apply_delay={int(self._delay * 1000)}ms"
+        return [*super()._command(), delay]
+
+    def _set_up(self) -> None:
+        """It has the primary's users."""
