@@ -13,6 +13,7 @@ from alembic.runtime.environment import EnvironmentContext
 from ..apps.names import default_name
 from ..dialects import dialect_of
 from ..errors import UnknownRevisionInDatabaseError
+from . import companion_tables
 from . import default_comparison
 from . import op_per_task
 from .operations import RevisionOperations
@@ -93,6 +94,11 @@ class Environment:
             connection=connection, target_metadata=metadata, **options
         )
         context = environment_context.get_context()
+        context.opts["include_name"] = companion_tables.left_out(
+            context.version_table,
+            functools.partial(self._is_version_schema, name),
+            context.opts.get("include_name"),
+        )
         default_comparison.install(context)
         self.environment_contexts[name] = environment_context
         self.contexts[name] = context
@@ -144,6 +150,10 @@ class Environment:
         options = self.connection(name).get_execution_options()
         schemas = options.get("schema_translate_map") or {}
         return t.cast("str | None", schemas.get(schema, schema))
+
+    def _is_version_schema(self, name: str, schema: str | None) -> bool:
+        default = self.connection(name).dialect.default_schema_name
+        return (schema or default) == (self.version_schema(name) or default)
 
     def current(self, name: str) -> tuple[str, ...]:
         """Return the ids of the revisions that a database is at.

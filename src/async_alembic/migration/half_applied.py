@@ -16,6 +16,7 @@ from ..dialects import is_usable
 from ..errors import first_line
 from ..errors import PartialRevisionError
 from ..results import PartialRevision
+from .companion_tables import partial_table
 from .locking import log
 
 if t.TYPE_CHECKING:
@@ -143,7 +144,7 @@ class HalfAppliedRecord:
             version_table, sa.column("version_num", sa.String), schema=schema
         )
         self._table = sa.Table(
-            f"{version_table}_partial",
+            partial_table(version_table),
             sa.MetaData(),
             sa.Column("revision", sa.String(255), nullable=False),
             sa.Column("details", sa.Text(_MAX_LENGTH), nullable=False),
