@@ -146,7 +146,8 @@ class HalfAppliedRecord:
         self._table = sa.Table(
             partial_table(version_table),
             sa.MetaData(),
-            sa.Column("revision", sa.String(255), nullable=False),
+            # Some servers require a primary key. It fits in every row format.
+            sa.Column("revision", sa.String(191), primary_key=True),
             sa.Column("details", sa.Text(_MAX_LENGTH), nullable=False),
             schema=schema,
         )

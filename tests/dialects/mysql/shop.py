@@ -34,11 +34,17 @@ HALF = """
 
 
 class Shop:
-    """An app on one database, with a history whose second revision fails half-way."""
+    """An app on one database, with a history whose second revision fails half-way.
 
-    def __init__(self, caller: Caller, engine: AnyEngine, root: Path) -> None:
+    :param config: The app's config.
+    """
+
+    def __init__(
+        self, caller: Caller, engine: AnyEngine, root: Path, **config: Any
+    ) -> None:
         self.caller = caller
         self.engine = engine
+        self.config = config
         self.folder = root / "migrations"
         write_revision(self.folder, "a1", None, FIRST, "op.execute('DROP TABLE users')")
         write_revision(self.folder, "a2", "a1", HALF)
@@ -46,7 +52,7 @@ class Shop:
     def again(self) -> Alembic:
         """The extension, as another process has it."""
         # The extension keeps no reference to it.
-        self.app = make_app("quart", self.folder.parent)
+        self.app = make_app("quart", self.folder.parent, **self.config)
         return Alembic(
             self.app, metadatas=sa.MetaData(), engines=self.engine, command_name=""
         )

@@ -14,11 +14,17 @@ from async_alembic import Alembic
 from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 
+from ...backends import Backend
+from ...backends import EngineFactory
 from ...backends import on
 from ...backends import POSTGRESQL_BACKENDS
+from ...conftest import require
 from ...harness import awaited_only
+from ...harness import Caller
 from ...harness import make_app
 from ...harness import write_revision
+from ...servers import GaleraServer
+from ...servers import MariaDBServer
 from .shop import on_mariadb
 from .shop import on_one_driver
 from .shop import Shop
@@ -141,3 +147,55 @@ def test_what_failed_when_the_database_had_it_leaves_no_record(shop: Shop) -> No
     assert shop.caller.versions(shop.engine) == ["a2"]
     assert not shop.has_record
     assert shop.call("upgrade") == []
+
+
+@on_one_driver
+@awaited_only
+@pytest.mark.parametrize(
+    ("server_class", "setting"),
+    [
+        (MariaDBServer, "innodb_force_primary_key = ON"),
+        (GaleraServer, "wsrep_mode = REQUIRED_PRIMARY_KEY"),
+    ],
+    ids=["MariaDB", "Galera"],
+)
+def test_the_record_is_kept_where_tables_need_a_primary_key(
+    server_class: type[MariaDBServer],
+    setting: str,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """As with ``sql_require_primary_key``, which is usual on managed MySQL."""
+    require(server_class.missing())
+
+    with server_class() as server:
+        server.create_database("test_keys")
+        server.execute(f"SET GLOBAL {setting}")
+        url = server.url(backend.drivername, "test_keys")
+        engine = engines.asynchronous(backend, url)
+        shop = Shop(caller, engine, tmp_path, ALEMBIC_LOCK=False)
+        write_revision(
+            shop.folder, "a1", None, "op.execute('CREATE TABLE users (id INT KEY)')"
+        )
+        partial = shop.fail()
+        assert partial is not None
+        assert shop.has_record
+        assert shop.refuse().partial == partial
+        # The server must not go before the connections.
+        caller.run(engine.dispose())
+
+
+@on_mariadb
+def test_a_record_of_an_earlier_version_has_no_key(shop: Shop) -> None:
+    shop.call("upgrade", "a1")
+    shop.execute(
+        "CREATE TABLE alembic_version_partial"
+        " (revision VARCHAR(255) NOT NULL, details LONGTEXT NOT NULL)"
+    )
+    partial = shop.fail()
+    assert partial is not None
+    assert shop.refuse().partial == partial
+    shop.call("stamp", "a2")
+    assert not shop.has_record
