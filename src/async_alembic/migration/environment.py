@@ -8,10 +8,12 @@ import functools
 import typing as t
 
 import sqlalchemy as sa
+from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
 
 from ..apps.names import default_name
 from ..dialects import dialect_of
+from ..errors import ConfigurationError
 from ..errors import UnknownRevisionInDatabaseError
 from . import companion_tables
 from . import default_comparison
@@ -71,6 +73,7 @@ class Environment:
         self, name: str, metadata: Metadata, metadatas: c.Collection[str]
     ) -> None:
         connection = self.connection(name)
+        _check_dialect(name, connection.dialect)
         options = default_comparison.with_plugin(
             self.project.settings.context_options()
         )
@@ -206,3 +209,14 @@ class Environment:
         """
         with op_per_task.use(self.environment_contexts[name], self.ops[name]):
             yield
+
+
+def _check_dialect(database: str, dialect: sa.Dialect) -> None:
+    try:
+        DefaultImpl.get_by_dialect(dialect)
+    except KeyError:
+        raise ConfigurationError(
+            f"Alembic does not know the dialect '{dialect.name}' of database"
+            f" '{database}'. The app must define or import a subclass of"
+            f" alembic.ddl.impl.DefaultImpl with __dialect__ = '{dialect.name}'."
+        ) from None
