@@ -1,1 +1,1 @@
-"""SQLite, by sqlite3 and aiosqlite."""
+"""SQLite, on sqlite3, aiosqlite, SQLCipher, libSQL and Turso."""

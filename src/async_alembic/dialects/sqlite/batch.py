@@ -282,14 +282,15 @@ class BatchChange:
         old table are an error until the new one has its name
         (https://www.sqlite.org/pragma.html#pragma_legacy_alter_table).
         """
-        [(before,)] = pragma(self._connection, "legacy_alter_table")
+        before = pragma(self._connection, "legacy_alter_table")
         pragma(self._connection, "legacy_alter_table=ON")
 
         try:
             yield
         finally:
-            if is_usable(self._connection):
-                pragma(self._connection, f"legacy_alter_table={before}")
+            # Turso does not have it.
+            if before and is_usable(self._connection):
+                pragma(self._connection, f"legacy_alter_table={before[0][0]}")
 
     def _has(self, name: str) -> bool:
         master = f"{quote(self._schema)}.sqlite_master"
@@ -298,4 +299,5 @@ class BatchChange:
 
     def _execute(self, statement: str, *parameters: object) -> list[t.Any]:
         result = self._connection.exec_driver_sql(statement, parameters)
-        return [*result.all()] if result.returns_rows else []
+        # On libSQL, every statement returns rows, but some have no columns.
+        return [*result.all()] if result.returns_rows and result.keys() else []

@@ -22,9 +22,11 @@ from ..migrated import is_usable
 from ..migrated import MigratedConnection
 from .aiosqlite import fewer_thread_switches
 from .batch import BatchChange
+from .driver import data_version
 from .driver import end_transaction
 from .driver import execute
 from .driver import in_transaction
+from .driver import is_blocked
 from .driver import pragma
 from .file_locks import find_holder
 from .foreign_keys import find_error
@@ -36,8 +38,6 @@ from .tokens import quote
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
 
-#: The primary codes SQLITE_BUSY and SQLITE_LOCKED (https://www.sqlite.org/rescode.html).
-_BLOCKED = {5, 6}
 #: The offsets of the locks of a writer and a reader in the file
 #: (https://www.sqlite.org/src/file/src/os.h), and of a writer in its WAL index
 #: (https://www.sqlite.org/walformat.html, section 2.3).
@@ -135,7 +135,7 @@ class SQLite(Dialect):
             self._restore_settings(connection, before)
 
     def is_blocked(self, error: BaseException) -> bool:
-        return _is_blocked(error)
+        return is_blocked(error)
 
     def blocker(
         self, connection: sa.Connection, statement: str | None
@@ -144,7 +144,8 @@ class SQLite(Dialect):
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
-        return Interruption(driver_connection.interrupt)
+        # Not every driver has it.
+        return Interruption(getattr(driver_connection, "interrupt", None))
 
 
 class SQLiteConnection(MigratedConnection):
@@ -164,7 +165,7 @@ class SQLiteConnection(MigratedConnection):
         self._violations: list[Violation] | None = None
         self._is_begun = False
         self._is_in_block = False
-        self._data_version: object = None
+        self._data_version: list[t.Any] = []
         #: The schema and the name of each trigger and index that was restored after a
         #: batch.
         self._restored: set[tuple[str, str]] = set()
@@ -213,10 +214,8 @@ class SQLiteConnection(MigratedConnection):
 
         before = self._data_version
         self.begin()
-        # The value changes when another connection commits
-        # (https://www.sqlite.org/pragma.html#pragma_data_version).
-        [self._data_version] = pragma(self._connection, "data_version")
-        return self._data_version == before
+        self._data_version = data_version(self._connection)
+        return bool(before) and self._data_version == before
 
     @contextlib.contextmanager
     def autocommit_block(self, block: Block) -> c.Iterator[None]:
@@ -247,7 +246,7 @@ class SQLiteConnection(MigratedConnection):
         try:
             execute(self._connection, "BEGIN IMMEDIATE")
         except DBAPIError as e:
-            if e.orig is not None and _is_blocked(e.orig):
+            if e.orig is not None and is_blocked(e.orig):
                 return False
 
             raise
@@ -302,7 +301,7 @@ class SQLiteConnection(MigratedConnection):
             if error := find_error(connection, before, after):
                 raise error
 
-        [self._data_version] = pragma(connection, "data_version")
+        self._data_version = data_version(connection)
         self._is_begun = False
 
     def _before_rollback(self, connection: sa.Connection) -> None:
@@ -321,10 +320,6 @@ def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:
 
     if was_open and not in_transaction(connection):
         execute(connection, "BEGIN")
-
-
-def _is_blocked(error: BaseException) -> bool:
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _BLOCKED
 
 
 def _find_blocker(connection: sa.Connection) -> LockHolder | None:

@@ -10,10 +10,12 @@ from collections import Counter
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from ...errors import ConfigurationError
 from ...errors import ForeignKeyError
 from .create_table import CreateTable
 from .driver import execute
 from .driver import pragma
+from .driver import query
 from .items import Clause
 from .tokens import NotUnderstoodError
 from .tokens import quote
@@ -103,7 +105,16 @@ def _find_in_table(
 
 
 def _check(connection: sa.Connection, schema: str, check: str) -> list[Violation]:
-    rows = pragma(connection, f"{quote(schema)}.{check}")
+    columns, rows = query(connection, f"PRAGMA {quote(schema)}.{check}")
+
+    # A PRAGMA that does not exist does nothing.
+    if not columns:
+        raise ConfigurationError(
+            f"The driver '{connection.dialect.driver}' cannot check foreign keys, so a"
+            " migration could leave rows that refer to missing rows. Use an engine for"
+            " migrations that does not execute 'PRAGMA foreign_keys=ON'."
+        )
+
     return [Violation(schema, *row) for row in rows]
 
 
