@@ -229,9 +229,9 @@ class Caller:
         )
 
     def tables(self, engine: AnyEngine) -> set[str]:
-        """The names of the tables, without the one that holds the revision."""
+        """The names of the tables, without those of migrations."""
         names = self.begin(engine, lambda c: sa.inspect(c).get_table_names())
-        return {*names} - {"alembic_version"}
+        return {*names} - {"alembic_version", "alembic_version_lease"}
 
     def columns(self, engine: AnyEngine, table: str) -> set[str]:
         columns = self.begin(engine, lambda c: sa.inspect(c).get_columns(table))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import alembic.op
+import pymysql
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
@@ -237,6 +238,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_proxied": _proxied_engine,
     # psycopg; documented, despite its name
     "_tx": lambda: ListDumper(list, None)._tx,
+    # PyMySQL
+    "_sock": lambda: hasattr(pymysql.Connection, "_sock") or None,
     # Flask-SQLAlchemy and Flask-SQLAlchemy-Lite
     "_app_engines": lambda: _extension("flask_sqlalchemy", "_app_engines"),
     "_app_state": lambda: _extension("flask_sqlalchemy_lite", "_app_state"),

@@ -95,7 +95,7 @@ def test_what_is_no_metadata_is_refused(
             r"\['path_separator'\] must be one of",
         ),
         ({"ALEMBIC": {"sqlalchemy.nothing": 1}}, r"'sqlalchemy\.\*'.*'nothing'"),
-        ({"ALEMBIC_LOCK": "false"}, "must be True or False, not 'false'"),
+        ({"ALEMBIC_LOCK": "false"}, "must be True, False or 'lease', not 'false'"),
         ({"ALEMBIC_LOCK_TIMEOUT": -1}, "a number of seconds, 0 or more, not -1"),
         ({"ALEMBIC_RETRIES": 1.5}, "a whole number, 0 or more, not 1.5"),
     ],

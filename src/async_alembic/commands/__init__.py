@@ -29,23 +29,19 @@ class Deferred:
     """
 
     def __init__(self, module: str, name: str) -> None:
-        self.module: str = module
+        self.__module__ = f"{__name__}.{module}"
         self._name = name
-
-    @property
-    def _path(self) -> str:
-        return f"{__name__}.{self.module}"
 
     @property
     def is_loaded(self) -> bool:
         """Whether the module is imported."""
-        return self._path in sys.modules
+        return self.__module__ in sys.modules
 
     def load(self) -> c.Callable[..., t.Any]:
         """Import the module, and return the command itself."""
         return t.cast(
             "c.Callable[..., t.Any]",
-            getattr(importlib.import_module(self._path), self._name),
+            getattr(importlib.import_module(self.__module__), self._name),
         )
 
     def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -56,7 +52,7 @@ def changes_databases(command: object) -> bool:
     """Return whether a command may change databases, so that it needs connections of
     its own: what it leaves behind in a session must not reach the app.
     """
-    return isinstance(command, Deferred) and command.module == "migrate"
+    return command.__module__ == f"{__name__}.migrate"
 
 
 class _DeferredModule:

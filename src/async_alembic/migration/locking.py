@@ -150,19 +150,30 @@ class Locks:
             yield
             return
 
-        wait(lock.acquire, lock.holder)
+        try:
+            wait(lock.acquire, lock.holder)
+        except LockTimeout:
+            raise
+        except BaseException:
+            # The server may have granted the lock before the error.
+            self._release(name, lock)
+            raise
+
         self._checked_at[name] = time.monotonic()
 
         try:
             yield
         finally:
-            self._env.databases.time_limit.start()
+            self._release(name, lock)
 
-            # The end of the session releases the lock as well. Drivers raise their own
-            # errors for some lost connections.
-            with contextlib.suppress(Exception):
-                if is_usable(self._env.connection(name)):
-                    lock.release()
+    def _release(self, name: str, lock: MigrationLock) -> None:
+        self._env.databases.time_limit.start()
+
+        # The end of the session releases the lock as well. Drivers raise their own
+        # errors for some lost connections.
+        with contextlib.suppress(Exception):
+            if is_usable(self._env.connection(name)):
+                lock.release()
 
     def check(self, name: str, *, throttled: bool = False) -> None:
         """Check that the lock of a database is still held, if it has one.

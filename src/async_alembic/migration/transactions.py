@@ -83,11 +83,10 @@ def begin_transactions(
     :param single: Whether to use one transaction even where each revision has its own.
     """
     locks = locks or Locks(env, ())
-    names = locks.in_order(names)
     transactions = Transactions(env, locks)
 
     with contextlib.ExitStack() as stack:
-        for name in names:
+        for name in locks.in_order(names):
             connection = env.idle_connection(name)
             connection.execution_options(compiled_cache=CompiledCache())
 
