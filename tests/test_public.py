@@ -116,6 +116,7 @@ def test_the_public_names_are_pinned() -> None:
         "NotUpToDateError",
         "PartialRevision",
         "PartialRevisionError",
+        "ReadOnlyError",
         "RevisionError",
         "RevisionFileError",
         "RevisionNotFoundError",

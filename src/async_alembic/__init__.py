@@ -24,6 +24,7 @@ from .errors import MigrationError
 from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
 from .errors import PartialRevisionError
+from .errors import ReadOnlyError
 from .errors import RevisionError
 from .errors import RevisionFileError
 from .errors import RevisionNotFoundError
@@ -63,6 +64,7 @@ __all__ = [
     "NotUpToDateError",
     "PartialRevision",
     "PartialRevisionError",
+    "ReadOnlyError",
     "RevisionError",
     "RevisionFileError",
     "RevisionNotFoundError",

@@ -148,3 +148,21 @@ def test_check_names_every_kind_of_difference(db: Project) -> None:
     assert all(line in lines for line in expected)
     assert "  remove index by_name on users" in lines
     assert "  remove column users.name" in lines
+
+
+@on_every_app
+def test_status_says_how_far_the_database_is(db: Project) -> None:
+    assert db("status") == "empty, 3 pending\n"
+    db("upgrade", "b2")
+    assert db("status") == "behind at b2, 1 pending\n"
+    db("upgrade")
+    assert db("status") == "current at c3\n"
+
+
+@on_every_app
+def test_wait_ends_when_the_database_is_current(db: Project) -> None:
+    """For containers that must not migrate."""
+    output = db("wait", "--timeout", "0.1", fails=1)
+    assert output.startswith("Error: The databases did not become current within 0.1 s")
+    db("upgrade")
+    assert db("wait") == ""

@@ -29,6 +29,8 @@ all_commands: list[click.Command] = [
     inspect.log,
     inspect.show,
     inspect.check,
+    inspect.status,
+    inspect.wait,
     migrate.stamp,
     migrate.upgrade,
     migrate.downgrade,

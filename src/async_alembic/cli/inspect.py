@@ -105,3 +105,29 @@ def check(ctx: click.Context, alembic: Migrations) -> None:
         click.echo(f"  {line}")
 
     ctx.exit(1)
+
+
+@click.command()
+@click.pass_obj
+def status(alembic: Migrations) -> None:
+    """Show the state of each database, compared with the revision files."""
+    statuses = alembic.status()
+
+    for name, found in statuses.items():
+        prefix = f"[{name}] " if len(statuses) > 1 else ""
+        at = f" at {', '.join(found.current)}" if found.current else ""
+        pending = f", {len(found.pending)} pending" if found.pending else ""
+        click.echo(f"{prefix}{found.state}{at}{pending}")
+
+
+@click.command()
+@click.pass_obj
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), help="The longest time to wait, in s."
+)
+def wait(alembic: Migrations, timeout: float | None) -> None:
+    """Wait until another process has upgraded the database.
+
+    Exits with 1 if the timeout expires. Without --timeout, there is no limit.
+    """
+    alembic.wait_until_current(timeout)

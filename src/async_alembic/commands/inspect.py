@@ -7,9 +7,11 @@ import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..errors import is_connection_lost
 from ..errors.from_alembic import converted_errors
 from ..history.targets import replace_current
 from ..migration.retries import is_blocked
+from ..migration.retries import is_unavailable
 from ..results import DatabaseStatus
 from .waiting import check_known
 
@@ -22,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..results import State
+    from .waiting import Found
 
 T = t.TypeVar("T")
 
@@ -86,18 +89,20 @@ def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
 
 
 @converted_errors()
-def status_unless_locked(env: Environment) -> dict[str, DatabaseStatus | None]:
-    """Return the status of each database; ``None`` if a migrator locks readers out."""
-    statuses: dict[str, DatabaseStatus | None] = {}
+def status_if_readable(env: Environment) -> dict[str, Found]:
+    """Return the status of each database, or why it cannot be read for a while."""
+    statuses: dict[str, Found] = {}
 
     for name in env.contexts:
         try:
             statuses[name] = _status_of(env, name)
         except SQLAlchemyError as e:
-            if not is_blocked(env, name, e):
+            if is_blocked(env, name, e):
+                statuses[name] = "locked"
+            elif is_connection_lost(e) or is_unavailable(env, name, e):
+                statuses[name] = "unreachable"
+            else:
                 raise
-
-            statuses[name] = None
 
     return statuses
 

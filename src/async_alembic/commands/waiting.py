@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import collections.abc as c
+import logging
 import time
 import typing as t
 
+from ..dialects import is_login_refused
+from ..errors import DatabaseConnectionError
+from ..errors import first_line
 from ..errors import UnknownRevisionInDatabaseError
 from ..errors import WaitTimeoutError
+from ..results import DatabaseStatus
 
-if t.TYPE_CHECKING:
-    from ..results import DatabaseStatus
+log: logging.Logger = logging.getLogger("async_alembic")
+
+#: How long to wait between two warnings that a database is unreachable, in seconds.
+WARNING_INTERVAL = 30.0
+
+#: The status of a database, or why it could not be read.
+Found: t.TypeAlias = "DatabaseStatus | t.Literal['locked', 'unreachable']"
 
 
 def check_known(statuses: c.Mapping[str, DatabaseStatus]) -> None:
@@ -34,26 +44,51 @@ class Waiting:
         self._timeout = timeout
         self._started = time.monotonic()
         self._delay = 0.05
+        self._next_warning = 0.0
 
-    def next_delay(self, found: c.Mapping[str, DatabaseStatus | None]) -> float | None:
+    def next_delay(self, found: c.Mapping[str, Found]) -> float | None:
         """Return how long to sleep before the next check, in seconds: 0.05, doubled
         each time, up to 1.
 
-        :param found: The statuses from the last check; ``None`` for a database that
-            could not be read.
+        :param found: What the last check found, by the name of the database.
         :return: ``None`` if every database is current.
         :raises WaitTimeoutError: If the timeout expires.
         :raises UnknownRevisionInDatabaseError: If waiting cannot help.
         """
-        check_known({name: status for name, status in found.items() if status})
-        states = {
-            name: status.state if status else "locked" for name, status in found.items()
-        }
+        states: dict[str, str] = {}
+
+        for name, status in found.items():
+            if isinstance(status, DatabaseStatus):
+                check_known({name: status})
+                states[name] = status.state
+            else:
+                states[name] = status
+
         late = {name: state for name, state in states.items() if state != "current"}
+        return self._next_delay(late) if late else None
 
-        if not late:
-            return None
+    def delay_after(self, error: DatabaseConnectionError) -> float:
+        """Return how long to sleep after connecting has failed, in seconds. A server
+        may be down for a while.
 
+        :param error: The error.
+        :raises DatabaseConnectionError: The error, if the server refuses the login.
+        :raises WaitTimeoutError: If the timeout expires.
+        """
+        if is_login_refused(error):
+            raise error
+
+        now = time.monotonic()
+
+        if now >= self._next_warning:
+            self._next_warning = now + WARNING_INTERVAL
+            log.warning("%s Trying again.", error)
+
+        return self._next_delay({error.database: "unreachable"}, error.__cause__)
+
+    def _next_delay(
+        self, late: c.Mapping[str, str], reason: BaseException | None = None
+    ) -> float:
         delay = self._delay
         self._delay = min(delay * 2, 1)
 
@@ -63,6 +98,7 @@ class Waiting:
         left = self._started + self._timeout - time.monotonic()
 
         if left <= 0:
-            raise WaitTimeoutError(self._timeout, late)
+            text = None if reason is None else first_line(reason)
+            raise WaitTimeoutError(self._timeout, late, text)
 
         return min(delay, left)

@@ -23,6 +23,7 @@ from .migrated import is_usable as is_usable
 from .migrated import MigratedConnection as MigratedConnection
 from .mysql.dialect import MySQL
 from .postgresql.dialect import PostgreSQL
+from .refused_logins import is_login_refused as is_login_refused
 from .sqlite.dialect import SQLite
 
 if t.TYPE_CHECKING:

@@ -28,6 +28,9 @@ Wait: t.TypeAlias = c.Callable[
 Connect: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[sa.Connection]]
 Setting: t.TypeAlias = str | int | float
 
+#: The advice for statements that a server refuses because it is read-only.
+READ_ONLY = "Connect to the primary, as this server is a replica or read-only"
+
 #: The execution option that marks the update of the version table after a revision.
 #: Its parameters are the ids ``last_id`` and ``next_id``.
 VERSION_UPDATE = "async_alembic_version_update"
@@ -179,6 +182,12 @@ class Dialect:
     def is_blocked(self, error: BaseException) -> bool:
         """Return whether a driver's error means that a lock was not available, so
         that a retry can help.
+        """
+        return False
+
+    def is_unavailable(self, error: BaseException) -> bool:
+        """Return whether a driver's error means that the server cannot answer for a
+        while.
         """
         return False
 

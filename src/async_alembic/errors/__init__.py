@@ -19,6 +19,7 @@
     ├── RevisionFileError             a revision file is broken or duplicated
     ├── DatabaseError                 a database rejected a statement
     ├── MigrationError                a revision failed
+    ├── ReadOnlyError                 the server is a replica, or refuses to write
     ├── PartialRevisionError          a revision that failed earlier is half applied
     ├── ForeignKeyError               a migration would violate a foreign key
     ├── BatchError                    a batch change would break a view or a trigger
@@ -34,6 +35,7 @@ information. No message contains a password.
 
 from .base import AsyncAlembicError as AsyncAlembicError
 from .base import first_line as first_line
+from .base import is_connection_lost as is_connection_lost
 from .databases import BatchError as BatchError
 from .databases import DatabaseError as DatabaseError
 from .databases import ForeignKeyError as ForeignKeyError

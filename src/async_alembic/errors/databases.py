@@ -6,10 +6,19 @@ import typing as t
 
 from .base import AsyncAlembicError
 from .base import first_line
+from .base import is_connection_lost
 
 if t.TYPE_CHECKING:
     from ..results import LockHolder
     from ..results import PartialRevision
+
+
+_CONNECTION_ADVICE = (
+    "Check that the server runs, and idle timeouts of the server and of proxies"
+)
+_BLOCKED_ADVICE = (
+    "It conflicted with another transaction: set app.config['ALEMBIC_RETRIES'] or wait"
+)
 
 
 class DatabaseError(AsyncAlembicError):
@@ -21,9 +30,15 @@ class DatabaseError(AsyncAlembicError):
     """
 
     def __init__(self, error: BaseException, blocker: LockHolder | None = None) -> None:
+        if is_connection_lost(error):
+            message = (
+                f"The connection to the database was lost: {first_line(error)}. What"
+                f" was not committed was rolled back. {_CONNECTION_ADVICE}, and run the"
+                " command again."
+            )
         # SQLAlchemy's own errors, such as one of a foreign key to a missing table, have
         # no error of a driver.
-        if hasattr(error, "orig"):
+        elif hasattr(error, "orig"):
             message = (
                 f"The database rejected a statement: {first_line(error)}"
                 f"{_format_blocker(blocker)}. Check that the user has the privileges"
@@ -60,6 +75,7 @@ class MigrationError(AsyncAlembicError):
     :ivar revision: The id of the revision.
     :ivar path: The path of the revision file.
     :ivar partial: What remains of the revision, if it was not rolled back completely.
+    :ivar connection_lost: Whether the revision failed because the connection was lost.
     :ivar blocker: The session that holds a lock which the revision needed, if known.
     """
 
@@ -74,22 +90,36 @@ class MigrationError(AsyncAlembicError):
         advice: str | None = None,
         partial: PartialRevision | None = None,
         blocker: LockHolder | None = None,
+        kept: str = "Nothing of it was applied",
     ) -> None:
+        """
+        :param kept: What stays applied if the connection was lost.
+        """
         self._direction = direction
         self._error = error
         self._advice = advice
+        self._kept = kept
         self.database = database
         self.revision = revision
         self.path = path
         self.partial = partial
         self.blocker = blocker
+        self.connection_lost: bool = is_connection_lost(error)
+        reason = first_line(error)
+        outcome = ""
+
+        if self.connection_lost:
+            reason = f"the connection was lost: {reason}"
+            outcome = "" if partial else f"{kept}. "
+            advice = _CONNECTION_ADVICE
+
         way_out = partial or (
             f"{advice or 'Correct the revision or the data'}, and run the {direction}"
             " again."
         )
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {first_line(error)}{_format_blocker(blocker)}. {way_out}"
+            f" ({path}): {reason}{_format_blocker(blocker)}. {outcome}{way_out}"
         )
 
     def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
@@ -100,9 +130,10 @@ class MigrationError(AsyncAlembicError):
             self.revision,
             self.path,
             self._error,
-            advice=self._advice,
+            advice=self._advice or _BLOCKED_ADVICE,
             partial=self.partial,
             blocker=blocker,
+            kept=self._kept,
         )
 
 

@@ -75,14 +75,20 @@ class WaitTimeoutError(AsyncAlembicError, TimeoutError):
 
     :ivar timeout: The timeout, in seconds.
     :ivar states: The state of every database that is not current, by its name;
-        ``"locked"`` if the state could not be read.
+        ``"locked"`` or ``"unreachable"`` if the state could not be read.
     """
 
-    def __init__(self, timeout: float, states: c.Mapping[str, str]) -> None:
+    def __init__(
+        self, timeout: float, states: c.Mapping[str, str], reason: str | None = None
+    ) -> None:
+        """
+        :param reason: Why one of them is unreachable.
+        """
         self.timeout = timeout
         self.states: dict[str, str] = dict(states)
         listed = ", ".join(f"'{name}' is {state}" for name, state in states.items())
         super().__init__(
-            f"The databases did not become current within {timeout:g} s: {listed}."
+            f"The databases did not become current within {timeout:g} s: {listed}"
+            f"{f' ({reason})' if reason else ''}."
             " Check whether the process that migrates them is running."
         )

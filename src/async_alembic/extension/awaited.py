@@ -10,6 +10,7 @@ import functools
 import typing as t
 
 from .. import commands
+from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
 from ..running.imports import import_for
 from .base import BaseAlembic
@@ -245,20 +246,28 @@ class Alembic(BaseAlembic):
         return await self._on_databases(commands.inspect.status_of_all)
 
     async def wait_until_current(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Wait until another process has upgraded every database to head.
+        """Wait until another process has upgraded every database to head. A server that
+        cannot be reached is waited for, too.
 
         :param timeout: The longest time to wait, in seconds; ``None`` for no limit.
         :raises WaitTimeoutError: If a database is not current when the timeout expires.
         :raises UnknownRevisionInDatabaseError: If a database is at a revision that the
             code does not have.
+        :raises DatabaseConnectionError: If a server refuses the login.
         """
         from ..commands.waiting import Waiting
 
         waiting = Waiting(timeout)
-        poll = commands.inspect.status_unless_locked
+        delay: float | None = 0.0
 
-        while (delay := waiting.next_delay(await self._on_databases(poll))) is not None:
+        while delay is not None:
             await self._sleep(delay)
+
+            try:
+                found = await self._on_databases(commands.inspect.status_if_readable)
+                delay = waiting.next_delay(found)
+            except DatabaseConnectionError as e:
+                delay = waiting.delay_after(e)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
         """Run the migration steps that a function returns, on each database.

@@ -9,6 +9,7 @@ import collections.abc as c
 import typing as t
 
 from .. import commands
+from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
 from .blocking_base import blocks
 from .op_and_context import OpAndContext
@@ -155,10 +156,16 @@ class SyncAlembic(OpAndContext):
         from ..commands.waiting import Waiting
 
         waiting = Waiting(timeout)
-        poll = commands.inspect.status_unless_locked
+        delay: float | None = 0.0
 
-        while (delay := waiting.next_delay(self._on_databases(poll))) is not None:
+        while delay is not None:
             self._sleep(delay)
+
+            try:
+                found = self._on_databases(commands.inspect.status_if_readable)
+                delay = waiting.next_delay(found)
+            except DatabaseConnectionError as e:
+                delay = waiting.delay_after(e)
 
     @blocks
     def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:

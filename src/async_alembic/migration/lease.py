@@ -21,6 +21,7 @@ from ..errors import first_line
 from ..errors import LockLostError
 from ..errors import LockUnavailableError
 from ..results import LockHolder
+from .companion_tables import lease_table
 
 if t.TYPE_CHECKING:
     from .environment import Environment
@@ -52,7 +53,7 @@ class Lease(MigrationLock):
         self._connection = env.idle_connection(name)
         self._is_blocked = env.dialect(name).is_blocked
         self._table = sa.Table(
-            f"{env.contexts[name].version_table}_lease",
+            lease_table(env.contexts[name].version_table),
             sa.MetaData(),
             sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("owner", sa.String(32), nullable=False),

@@ -85,6 +85,12 @@ def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool
     return original is not None and env.dialect(name).is_blocked(original)
 
 
+def is_unavailable(env: Environment, name: str, error: BaseException) -> bool:
+    """Return whether an error means that the server cannot answer for a while."""
+    original = getattr(error, "orig", None)
+    return original is not None and env.dialect(name).is_unavailable(original)
+
+
 def _add_blocker(
     env: Environment, names: c.Collection[str], error: Exception
 ) -> AsyncAlembicError | None:

@@ -151,6 +151,7 @@ class RevisionRunner(StepRunner):
                     self._env.connection(self.name), e
                 ),
                 partial=partial,
+                kept=transactions.describe_kept(self.name),
             ) from e
         finally:
             self._running = None

@@ -30,6 +30,8 @@ class Transactions:
         self._env = env
         self._locks = locks
         self.connections: dict[str, MigratedConnection] = {}
+        #: The names of the databases where a revision has ended its transaction.
+        self._left: set[str] = set()
 
     def is_open(self, name: str) -> bool:
         """Return whether the transaction of a database is open."""
@@ -45,6 +47,20 @@ class Transactions:
         """
         self._locks.check(name, throttled=throttled)
 
+    def leave(self, name: str) -> None:
+        """Note that a revision ends its transaction."""
+        self._left.add(name)
+
+    def describe_kept(self, name: str) -> str:
+        """Say what stays applied if a revision of a database is rolled back."""
+        options = self._env.project.settings.context_options()
+        in_one = self._env.dialect(name).is_atomic and name not in self._left
+
+        if in_one and not options.get("transaction_per_migration"):
+            return "All of it was rolled back"
+
+        return "The revisions before this one stay applied; the rest was rolled back"
+
     def reopen(self, name: str) -> None:
         """Begin the transaction again if a revision has ended it, as
         ``op.get_bind().commit()`` does. First commit what ran outside of it.
@@ -57,6 +73,8 @@ class Transactions:
 
         if transaction is not None and transaction.is_active:
             return
+
+        self.leave(name)
 
         if connection.in_transaction():
             connection.commit()
@@ -184,6 +202,7 @@ def _dialect_operations(
     def block() -> contextlib.AbstractContextManager[None]:
         # Entering the block commits.
         transactions.check_lock(name)
+        transactions.leave(name)
         return migrated.autocommit_block(alembic_block)
 
     # Alembic creates the context itself, so there is no class to extend.

@@ -14,6 +14,7 @@ from ..base import Connect
 from ..base import Dialect
 from ..base import digest
 from ..base import Interruption
+from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
 from ..locks import fetch_holder
@@ -28,6 +29,10 @@ from .half_applied import MySQLConnection
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
 _BLOCKED = {1205, 1213}
+#: A node of a cluster that has no quorum, or is not in step yet.
+_NOT_PREPARED = 1047
+#: "Cannot execute statement in a READ ONLY transaction", "Running in read-only mode".
+_READ_ONLY = {1792, 1836}
 #: The settings of a migrating session, as far as the server has them. A year is the
 #: longest timeout that servers accept.
 _SESSION = {
@@ -127,6 +132,15 @@ class MySQL(Dialect):
 
     def is_blocked(self, error: BaseException) -> bool:
         return bool(error.args) and error.args[0] in _BLOCKED
+
+    def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
+        code, text = (*getattr(getattr(error, "orig", None), "args", ()), None, "")[:2]
+        # 1290 names whichever option of the server refuses.
+        is_read_only = code in _READ_ONLY or (code == 1290 and "read" in str(text))
+        return READ_ONLY if is_read_only else None
+
+    def is_unavailable(self, error: BaseException) -> bool:
+        return error.args[:1] == (_NOT_PREPARED,)
 
     def blocker(
         self, connection: sa.Connection, statement: str | None

@@ -11,6 +11,7 @@ from ..base import Connect
 from ..base import Dialect
 from ..base import digest
 from ..base import Interruption
+from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
 from ..locks import fetch_holder
@@ -29,6 +30,8 @@ from .settings import set_setting
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _BLOCKED = {"55P03", "40P01"}
+#: "read_only_sql_transaction"
+_READ_ONLY = "25006"
 
 _name_of_database = sa.text(
     "SELECT current_database(), coalesce(:schema, current_schema(), '')"
@@ -118,8 +121,7 @@ class PostgreSQL(Dialect):
         set_setting(connection, name, value, is_local=False)
 
     def is_blocked(self, error: BaseException) -> bool:
-        code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        return code in _BLOCKED
+        return _sqlstate(error) in _BLOCKED
 
     def blocker(
         self, connection: sa.Connection, statement: str | None
@@ -127,6 +129,9 @@ class PostgreSQL(Dialect):
         return fetch_holder(connection, _blocker, {"statement": statement or ""})
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
+        if _sqlstate(getattr(error, "orig", None)) == _READ_ONLY:
+            return READ_ONLY
+
         return cursor_advice(connection, error)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
@@ -142,3 +147,7 @@ class PostgreSQL(Dialect):
         is_async = connection.dialect.is_async
         cancel = None if is_async else getattr(driver_connection, "cancel", None)
         return Interruption(cancel, drop=drop)
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
