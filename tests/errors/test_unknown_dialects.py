@@ -170,8 +170,9 @@ def test_duckdb_works_with_such_a_class(tmp_path: Path) -> None:
     with engine.connect() as connection:
         rows: list[Any] = [*connection.exec_driver_sql("SELECT * FROM alembic_version")]
         assert rows == [("a1",)]
-        tables = connection.exec_driver_sql("SHOW TABLES").scalars()
-        assert sorted(tables) == ["alembic_version", "users"]
+        tables = connection.exec_driver_sql("SHOW TABLES").scalars().all()
+        assert "users" in tables
+        assert "half" not in tables
 
     assert ids(alembic.downgrade("base")) == ["a1"]
     engine.dispose()

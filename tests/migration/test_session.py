@@ -31,6 +31,8 @@ from ..harness import Caller
 from ..harness import ids
 from ..harness import make_app
 from ..harness import write_revision
+from ..servers import MariaDBServer
+from ..servers import USER
 from ..twins import FAIL
 from ..twins import INSERT
 from ..twins import LOG
@@ -213,7 +215,24 @@ def reading(twin: Twin) -> Iterator[Callable[[], None]]:
         thread.join()
 
 
+@pytest.fixture
+def sees_transactions(
+    backend: Backend, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Give the user of MariaDB the privilege to see who is in a transaction."""
+    if backend.database != "mariadb":
+        yield
+        return
+
+    server: MariaDBServer = request.getfixturevalue("mariadb_server")
+    user = f"{USER}@'127.0.0.1'"
+    server.execute(f"GRANT PROCESS ON *.* TO {user}")
+    yield
+    server.execute(f"REVOKE PROCESS ON *.* FROM {user}")
+
+
 @on_shared_backends
+@pytest.mark.usefixtures("sees_transactions")
 def test_what_cannot_get_its_lock_says_who_has_it(twin: Twin) -> None:
     """Without that, nobody knows what to do but try again at night."""
     twin.history(LOG)
@@ -235,6 +254,49 @@ def test_what_cannot_get_its_lock_says_who_has_it(twin: Twin) -> None:
     assert twin.caller.versions(twin.engine) == ["a1"]
     assert twin.caller.columns(twin.engine, "log") == {"id"}
     assert twin.upgrade() == ["a2"]
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+@pytest.mark.usefixtures("sees_transactions")
+def test_who_is_idle_is_not_blamed(twin: Twin) -> None:
+    """Somebody could end that session."""
+    twin.history(LOG)
+    twin.upgrade()
+    twin.app.config["ALEMBIC_SESSION"] = SHORT["mariadb"]
+    twin.history(LOG, ADD)
+    url = blocking_url(twin.engine.url)
+    other = sa.create_engine(url, poolclass=sa.NullPool)
+
+    with other.connect() as idle, other.connect() as reader:
+        idle.exec_driver_sql("SELECT 1")
+        idle.rollback()
+        # The server counts in seconds.
+        time.sleep(1.1)
+        reader.exec_driver_sql("SELECT * FROM log")
+
+        with pytest.raises(MigrationError) as e:
+            twin.upgrade()
+
+        assert e.value.blocker is not None
+        pid = reader.exec_driver_sql("SELECT CONNECTION_ID()").scalar()
+        assert e.value.blocker.pid == pid
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+def test_without_the_privilege_nobody_is_blamed(twin: Twin) -> None:
+    twin.history(LOG)
+    twin.upgrade()
+    twin.app.config["ALEMBIC_SESSION"] = SHORT["mariadb"]
+    twin.history(LOG, ADD)
+
+    with reading(twin), pytest.raises(MigrationError) as e:
+        twin.upgrade()
+
+    assert e.value.blocker is None
+    assert str(e.value).endswith(
+        "It conflicted with another transaction: set app.config['ALEMBIC_RETRIES'] or"
+        " wait, and run the upgrade again."
+    )
 
 
 @on_shared_backends

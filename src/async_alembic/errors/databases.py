@@ -123,7 +123,9 @@ class MigrationError(AsyncAlembicError):
         )
 
     def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
-        """Return a copy of this error that names the blocking session."""
+        """Return a copy of this error that says that another session was in the way,
+        and which.
+        """
         return MigrationError(
             self._direction,
             self.database,

@@ -24,6 +24,7 @@ from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
 from ..sockets import shut_down
 from .binding import pymysql_escaping
+from .galera import is_galera
 from .half_applied import MySQLConnection
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
@@ -52,17 +53,13 @@ _columns = (
     "id AS pid, user AS application_name, host AS address,"
     " UTC_TIMESTAMP() - INTERVAL time SECOND AS since, info AS query"
 )
-#: The session that has run longest on this database, preferring those in a transaction.
-#: Shows sessions of other users only with the privilege to see them.
+#: The session on this database whose transaction has run longest. Needs the privilege
+#: PROCESS.
 _blocker = sa.text(
     f"SELECT {_columns} FROM information_schema.processlist"
-    " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-    " ORDER BY id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
-    " DESC, time DESC LIMIT 1"
-)
-_blocker_without_privilege = sa.text(
-    f"SELECT {_columns} FROM information_schema.processlist"
-    " WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT 1"
+    " WHERE db = DATABASE() AND id <> CONNECTION_ID() AND id IN"
+    " (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
+    " ORDER BY time DESC LIMIT 1"
 )
 
 
@@ -104,7 +101,7 @@ class MySQL(Dialect):
         connect: Connect,
     ) -> MigrationLock | None:
         # Each node of a cluster has its own locks.
-        if _variables(connection, "wsrep_on") == {"wsrep_on": "ON"}:
+        if is_galera(connection):
             return None
 
         # A schema is the same as a database.
@@ -145,10 +142,14 @@ class MySQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
+        # The transaction can be one of another node.
+        if is_galera(connection):
+            return None
+
         try:
             return fetch_holder(connection, _blocker, {})
         except DBAPIError:
-            return fetch_holder(connection, _blocker_without_privilege, {})
+            return None
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from ..migrated import AppliedStatements
 from ..migrated import is_usable
 from ..migrated import MigratedConnection
+from .galera import is_galera
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -32,11 +33,13 @@ _commits = re.compile(
     r"|XA)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_selects = re.compile(rf"{_COMMENTS}CREATE\b.*\bSELECT\b", re.IGNORECASE | re.DOTALL)
 #: SERVER_STATUS_IN_TRANS
 #: (https://mariadb.com/kb/en/ok_packet/#server-status-flag).
 _IN_TRANSACTION = 1
 #: "You have an error in your SQL syntax", which is raised before anything is committed.
 _SYNTAX_ERROR = 1064
+_DEADLOCK = 1213
 
 
 class MySQLConnection(MigratedConnection):
@@ -93,18 +96,38 @@ class MySQLConnection(MigratedConnection):
 
         done, failed = tuple(self._executed), self._running
         committed = self._committed
-        commits = failed is not None and _commits.match(failed) is not None
-        interrupted = commits and not (usable and isinstance(error, DBAPIError))
+        has_committed: bool | None = False
 
-        if commits and not interrupted and not _is_syntax_error(error):
-            # The implicit commit comes before the statement itself.
+        if failed is not None and _commits.match(failed):
+            has_committed = self._has_committed(failed, error) if usable else None
+
+        if has_committed:
             committed = len(done)
+
+        interrupted = has_committed is None
 
         if not committed and not interrupted:
             return None
 
         uncertain = done[committed:] if interrupted else ()
         return AppliedStatements(done[:committed], failed, interrupted, uncertain)
+
+    def _has_committed(self, failed: str, error: BaseException) -> bool | None:
+        """Return whether a failed statement has committed what came before it, as it
+        does before it begins; ``None`` if that is unknown.
+        """
+        if not isinstance(error, DBAPIError):
+            return None
+
+        codes = error.orig.args[:1] if error.orig is not None else ()
+
+        if codes == (_DEADLOCK,) and is_galera(self._connection):
+            # Its commit conflicts with another transaction, and is rolled back. Only if
+            # it reads rows, they can also be locked after its commit.
+            is_pending = len(self._executed) > self._committed
+            return None if is_pending and _selects.match(failed) else False
+
+        return codes != (_SYNTAX_ERROR,)
 
     def _before_statement(
         self,
@@ -177,8 +200,3 @@ def _is_in_transaction(connection: sa.Connection) -> bool:
 def _is_autocommit(connection: sa.Connection) -> bool:
     driver_connection: t.Any = connection.connection.driver_connection
     return bool(driver_connection.get_autocommit())
-
-
-def _is_syntax_error(error: BaseException) -> bool:
-    original = getattr(error, "orig", None)
-    return original is not None and original.args[:1] == (_SYNTAX_ERROR,)
