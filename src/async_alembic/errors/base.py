@@ -21,14 +21,18 @@ def is_connection_lost(error: BaseException | None) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, with its SQL statement if there is
-    one. Leaves out the parameters, which can contain secrets.
+    """Return the first line of an error's message, and the lines that begin with "-",
+    with its SQL statement if there is one. Leaves out the parameters, which can contain
+    secrets.
     """
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    line = " ".join(text.splitlines()[0].split()).rstrip(".")
+    first, *others = text.splitlines()
+    # Firebird says only in those what is wrong.
+    lines = [first, *(line[1:] for line in others if line.startswith("-"))]
+    quoted = "; ".join(" ".join(line.split()).rstrip(".") for line in lines)
     statement = getattr(error, "statement", None)
 
     if statement:
-        line += f", in [{' '.join(str(statement).split())[:500]}]"
+        quoted += f", in [{' '.join(str(statement).split())[:500]}]"
 
-    return line
+    return quoted
