@@ -24,6 +24,7 @@ import contextlib
 import dataclasses
 import faulthandler
 import gc
+import itertools
 import json
 import logging
 import os
@@ -34,6 +35,8 @@ import textwrap
 import time
 import traceback
 from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from typing import NoReturn
@@ -183,6 +186,8 @@ class Job:
     processes: int = 1
     timeout: float = 60
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    connect_args: dict[str, Any] = dataclasses.field(default_factory=dict)
+    others: list[str] = dataclasses.field(default_factory=list)
 
 
 class RaceZygote(Zygote):
@@ -197,6 +202,9 @@ class RaceZygote(Zygote):
         url: sa.URL,
         processes: int,
         timeout: float = 60,
+        *,
+        others: Sequence[sa.URL] = (),
+        connect_args: Mapping[str, Any] = {},
         **config: Any,
     ) -> Race:
         """Let processes boot at the same moment on the same database.
@@ -207,10 +215,13 @@ class RaceZygote(Zygote):
         :param processes: How many there are.
         :param timeout: After how many seconds a process is ended that hangs. It shows
             where.
+        :param others: More addresses of the database, such as the other nodes of a
+            cluster. The processes take turns to choose one.
+        :param connect_args: For the driver.
         :param config: For ``app.config``.
         """
-        text = url.render_as_string(hide_password=False)
-        job = Job(str(root), text, processes, timeout, config)
+        text, *more = (u.render_as_string(hide_password=False) for u in (url, *others))
+        job = Job(str(root), text, processes, timeout, config, dict(connect_args), more)
         boots = self.ask(dataclasses.asdict(job))
         return Race([Boot(**boot) for boot in boots])
 
@@ -221,7 +232,7 @@ class FlaskWorker:
     def __init__(self, job: Job) -> None:
         self.app = Flask("shop", root_path=job.root)
         self.app.config.update(job.config)
-        self.engine = sa.create_engine(job.url)
+        self.engine = sa.create_engine(job.url, connect_args=job.connect_args)
         self.alembic = SyncAlembic(
             self.app, metadatas=sa.MetaData(), engines=self.engine
         )
@@ -242,7 +253,7 @@ class QuartWorker:
         self.app.config.update(job.config)
         self.applied: list[Script] = []
         self.runner = asyncio.Runner()
-        engine = create_async_engine(job.url)
+        engine = create_async_engine(job.url, connect_args=job.connect_args)
         alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
 
         @app.before_serving
@@ -297,13 +308,14 @@ def import_everything() -> None:
 def fork_all(job: Job) -> list[Boot]:
     start, signal = os.pipe()
     reports = []
+    urls = itertools.cycle([job.url, *job.others])
 
-    for _ in range(job.processes):
+    for url in itertools.islice(urls, job.processes):
         reader, writer = os.pipe()
 
         if not os.fork():
             os.close(signal)
-            boot(job, start, writer)
+            boot(dataclasses.replace(job, url=url), start, writer)
 
         os.close(writer)
         reports.append(open(reader))

@@ -39,6 +39,12 @@ def standby(primary: PrimaryServer) -> Iterator[StandbyServer]:
 
 
 @pytest.fixture(scope="package")
+def standby_in_step(primary: PrimaryServer) -> Iterator[StandbyServer]:
+    with StandbyServer(primary) as standby:
+        yield standby
+
+
+@pytest.fixture(scope="package")
 def pgpool(primary: PrimaryServer, standby: StandbyServer) -> Iterator[Pgpool]:
     require(Pgpool.missing())
 

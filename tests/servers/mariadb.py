@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import suppress
@@ -207,6 +208,19 @@ class GaleraCluster:
             self._nodes = stack.pop_all()
 
         return self
+
+    def catch_up(self) -> None:
+        """Wait until all nodes have what any of them has committed by now."""
+        deadline = time.monotonic() + 30
+
+        while len({self._committed(node) for node in self.nodes}) > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    @staticmethod
+    def _committed(node: GaleraServer) -> str:
+        ((_, number),) = node.execute("SHOW STATUS LIKE 'wsrep_last_committed'")
+        return str(number)
 
     def __exit__(self, *exc_info: object) -> None:
         # Who joined last goes first, so that those who stay are the majority.

@@ -1,0 +1,38 @@
+"""Processes that upgrade a database at once, and how that ends well."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from ..backends import Backend
+from ..direct import execute
+from ..racing import Race
+from ..racing import read_journal
+from ..racing import REVISIONS
+
+#: A statement that lasts a second.
+SECOND = {"postgresql": "SELECT pg_sleep(1)", "mariadb": "SELECT SLEEP(1)"}
+
+
+def seconds(backend: Backend, count: int) -> str:
+    """The code of a revision that lasts as long, and is never idle."""
+    statement = SECOND[backend.database]
+    return f"for _ in range({count}):\n    op.execute({statement!r})"
+
+
+def url_of(backend: Backend, url: sa.URL) -> sa.URL:
+    """An address from which even SQLAlchemy learns whether the driver is async."""
+    both = (backend.driver, backend.is_async)
+    suffix = "_async" if both == ("psycopg", True) else ""
+    return url.set(drivername=backend.drivername + suffix)
+
+
+def assert_once(race: Race, url: sa.URL) -> None:
+    """All have succeeded, and each revision was applied once.
+
+    :param url: The database, past what stands in between.
+    """
+    assert race.errors == []
+    assert race.applied == read_journal(url) == REVISIONS
+    versions = execute(url, "SELECT version_num FROM alembic_version")
+    assert versions == [(REVISIONS[-1],)]

@@ -1,0 +1,247 @@
+"""Whoever ends or forgets what is idle must not end a migration, and nobody who waits
+for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from async_alembic import Alembic
+
+from ..backends import Backend
+from ..backends import DatabaseFactory
+from ..backends import EngineFactory
+from ..backends import MARIADB_BACKENDS
+from ..backends import on
+from ..backends import POSTGRESQL_BACKENDS
+from ..conftest import require
+from ..conftest import server_of
+from ..harness import AnyEngine
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import ids
+from ..harness import make_app
+from ..harness import write_revision
+from ..racing import RaceZygote
+from ..racing import write_history
+from ..servers import HAProxy
+from ..servers import MariaDBServer
+from ..servers import Server
+from ..servers import SilentRouter
+from ..servers import USER
+from .sites import assert_once
+from .sites import seconds
+from .sites import url_of
+
+#: From a server and the address of a database to the one that an app has.
+Between = Callable[[Server, sa.URL], AbstractContextManager[sa.URL]]
+
+
+def through(proxy: type[HAProxy | SilentRouter]) -> Between:
+    @contextlib.contextmanager
+    def between(server: Server, url: sa.URL) -> Iterator[sa.URL]:
+        require(proxy.missing())
+
+        with proxy(server) as running:
+            yield running.url(url)
+
+    return between
+
+
+def timeout(name: str) -> Between:
+    """A setting of the role, of 3 s."""
+
+    @contextlib.contextmanager
+    def between(server: Server, url: sa.URL) -> Iterator[sa.URL]:
+        role = f'ROLE {USER} IN DATABASE "{url.database}"'
+        server.execute(f"ALTER {role} SET {name} = '3s'")
+
+        try:
+            yield url
+        finally:
+            server.execute(f"ALTER {role} RESET {name}")
+
+    return between
+
+
+PROXIES = {"haproxy": through(HAProxy), "router": through(SilentRouter)}
+IN_TRANSACTION = "idle_in_transaction_session_timeout"
+TIMEOUTS = {name: timeout(name) for name in ("idle_session_timeout", IN_TRANSACTION)}
+
+
+def by_name(betweens: dict[str, Between]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("between", betweens.values(), ids=betweens)
+
+
+@pytest.fixture
+def server(backend: Backend, request: pytest.FixtureRequest) -> Server:
+    server = server_of(backend, request)
+    assert server is not None
+    return server
+
+
+def assert_four_end_well(
+    zygote: RaceZygote, backend: Backend, root: Path, url: sa.URL, through: sa.URL
+) -> None:
+    """One migrates for 9 s, and three wait."""
+    write_history(root, b3=seconds(backend, 9))
+    race = zygote.race(root, url_of(backend, through), 4)
+    assert_once(race, url)
+    assert race.seconds < 30
+
+
+@pytest.mark.full
+@on(POSTGRESQL_BACKENDS)
+@by_name(TIMEOUTS | PROXIES)
+def test_a_long_migration_and_all_who_wait_for_it_end_well_on_postgresql(
+    between: Between,
+    backend: Backend,
+    server: Server,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
+) -> None:
+    url = database_factory(backend)
+
+    with between(server, url) as through:
+        assert_four_end_well(zygote, backend, tmp_path, url, through)
+
+
+@pytest.mark.full
+@on(MARIADB_BACKENDS)
+@by_name(PROXIES)
+def test_a_long_migration_and_all_who_wait_for_it_end_well_on_mariadb(
+    between: Between,
+    backend: Backend,
+    server: Server,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
+) -> None:
+    url = database_factory(backend)
+
+    with between(server, url) as through:
+        assert_four_end_well(zygote, backend, tmp_path, url, through)
+
+
+class ImpatientServer(MariaDBServer):
+    """One whose setting for all sessions ends those that are idle."""
+
+    _settings = MariaDBServer._settings | {"wait-timeout": 3}
+
+
+@pytest.fixture(scope="module")
+def impatient_server() -> Iterator[ImpatientServer]:
+    require(ImpatientServer.missing())
+
+    with ImpatientServer() as server:
+        yield server
+
+
+@pytest.mark.full
+@on(MARIADB_BACKENDS)
+def test_a_server_that_is_impatient_with_all_sessions(
+    backend: Backend,
+    impatient_server: ImpatientServer,
+    zygote: RaceZygote,
+    tmp_path: Path,
+) -> None:
+    name = f"test_{uuid4().hex}"
+    impatient_server.create_database(name)
+    url = impatient_server.url(backend.drivername, name)
+    assert_four_end_well(zygote, backend, tmp_path, url, url)
+
+
+def two_databases(
+    first: AnyEngine, second: AnyEngine, root: Path, code: str
+) -> Alembic:
+    """An app with two databases. The transaction of the first is open while the second
+    is migrated.
+
+    :param code: What a revision does in the second one.
+    """
+    app = make_app("flask", root)
+    alembic = Alembic(
+        app,
+        metadatas={"default": sa.MetaData(), "other": sa.MetaData()},
+        engines={"default": first, "other": second},
+    )
+    # The app is held by no one else.
+    alembic.app = app  # type: ignore[attr-defined]
+    write_revision(
+        root / "migrations",
+        "a1",
+        upgrade=f"{create_table('log')}\nif engine_name == 'other':\n"
+        + "\n".join(f"    {line}" for line in code.splitlines()),
+        args="engine_name",
+    )
+    return alembic
+
+
+def assert_both_are_migrated(
+    between: Between,
+    backend: Backend,
+    server: Server,
+    engines: EngineFactory,
+    database_factory: DatabaseFactory,
+    runner: asyncio.Runner,
+    root: Path,
+) -> None:
+    urls = [database_factory(backend) for _ in range(2)]
+    caller = Caller(runner, backend.is_async)
+
+    with contextlib.ExitStack() as stack:
+        first, second = (
+            engines(backend, stack.enter_context(between(server, url))) for url in urls
+        )
+        alembic = two_databases(first, second, root, seconds(backend, 8))
+        assert ids(caller(alembic, "upgrade")) == ["a1"]
+
+    for url in urls:
+        engine = engines(backend, url)
+        assert caller.versions(engine) == ["a1"]
+        assert caller.tables(engine) == {"log"}
+
+
+@pytest.mark.full
+@on(POSTGRESQL_BACKENDS)
+@by_name({IN_TRANSACTION: timeout(IN_TRANSACTION)} | PROXIES)
+def test_a_database_stays_ready_while_another_is_migrated_on_postgresql(
+    between: Between,
+    backend: Backend,
+    server: Server,
+    engines: EngineFactory,
+    database_factory: DatabaseFactory,
+    runner: asyncio.Runner,
+    tmp_path: Path,
+) -> None:
+    """Its transaction is open, and idle, as all are committed together at the end."""
+    assert_both_are_migrated(
+        between, backend, server, engines, database_factory, runner, tmp_path
+    )
+
+
+@pytest.mark.full
+@on(MARIADB_BACKENDS)
+@by_name(PROXIES)
+def test_a_database_stays_ready_while_another_is_migrated_on_mariadb(
+    between: Between,
+    backend: Backend,
+    server: Server,
+    engines: EngineFactory,
+    database_factory: DatabaseFactory,
+    runner: asyncio.Runner,
+    tmp_path: Path,
+) -> None:
+    assert_both_are_migrated(
+        between, backend, server, engines, database_factory, runner, tmp_path
+    )

@@ -1,0 +1,100 @@
+"""PgBouncer between the app and PostgreSQL, in both of its modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..backends import Backend
+from ..backends import by_id
+from ..backends import DatabaseFactory
+from ..backends import on
+from ..conftest import require
+from ..racing import RaceZygote
+from ..racing import write_history
+from ..servers import PgBouncer
+from ..servers import PostgresServer
+from .sites import assert_once
+from .sites import url_of
+
+on_postgresql = on(
+    [
+        by_id("postgresql-psycopg2"),
+        by_id("postgresql-asyncpg"),
+        by_id("postgresql-psycopg-async"),
+    ]
+)
+#: What its documentation tells users of a pooler to set. Others have their defaults.
+CONNECT_ARGS = {"psycopg": {"prepare_threshold": None}}
+#: DDL before and after what is not in its transaction.
+BLOCK = """
+op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))
+
+with op.get_context().autocommit_block():
+    op.execute("CREATE INDEX CONCURRENTLY ix_users_name ON users (name)")
+
+op.add_column("notes", sa.Column("text", sa.String(50)))
+"""
+HISTORIES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+    "one_transaction": ({}, {}),
+    "one_each": ({}, {"transaction_per_migration": True}),
+    "autocommit_block": ({"b3": BLOCK}, {}),
+}
+ADVISORY_LOCKS = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = %s)"
+)
+
+
+@on_postgresql
+def test_as_many_workers_as_a_pooler_has_sessions_all_succeed(
+    backend: Backend,
+    postgres_server: PostgresServer,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
+) -> None:
+    """In session mode each of them has one. If an upgrade needed another, all would
+    wait for each other.
+    """
+    require(PgBouncer.missing())
+    write_history(tmp_path)
+    url = database_factory(backend)
+
+    with PgBouncer(postgres_server, "session", pool_size=10) as pooler:
+        through = url_of(backend, pooler.url(url))
+        assert_once(zygote.race(tmp_path, through, 10, timeout=30), url)
+
+
+@on_postgresql
+@pytest.mark.parametrize("history", HISTORIES)
+@pytest.mark.parametrize("rounds", [1, pytest.param(9, marks=pytest.mark.full)])
+def test_ten_workers_share_sessions_with_each_transaction(
+    rounds: int,
+    history: str,
+    backend: Backend,
+    postgres_server: PostgresServer,
+    database_factory: DatabaseFactory,
+    zygote: RaceZygote,
+    tmp_path: Path,
+) -> None:
+    """In transaction mode a lock of the session would be anybody's, and stay."""
+    require(PgBouncer.missing())
+    bodies, context = HISTORIES[history]
+    connect_args = CONNECT_ARGS.get(backend.driver, {})
+    write_history(tmp_path, **bodies)
+
+    with PgBouncer(postgres_server, "transaction") as pooler:
+        for _ in range(rounds):
+            url = database_factory(backend)
+            race = zygote.race(
+                tmp_path,
+                url_of(backend, pooler.url(url)),
+                10,
+                connect_args=connect_args,
+                ALEMBIC_CONTEXT=context,
+            )
+            assert_once(race, url)
+            assert postgres_server.execute(ADVISORY_LOCKS, url.database) == []
