@@ -32,7 +32,9 @@ def assert_once(race: Race, url: sa.URL) -> None:
 
     :param url: The database, past what stands in between.
     """
-    assert race.errors == []
-    assert race.applied == read_journal(url) == REVISIONS
+    # Not rewritten by pytest.
+    assert not race.errors, "\n".join(race.errors)
+    journal = read_journal(url)
+    assert race.applied == journal == REVISIONS, (race.applied, journal)
     versions = execute(url, "SELECT version_num FROM alembic_version")
-    assert versions == [(REVISIONS[-1],)]
+    assert versions == [(REVISIONS[-1],)], versions

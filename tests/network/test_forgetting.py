@@ -74,6 +74,7 @@ def after_the_last_commit(
     monkeypatch.setattr(dialect, "do_commit", commit_and_call)
 
 
+@pytest.mark.full
 @on(SERVER_BACKENDS)
 def test_nothing_hangs_after_the_last_commit(
     backend: Backend,
@@ -103,6 +104,7 @@ def test_nothing_hangs_after_the_last_commit(
     assert in_time
 
 
+@pytest.mark.full
 @on([backend for backend in SERVER_BACKENDS if backend.is_async])
 async def test_an_upgrade_that_hangs_can_be_cancelled(
     backend: Backend,
