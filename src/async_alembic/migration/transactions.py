@@ -103,7 +103,9 @@ def begin_transactions(
     locks = locks or Locks(env, ())
     transactions = Transactions(env, locks)
 
-    with contextlib.ExitStack() as stack:
+    failure: list[BaseException] = []
+
+    with _first_error(failure), contextlib.ExitStack() as stack:
         for name in locks.in_order(names):
             connection = env.idle_connection(name)
             connection.execution_options(compiled_cache=CompiledCache())
@@ -137,7 +139,8 @@ def begin_transactions(
             for name in names:
                 if transactions.is_open(name):
                     transactions.check_lock(name)
-        except BaseException:
+        except BaseException as e:
+            failure.append(e)
             # Nothing is left to do but to roll back.
             env.databases.time_limit.start()
             raise
@@ -153,6 +156,20 @@ def kept_alive_except(
     :param names: The names of all.
     """
     return env.databases.kept_alive([other for other in names if other != name])
+
+
+@contextlib.contextmanager
+def _first_error(failure: list[BaseException]) -> c.Iterator[None]:
+    """Raise the error that has caused a rollback, if there is one, even if the rollback
+    fails as well, as on a lost connection.
+    """
+    try:
+        yield
+    except Exception as e:
+        if failure and failure[0] is not e:
+            raise failure[0] from failure[0].__cause__
+
+        raise
 
 
 @contextlib.contextmanager
