@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import sqlalchemy as sa
 
 from ..backends import Backend
@@ -10,6 +12,8 @@ from ..racing import Race
 from ..racing import read_journal
 from ..racing import REVISIONS
 
+#: How often workers race in the lane of all tests; each race has its own order.
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 #: A statement that lasts a second.
 SECOND = {"postgresql": "SELECT pg_sleep(1)", "mariadb": "SELECT SLEEP(1)"}
 

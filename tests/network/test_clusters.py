@@ -15,6 +15,7 @@ from ..racing import read_journal
 from ..racing import REVISIONS
 from ..racing import write_history
 from ..servers import GaleraCluster
+from .sites import ROUNDS
 from .sites import url_of
 
 #: What a conflict of two nodes does not take back: DDL has committed it.
@@ -38,7 +39,7 @@ def test_three_workers_on_three_nodes_migrate_once(
     write_history(tmp_path, **ROWS_BEFORE_DDL)
     expected = sorted([*REVISIONS, "b2 begins", "b3 begins"])
 
-    for _ in range(6):
+    for _ in range(ROUNDS):
         name = f"test_{uuid4().hex}"
         galera.nodes[0].create_database(name)
         galera.catch_up()

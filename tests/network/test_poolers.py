@@ -17,6 +17,7 @@ from ..racing import write_history
 from ..servers import PgBouncer
 from ..servers import PostgresServer
 from .sites import assert_once
+from .sites import ROUNDS
 from .sites import url_of
 
 on_postgresql = on(
@@ -70,7 +71,7 @@ def test_as_many_workers_as_a_pooler_has_sessions_all_succeed(
 
 @on_postgresql
 @pytest.mark.parametrize("history", HISTORIES)
-@pytest.mark.parametrize("rounds", [1, pytest.param(9, marks=pytest.mark.full)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.full)])
 def test_ten_workers_share_sessions_with_each_transaction(
     rounds: int,
     history: str,

@@ -29,6 +29,7 @@ from ..racing import write_history
 from ..servers import Pgpool
 from ..servers import PrimaryServer
 from ..servers import StandbyServer
+from .sites import ROUNDS
 from .sites import url_of
 
 on_two_drivers = on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
@@ -40,8 +41,8 @@ NewDatabases = Callable[[int], list[sa.URL]]
     ("at", "rounds"),
     [
         ("b1", 2),
-        pytest.param("b1", 20, marks=pytest.mark.full),
-        pytest.param("nothing", 20, marks=pytest.mark.full),
+        pytest.param("b1", ROUNDS, marks=pytest.mark.full),
+        pytest.param("nothing", ROUNDS, marks=pytest.mark.full),
     ],
 )
 def test_six_workers_migrate_once_though_a_standby_is_behind(

@@ -15,6 +15,7 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 
 from ..dialects import MigrationLock
 from ..errors import first_line
@@ -69,6 +70,7 @@ class Lease(MigrationLock):
         self._seen_at = 0.0
         self._beaten_at = 0.0
         self._is_lost = False
+        self._has_failed = False
         self._renewing = contextlib.ExitStack()
 
     def acquire(self) -> bool:
@@ -106,6 +108,7 @@ class Lease(MigrationLock):
 
     def release(self) -> None:
         self._renewing.close()
+        self._connection.rollback()
         self._delete_row()
 
     def holder(self) -> LockHolder | None:
@@ -119,26 +122,47 @@ class Lease(MigrationLock):
         return LockHolder(row.pid, address=row.host, since=since)
 
     def _write_row(self) -> bool:
+        """Write the row, unless another migrator has it.
+
+        :return: Whether this one has it now.
+        :raises LockUnavailableError: If writing fails, again and again.
+        """
         try:
-            with self._connection.begin():
-                if not sa.inspect(self._connection).has_table(
-                    self._table.name, self._table.schema
-                ):
-                    self._table.create(self._connection)
+            self._create_table()
 
             with self._connection.begin():
-                if not self._claim(self._read()):
-                    return False
+                is_written = self._claim(self._read())
 
             with self._connection.begin():
                 found = self._read()
-                return found is not None and found[0] == self._owner
         except DBAPIError as e:
             if e.connection_invalidated:
                 raise
 
             self._connection.rollback()
-            return self._check_conflict(e)
+            is_race = isinstance(e, IntegrityError) or (
+                e.orig is not None and self._is_blocked(e.orig)
+            )
+
+            # Some drivers have other errors for a table or row that somebody else has
+            # just written. An error that means anything else is repeated.
+            if not is_race and self._has_failed:
+                raise LockUnavailableError(first_line(e)) from e
+
+            self._has_failed = not is_race
+            return False
+
+        self._has_failed = False
+        return is_written and found is not None and found[0] == self._owner
+
+    def _create_table(self) -> None:
+        with self._connection.begin():
+            exists = sa.inspect(self._connection).has_table(
+                self._table.name, self._table.schema
+            )
+
+            if not exists:
+                self._table.create(self._connection)
 
     def _read(self) -> tuple[str, int] | None:
         query = sa.select(self._table.c.owner, self._table.c.beats)
@@ -178,23 +202,6 @@ class Lease(MigrationLock):
             .values(**values)
         )
         return True
-
-    def _check_conflict(self, error: DBAPIError) -> t.Literal[False]:
-        """Check that an error only means that another migrator was faster.
-
-        :raises LockUnavailableError: If it means anything else.
-        """
-        if error.orig is not None and self._is_blocked(error.orig):
-            return False
-
-        try:
-            with self._connection.begin():
-                if self._read() not in (None, self._seen):
-                    return False
-        except DBAPIError:
-            self._connection.rollback()
-
-        raise LockUnavailableError(first_line(error)) from error
 
     def _beat(self, connection: sa.Connection) -> None:
         columns = self._table.c

@@ -59,8 +59,19 @@ class StepRunner:
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
             nonlocal is_done
+            is_first = True
 
             for step in self._plan(steps, heads, context):
+                if not is_first:
+                    # Nothing is committed within a transaction, so a recent check will
+                    # do.
+                    is_open = transactions.is_open(self.name)
+                    transactions.check_lock(self.name, throttled=is_open)
+
+                    if not migrated.resume():
+                        return
+
+                is_first = False
                 op_per_task.reinstall()
                 migrated.on_revision_start()
                 self._on_start(step)
@@ -69,12 +80,6 @@ class StepRunner:
                 migrated.on_revision_end()
                 transactions.reopen(self.name)
                 self._on_end(step)
-                # Nothing is committed within a transaction, so a recent check will do.
-                is_open = transactions.is_open(self.name)
-                transactions.check_lock(self.name, throttled=is_open)
-
-                if not migrated.resume():
-                    return
 
             is_done = True
 
