@@ -58,8 +58,15 @@ class TimeLimit:
                 drop()
 
 
+class _ThreadTimer(threading.Timer):
+    def cancel(self) -> None:
+        super().cancel()
+        # A thread that is about to end would be seen by a fork.
+        self.join()
+
+
 def call_later_in_thread(seconds: float, fn: c.Callable[[], None]) -> Timer:
-    timer = threading.Timer(seconds, fn)
+    timer = _ThreadTimer(seconds, fn)
     timer.daemon = True
     timer.start()
     return timer
