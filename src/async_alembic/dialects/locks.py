@@ -9,6 +9,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ..results import LockHolder
+from .migrated import is_usable
 
 
 class MigrationLock(abc.ABC):
@@ -32,7 +33,7 @@ class MigrationLock(abc.ABC):
 
     @abc.abstractmethod
     def release(self) -> None:
-        """Release the lock. Otherwise, the end of the session releases it."""
+        """Release the lock, unless the session has ended, which releases it as well."""
 
     @abc.abstractmethod
     def holder(self) -> LockHolder | None:
@@ -72,8 +73,9 @@ class SessionLock(MigrationLock):
         return bool(acquired)
 
     def release(self) -> None:
-        self._connection.execute(self.release_statement, self.parameters)
-        self._connection.rollback()
+        if is_usable(self._connection):
+            self._connection.execute(self.release_statement, self.parameters)
+            self._connection.rollback()
 
     def holder(self) -> LockHolder | None:
         holder = fetch_holder(self._connection, self.holder_statement, self.parameters)

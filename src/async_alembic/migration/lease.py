@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 
+from ..dialects import is_usable
 from ..dialects import MigrationLock
 from ..errors import first_line
 from ..errors import LockLostError
@@ -108,8 +109,11 @@ class Lease(MigrationLock):
 
     def release(self) -> None:
         self._renewing.close()
-        self._connection.rollback()
-        self._delete_row()
+
+        # Otherwise, it ends when its time is over.
+        if is_usable(self._connection):
+            self._connection.rollback()
+            self._delete_row()
 
     def holder(self) -> LockHolder | None:
         with self._connection.begin():

@@ -14,7 +14,6 @@ import random
 import time
 import typing as t
 
-from ..dialects import is_usable
 from ..errors import LockLostError
 from ..errors import LockTimeout
 from .lease import Lease
@@ -172,8 +171,7 @@ class Locks:
         # The end of the session releases the lock as well. Drivers raise their own
         # errors for some lost connections.
         with contextlib.suppress(Exception):
-            if is_usable(self._env.connection(name)):
-                lock.release()
+            lock.release()
 
     def check(self, name: str, *, throttled: bool = False) -> None:
         """Check that the lock of a database is still held, if it has one.
