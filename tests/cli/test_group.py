@@ -183,7 +183,7 @@ def test_every_command_has_a_help_text(db: Project) -> None:
     assert names == sorted(
         [
             *("branches", "check", "current", "downgrade", "heads", "log", "merge"),
-            *("mkdir", "revision", "show", "stamp", "upgrade"),
+            *("mkdir", "revision", "show", "stamp", "status", "upgrade", "wait"),
         ]
     )
 

@@ -102,6 +102,39 @@ def test_a_signal_ends_an_upgrade_and_leaves_the_database_as_it_was(
         assert look.tables(engine) == set()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("framework", "backend"),
+    [("flask", BOTH_KINDS[0]), ("quart", BOTH_KINDS[1])],
+    ids=str,
+)
+def test_a_signal_ends_waiting_at_once(
+    number: signal.Signals, framework: Framework, backend: Backend, tmp_path: Path
+) -> None:
+    """An orchestrator would kill what does not end by itself."""
+    write_app(framework, backend, tmp_path)
+    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", framework, "--app", "shop:create_app", "db", "wait"],
+        cwd=tmp_path,
+        env=environ_of(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    with process:
+        # It sleeps longer and longer.
+        time.sleep(4)
+        process.send_signal(number)
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=20)
+
+    assert time.monotonic() - started < 0.9
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("ignored", [None, signal.SIGINT], ids=str)
 def test_a_signal_that_comes_again_breaks_nothing(
     ignored: signal.Signals | None, tmp_path: Path

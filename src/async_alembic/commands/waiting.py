@@ -9,7 +9,6 @@ import typing as t
 
 from ..dialects import is_login_refused
 from ..errors import DatabaseConnectionError
-from ..errors import first_line
 from ..errors import UnknownRevisionInDatabaseError
 from ..errors import WaitTimeoutError
 from ..results import DatabaseStatus
@@ -84,10 +83,10 @@ class Waiting:
             self._next_warning = now + WARNING_INTERVAL
             log.warning("%s Trying again.", error)
 
-        return self._next_delay({error.database: "unreachable"}, error.__cause__)
+        return self._next_delay({error.database: "unreachable"}, error.reason)
 
     def _next_delay(
-        self, late: c.Mapping[str, str], reason: BaseException | None = None
+        self, late: c.Mapping[str, str], reason: str | None = None
     ) -> float:
         delay = self._delay
         self._delay = min(delay * 2, 1)
@@ -98,7 +97,6 @@ class Waiting:
         left = self._started + self._timeout - time.monotonic()
 
         if left <= 0:
-            text = None if reason is None else first_line(reason)
-            raise WaitTimeoutError(self._timeout, late, text)
+            raise WaitTimeoutError(self._timeout, late, reason)
 
         return min(delay, left)

@@ -13,6 +13,9 @@ if t.TYPE_CHECKING:
 
 #: Names of query parameters that drivers take secrets from.
 _secret = re.compile("passw|pwd|secret|token", re.IGNORECASE)
+#: A shorter secret is only masked as a word of its own. Masking it in other words would
+#: garble them, and give the secret away.
+_MIN_MASKED = 6
 
 
 class ConfigurationError(AsyncAlembicError):
@@ -63,6 +66,7 @@ class DatabaseConnectionError(AsyncAlembicError):
 
     :ivar database: The name of the engine, such as ``"default"``.
     :ivar url: The engine's URL, without passwords.
+    :ivar reason: What the driver or the server says, without passwords.
     """
 
     def __init__(self, database: str, url: sa.URL, error: BaseException) -> None:
@@ -74,9 +78,19 @@ class DatabaseConnectionError(AsyncAlembicError):
 
         for secret in [url.password, *(url.query[key] for key in secrets)]:
             if secret:
-                reason = reason.replace(str(secret), "***")
+                reason = _mask(reason, str(secret))
 
+        self.reason: str = reason
         super().__init__(
             f"Cannot connect to database '{database}' at {self.url}: {reason}. Check"
             " the URL, the credentials, and that the database can be reached."
         )
+
+
+def _mask(text: str, secret: str) -> str:
+    pattern = re.escape(secret)
+
+    if len(secret) < _MIN_MASKED:
+        pattern = rf"(?<!\w){pattern}(?!\w)"
+
+    return re.sub(pattern, "***", text)
