@@ -76,6 +76,9 @@ class StepRunner:
                 migrated.on_revision_start()
                 self._on_start(step)
                 step.migration_fn = _inside(migrated.in_revision, step.migration_fn)
+                step.migration_fn = _inside(
+                    self._limited_if_it_fails, step.migration_fn
+                )
                 yield step
                 migrated.on_revision_end()
                 transactions.reopen(self.name)
@@ -87,6 +90,16 @@ class StepRunner:
             while not is_done:
                 self._env.steps = run
                 self._env.contexts[self.name].run_migrations(**kwargs)
+
+    @contextlib.contextmanager
+    def _limited_if_it_fails(self) -> c.Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            # Where each revision has its own transaction, Alembic rolls it back before
+            # anything else can know.
+            self._env.databases.time_limit.start()
+            raise
 
     def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
