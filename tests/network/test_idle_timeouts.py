@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,53 +32,34 @@ from ..harness import make_app
 from ..harness import write_revision
 from ..racing import RaceZygote
 from ..racing import write_history
-from ..servers import HAProxy
 from ..servers import MariaDBServer
 from ..servers import Server
-from ..servers import SilentRouter
-from ..servers import USER
+from ..servers.between import Between
+from ..servers.between import PROXIES
+from ..servers.between import TIMEOUTS
 from .sites import assert_once
 from .sites import seconds
 from .sites import url_of
 
-#: From a server and the address of a database to the one that an app has.
-Between = Callable[[Server, sa.URL], AbstractContextManager[sa.URL]]
+ON_POSTGRESQL = [*product((TIMEOUTS | PROXIES).items(), POSTGRESQL_BACKENDS)]
+ON_MARIADB = [*product(PROXIES.items(), MARIADB_BACKENDS)]
 
 
-def through(proxy: type[HAProxy | SilentRouter]) -> Between:
-    @contextlib.contextmanager
-    def between(server: Server, url: sa.URL) -> Iterator[sa.URL]:
-        require(proxy.missing())
+def on_cases(*without: str) -> pytest.MarkDecorator:
+    """Run a test with each of what stands in between, on each driver that it is for."""
+    cases = [
+        pytest.param(between, backend, id=f"{name}-{backend}")
+        for (name, between), backend in ON_POSTGRESQL + ON_MARIADB
+        if name not in without
+    ]
+    return pytest.mark.parametrize(("between", "backend"), cases, indirect=True)
 
-        with proxy(server) as running:
-            yield running.url(url)
 
+@pytest.fixture
+def between(request: pytest.FixtureRequest) -> Between:
+    between: Between = request.param
+    require(between.missing())
     return between
-
-
-def timeout(name: str) -> Between:
-    """A setting of the role, of 3 s."""
-
-    @contextlib.contextmanager
-    def between(server: Server, url: sa.URL) -> Iterator[sa.URL]:
-        role = f'ROLE {USER} IN DATABASE "{url.database}"'
-        server.execute(f"ALTER {role} SET {name} = '3s'")
-
-        try:
-            yield url
-        finally:
-            server.execute(f"ALTER {role} RESET {name}")
-
-    return between
-
-
-PROXIES = {"haproxy": through(HAProxy), "router": through(SilentRouter)}
-IN_TRANSACTION = "idle_in_transaction_session_timeout"
-TIMEOUTS = {name: timeout(name) for name in ("idle_session_timeout", IN_TRANSACTION)}
-
-
-def by_name(betweens: dict[str, Between]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("between", betweens.values(), ids=betweens)
 
 
 @pytest.fixture
@@ -100,26 +80,8 @@ def assert_four_end_well(
 
 
 @pytest.mark.full
-@on(POSTGRESQL_BACKENDS)
-@by_name(TIMEOUTS | PROXIES)
-def test_a_long_migration_and_all_who_wait_for_it_end_well_on_postgresql(
-    between: Between,
-    backend: Backend,
-    server: Server,
-    database_factory: DatabaseFactory,
-    zygote: RaceZygote,
-    tmp_path: Path,
-) -> None:
-    url = database_factory(backend)
-
-    with between(server, url) as through:
-        assert_four_end_well(zygote, backend, tmp_path, url, through)
-
-
-@pytest.mark.full
-@on(MARIADB_BACKENDS)
-@by_name(PROXIES)
-def test_a_long_migration_and_all_who_wait_for_it_end_well_on_mariadb(
+@on_cases()
+def test_a_long_migration_and_all_who_wait_for_it_end_well(
     between: Between,
     backend: Backend,
     server: Server,
@@ -187,35 +149,11 @@ def two_databases(
     return alembic
 
 
-def assert_both_are_migrated(
-    between: Between,
-    backend: Backend,
-    server: Server,
-    engines: EngineFactory,
-    database_factory: DatabaseFactory,
-    runner: asyncio.Runner,
-    root: Path,
-) -> None:
-    urls = [database_factory(backend) for _ in range(2)]
-    caller = Caller(runner, backend.is_async)
-
-    with contextlib.ExitStack() as stack:
-        first, second = (
-            engines(backend, stack.enter_context(between(server, url))) for url in urls
-        )
-        alembic = two_databases(first, second, root, seconds(backend, 8))
-        assert ids(caller(alembic, "upgrade")) == ["a1"]
-
-    for url in urls:
-        engine = engines(backend, url)
-        assert caller.versions(engine) == ["a1"]
-        assert caller.tables(engine) == {"log"}
-
-
+# What a router has forgotten hangs.
+@pytest.mark.timeout(60)
 @pytest.mark.full
-@on(POSTGRESQL_BACKENDS)
-@by_name({IN_TRANSACTION: timeout(IN_TRANSACTION)} | PROXIES)
-def test_a_database_stays_ready_while_another_is_migrated_on_postgresql(
+@on_cases("idle_session_timeout")
+def test_a_database_stays_ready_while_another_is_migrated(
     between: Between,
     backend: Backend,
     server: Server,
@@ -225,23 +163,17 @@ def test_a_database_stays_ready_while_another_is_migrated_on_postgresql(
     tmp_path: Path,
 ) -> None:
     """Its transaction is open, and idle, as all are committed together at the end."""
-    assert_both_are_migrated(
-        between, backend, server, engines, database_factory, runner, tmp_path
-    )
+    urls = [database_factory(backend) for _ in range(2)]
+    caller = Caller(runner, backend.is_async)
 
+    with contextlib.ExitStack() as stack:
+        first, second = (
+            engines(backend, stack.enter_context(between(server, url))) for url in urls
+        )
+        alembic = two_databases(first, second, tmp_path, seconds(backend, 8))
+        assert ids(caller(alembic, "upgrade")) == ["a1"]
 
-@pytest.mark.full
-@on(MARIADB_BACKENDS)
-@by_name(PROXIES)
-def test_a_database_stays_ready_while_another_is_migrated_on_mariadb(
-    between: Between,
-    backend: Backend,
-    server: Server,
-    engines: EngineFactory,
-    database_factory: DatabaseFactory,
-    runner: asyncio.Runner,
-    tmp_path: Path,
-) -> None:
-    assert_both_are_migrated(
-        between, backend, server, engines, database_factory, runner, tmp_path
-    )
+    for url in urls:
+        engine = engines(backend, url)
+        assert caller.versions(engine) == ["a1"]
+        assert caller.tables(engine) == {"log"}
