@@ -208,7 +208,14 @@ def cell(row: Row, folder: Path, driver: str) -> str:
         for (url, *others), direct, expected in row.places(driver):
             root = folder / name / sa.make_url(direct).get_backend_name()
             race = zygote.race(
-                root, url, row.processes, HANGS, others=others, connect_args=options
+                root,
+                url,
+                row.processes,
+                HANGS,
+                others=others,
+                connect_args=options,
+                # What a pool keeps is idle, and the app's own affair.
+                pooled=not row.slow,
             )
             races.append(race)
             wrong.update(wrong_in(direct, expected))

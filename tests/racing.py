@@ -188,6 +188,12 @@ class Job:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     connect_args: dict[str, Any] = dataclasses.field(default_factory=dict)
     others: list[str] = dataclasses.field(default_factory=list)
+    pooled: bool = True
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        pool = {} if self.pooled else {"poolclass": sa.NullPool}
+        return {"connect_args": self.connect_args, **pool}
 
 
 class RaceZygote(Zygote):
@@ -205,6 +211,7 @@ class RaceZygote(Zygote):
         *,
         others: Sequence[sa.URL] = (),
         connect_args: Mapping[str, Any] = {},
+        pooled: bool = True,
         **config: Any,
     ) -> Race:
         """Let processes boot at the same moment on the same database.
@@ -218,10 +225,20 @@ class RaceZygote(Zygote):
         :param others: More addresses of the database, such as the other nodes of a
             cluster. The processes take turns to choose one.
         :param connect_args: For the driver.
+        :param pooled: Whether the app's engine keeps connections.
         :param config: For ``app.config``.
         """
         text, *more = (u.render_as_string(hide_password=False) for u in (url, *others))
-        job = Job(str(root), text, processes, timeout, config, dict(connect_args), more)
+        job = Job(
+            str(root),
+            text,
+            processes,
+            timeout,
+            config,
+            dict(connect_args),
+            more,
+            pooled,
+        )
         boots = self.ask(dataclasses.asdict(job))
         return Race([Boot(**boot) for boot in boots])
 
@@ -232,7 +249,7 @@ class FlaskWorker:
     def __init__(self, job: Job) -> None:
         self.app = Flask("shop", root_path=job.root)
         self.app.config.update(job.config)
-        self.engine = sa.create_engine(job.url, connect_args=job.connect_args)
+        self.engine = sa.create_engine(job.url, **job.engine_options)
         self.alembic = SyncAlembic(
             self.app, metadatas=sa.MetaData(), engines=self.engine
         )
@@ -253,7 +270,7 @@ class QuartWorker:
         self.app.config.update(job.config)
         self.applied: list[Script] = []
         self.runner = asyncio.Runner()
-        engine = create_async_engine(job.url, connect_args=job.connect_args)
+        engine = create_async_engine(job.url, **job.engine_options)
         alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
 
         @app.before_serving
