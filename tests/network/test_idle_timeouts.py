@@ -74,7 +74,7 @@ def assert_four_end_well(
 ) -> None:
     """One migrates for 9 s, and three wait."""
     write_history(root, b3=seconds(backend, 9))
-    # What a pool keeps is idle. With asyncpg, to close what a router has forgotten hangs.
+    # What a pool keeps is idle, and asyncpg hangs if it closes what was forgotten.
     race = zygote.race(root, url_of(backend, through), 4, pooled=False)
     assert_once(race, url)
     assert race.seconds < 30
