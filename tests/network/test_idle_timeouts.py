@@ -4,9 +4,10 @@ for one.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -24,8 +25,8 @@ from ..backends import on
 from ..backends import POSTGRESQL_BACKENDS
 from ..conftest import require
 from ..conftest import server_of
+from ..direct import execute
 from ..harness import AnyEngine
-from ..harness import Caller
 from ..harness import create_table
 from ..harness import ids
 from ..harness import make_app
@@ -150,8 +151,6 @@ def two_databases(
     return alembic
 
 
-# What a router has forgotten hangs.
-@pytest.mark.timeout(60)
 @pytest.mark.full
 @on_cases("idle_session_timeout")
 def test_a_database_stays_ready_while_another_is_migrated(
@@ -160,21 +159,29 @@ def test_a_database_stays_ready_while_another_is_migrated(
     server: Server,
     engines: EngineFactory,
     database_factory: DatabaseFactory,
-    runner: asyncio.Runner,
     tmp_path: Path,
 ) -> None:
     """Its transaction is open, and idle, as all are committed together at the end."""
     urls = [database_factory(backend) for _ in range(2)]
-    caller = Caller(runner, backend.is_async)
 
-    with contextlib.ExitStack() as stack:
+    with ThreadPoolExecutor(1) as executor, ExitStack() as stack:
         first, second = (
-            engines(backend, stack.enter_context(between(server, url))) for url in urls
+            engines(
+                backend,
+                stack.enter_context(between(server, url)),
+                poolclass=sa.NullPool,
+            )
+            for url in urls
         )
         alembic = two_databases(first, second, tmp_path, seconds(backend, 8))
-        assert ids(caller(alembic, "upgrade")) == ["a1"]
+        upgrade = executor.submit(alembic.sync.upgrade)
+        wait([upgrade], 30)
+        # Whatever hangs ends with what stands in between.
+        in_time = upgrade.done()
+
+    assert ids(upgrade.result()) == ["a1"]
+    assert in_time
 
     for url in urls:
-        engine = engines(backend, url)
-        assert caller.versions(engine) == ["a1"]
-        assert caller.tables(engine) == {"log"}
+        assert execute(url, "SELECT version_num FROM alembic_version") == [("a1",)]
+        assert execute(url, "SELECT id FROM log") == []
