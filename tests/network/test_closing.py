@@ -71,7 +71,7 @@ def test_a_migration_that_is_done_ends_although_nothing_answers(
         return is_usable(connection)
 
     # Before the lock is released.
-    monkeypatch.setattr("async_alembic.migration.locking.is_usable", forget)
+    monkeypatch.setattr("async_alembic.dialects.locks.is_usable", forget)
     site.history(LOG)
     started = time.monotonic()
     assert ids(caller(site.alembic, "upgrade")) == ["a1"]
