@@ -13,6 +13,8 @@ PARALLEL := -n logical --dist worksteal
 # Faults and round trips reach no code that the other tests don't, and would take twice as
 # long while coverage is measured.
 CAMPAIGNS := tests/faults tests/round_trips
+# These wait for timeouts most of the time, so more of them than cores can run at once.
+NETWORK := tests/network
 # Many tests start processes, which would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -38,8 +40,10 @@ endif
 
 .PHONY: test-all
 test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage
-	$(PYTEST) $(PARALLEL) --cov --cov-report=term-missing $(addprefix --ignore=,$(CAMPAIGNS))
+	$(PYTEST) $(PARALLEL) --cov --cov-report=term-missing \
+		$(addprefix --ignore=,$(CAMPAIGNS) $(NETWORK))
 	$(PYTEST) $(PARALLEL) $(CAMPAIGNS)
+	$(PYTEST) -n 6 --dist loadgroup $(NETWORK)
 
 .PHONY: lint
 lint: $(STAMPS)/lint  ## Check style and formatting

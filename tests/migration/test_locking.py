@@ -180,17 +180,21 @@ def test_an_index_is_built_concurrently_while_others_wait(
         # Until then they look where the database is, in a transaction that ends by
         # itself.
         wait_until(lambda: all("advisory_lock" in str(made) for made in queries))
-        in_transactions = execute(
-            first.engine.url,
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE state LIKE 'idle in transaction%%' AND datname = %s",
-            first.engine.url.database,
-        )
+
+        def in_transactions() -> list[tuple[int]]:
+            return execute(
+                first.engine.url,
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE state LIKE 'idle in transaction%%' AND datname = %s",
+                first.engine.url.database,
+            )
+
+        # The migrator's own, in the middle of its revision. An attempt of the others is
+        # a transaction that ends by itself.
+        wait_until(lambda: in_transactions() == [(1,)])
         first.go_on.set()
 
     assert not any(site.running.is_set() for site in waiting)
-    # The migrator's own, in the middle of its revision.
-    assert in_transactions == [(1,)]
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_id'::regclass"
     assert execute(first.engine.url, valid) == [(True,)]
 

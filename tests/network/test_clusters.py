@@ -18,6 +18,9 @@ from ..servers import GaleraCluster
 from .sites import ROUNDS
 from .sites import url_of
 
+# One set of servers is enough.
+pytestmark = pytest.mark.xdist_group("galera")
+
 #: What a conflict of two nodes does not take back: DDL has committed it.
 ROWS_BEFORE_DDL = {
     "b2": """

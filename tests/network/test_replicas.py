@@ -32,6 +32,9 @@ from ..servers import StandbyServer
 from .sites import ROUNDS
 from .sites import url_of
 
+# One set of servers is enough.
+pytestmark = pytest.mark.xdist_group("pgpool")
+
 on_two_drivers = on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
 NewDatabases = Callable[[int], list[sa.URL]]
 

@@ -61,6 +61,7 @@ def test_a_router_that_forgets_tells_nobody(
 
 
 @pytest.mark.full
+@pytest.mark.xdist_group("pgpool")
 def test_pgpool_reads_on_a_standby_that_is_behind(
     pgpool: Pgpool, standby: StandbyServer, new_database: sa.URL
 ) -> None:
@@ -77,6 +78,7 @@ def test_pgpool_reads_on_a_standby_that_is_behind(
 
 
 @pytest.mark.full
+@pytest.mark.xdist_group("galera")
 def test_what_one_node_of_a_cluster_does_is_seen_on_all(galera: GaleraCluster) -> None:
     first, *others = galera.nodes
     first.create_database("test_seen")
