@@ -62,7 +62,7 @@ def test_an_upgrade_has_one_session_which_is_its_own(
             assert not waiting.done()
             first.go_on.set()
 
-    assert counted == {2}
+    assert max(counted) == 2
     assert waiting.result() == []
     assert (pool.checkedout(), pool.checkedin()) == (0, 0)
     wait_until(lambda: count() == 0)

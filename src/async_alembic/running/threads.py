@@ -106,8 +106,13 @@ async def run_in_thread(
             time_limit.start()
 
             # Connecting, to interrupt a statement, may hang itself.
+            interrupter = threading.Thread(target=interrupt, daemon=True)
+            interrupter.start()
+
             with anyio.move_on_after(CLOSING_TIMEOUT, shield=True):
-                await anyio.to_thread.run_sync(interrupt, abandon_on_cancel=True)
+                # A thread that is not anyio's cannot set an event.
+                while interrupter.is_alive():  # noqa: ASYNC110
+                    await anyio.sleep(0.001)
 
             raise
 
