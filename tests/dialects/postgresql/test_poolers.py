@@ -107,6 +107,9 @@ def test_one_of_several_migrates_through_a_pooler(
     for site in sites:
         site.history(LOG, BLOCK, INSERT.format(3))
 
+    # Old versions of anyio cannot be imported by several threads at once.
+    caller(sites[0].alembic, "status")
+
     with ThreadPoolExecutor() as executor:
         applied = list(executor.map(lambda s: ids(s.alembic.sync.upgrade()), sites))
 
