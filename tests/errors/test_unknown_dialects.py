@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from alembic.ddl.impl import DefaultImpl
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import OperationalError
 
 from async_alembic import ConfigurationError
 from async_alembic import MigrationError
 from async_alembic import SyncAlembic
+from async_alembic.migration import lease
 
 from ..backends import Backend
 from ..backends import DatabaseFactory
@@ -27,6 +30,12 @@ from ..harness import ids
 from ..harness import make_app
 from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
+from ..migration.sites import HOLD
+from ..migration.sites import in_a_thread
+from ..migration.sites import INSERT
+from ..migration.sites import LOG
+from ..migration.sites import migrating
+from ..migration.sites import Site
 from ..projects import Project as SimpleProject
 from .project import in_every_way
 from .project import metadata
@@ -137,6 +146,53 @@ def test_with_this_class_everything_works(
         caller(alembic, "upgrade")
 
     assert caller.versions(engine) == [first.revision]
+
+
+@on(ONE_OF_EACH_KIND[:2])
+def test_a_lease_lets_only_one_migrate(
+    backend: Backend,
+    caller: Caller,
+    database_factory: DatabaseFactory,
+    engines: EngineFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Nobody knows whether such a database has locks. Here the transaction locks the
+    whole file, so that the lease cannot be renewed meanwhile.
+    """
+    monkeypatch.setattr(lease, "BEAT_INTERVAL", 0.05)
+    beat, failed = lease.Lease._beat, threading.Semaphore(0)
+
+    def watch(self: lease.Lease, connection: sa.Connection) -> None:
+        try:
+            beat(self, connection)
+        except OperationalError:
+            failed.release()
+            raise
+
+    monkeypatch.setattr(lease.Lease, "_beat", watch)
+    url = database_factory(backend).set(drivername=f"known+{backend.driver}")
+    # In seconds: how long a renewal waits for the file.
+    impatient = engines(backend, url, connect_args={"timeout": 0.2})
+    first = Site(impatient, tmp_path / "one")
+    second = Site(engines(backend, url), tmp_path / "two")
+
+    for site in first, second:
+        site.history(LOG, INSERT.format(1) + HOLD)
+
+    with (
+        migrating(first) as up,
+        in_a_thread(lambda: caller(second.alembic, "upgrade")) as waiting,
+    ):
+        for _ in range(2):
+            assert failed.acquire(timeout=30)
+
+        assert not waiting.done()
+        first.go_on.set()
+
+    assert ids(up.result()) == ["a1", "a2"]
+    assert waiting.result() == []
+    assert caller.query(second.engine, "SELECT id FROM log") == [(1,)]
 
 
 def test_duckdb_works_with_such_a_class(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 
@@ -96,6 +97,37 @@ def test_a_lease_that_nobody_renews_is_taken_over(
 
     site.app.config["ALEMBIC_LOCK_TIMEOUT"] = 30
     assert ids(caller(site.alembic, "upgrade")) == ["a2"]
+
+
+@on_servers
+def test_a_lease_outlives_a_renewal_that_fails(
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    short_times: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The server may be busy, or a connection lost. The next renewal is in time."""
+    site = lease_site(backend, engines, tmp_path)
+    site.history(LOG, HOLD)
+    beat, calls = lease.Lease._beat, itertools.count()
+
+    def fail_twice(self: lease.Lease, connection: sa.Connection) -> None:
+        # Without the first one, the lease is refused.
+        if next(calls) in {1, 2}:
+            raise OSError
+
+        beat(self, connection)
+
+    monkeypatch.setattr(lease.Lease, "_beat", fail_twice)
+
+    with migrating(site) as up:
+        [(_, beats)] = execute(site.engine.url, LEASE)
+        wait_until(lambda: execute(site.engine.url, LEASE)[0][1] > beats + 3)
+        site.go_on.set()
+
+    assert ids(up.result()) == ["a1", "a2"]
 
 
 @on_servers

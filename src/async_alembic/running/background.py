@@ -34,7 +34,8 @@ def ping(connection: sa.Connection) -> None:
 
 @contextlib.contextmanager
 def repeated_in_thread(fn: c.Callable[[], None], interval: float) -> c.Iterator[None]:
-    """Call a function at intervals, in a thread of its own, until the end.
+    """Call a function at intervals, in a thread of its own, until the end. Whatever it
+    raises is ignored, and it is called again.
 
     :param interval: How long to wait before each call, in seconds.
     """
@@ -42,7 +43,9 @@ def repeated_in_thread(fn: c.Callable[[], None], interval: float) -> c.Iterator[
 
     def repeat() -> None:
         while not ended.wait(interval):
-            fn()
+            # Whoever depends on the calls sees when too many have failed.
+            with contextlib.suppress(Exception):
+                fn()
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
