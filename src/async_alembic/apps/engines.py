@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
-from ..dialects import connect_arguments
+from ..dialects import dialect_of
 from ..errors import DatabaseConnectionError
 
 Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
@@ -65,7 +65,10 @@ def own_arguments(engine: sa.Engine, is_own: bool = True) -> c.Iterator[None]:
 
     :param is_own: Whether the connection is not for the app's pool.
     """
-    arguments = connect_arguments(engine) if is_own else None
+    arguments = None
+
+    if is_own:
+        arguments = dialect_of(engine).connect_arguments.get(engine.dialect.driver)
 
     if arguments and not event.contains(engine.dialect, "do_connect", _connect):
         event.listen(engine.dialect, "do_connect", _connect)

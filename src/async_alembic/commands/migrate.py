@@ -23,7 +23,6 @@ from ..migration.steps import RevisionRunner
 from ..migration.steps import StepRunner
 from ..migration.steps import with_known_check
 from ..migration.transactions import begin_transactions
-from ..migration.transactions import kept_alive_except
 from ..migration.transactions import session_settings
 
 if t.TYPE_CHECKING:
@@ -111,10 +110,8 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 
     def work(transactions: Transactions) -> None:
         for name in names:
-            with kept_alive_except(env, name, names):
-                steps = with_known_check(env, name, plan)
-                StepRunner(env, name).run(transactions, steps)
-                half_applied.clear(env, name)
+            StepRunner(env, name).run(transactions, with_known_check(env, name, plan))
+            half_applied.clear(env, name)
 
     migrate_exclusively(env, names, work)
 
@@ -123,8 +120,7 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
     def work(transactions: Transactions) -> None:
         for name in env.contexts:
-            with kept_alive_except(env, name, env.contexts):
-                StepRunner(env, name).run(transactions, fn, **kwargs)
+            StepRunner(env, name).run(transactions, fn, **kwargs)
 
     migrate_exclusively(env, list(env.contexts), work)
 
@@ -172,9 +168,7 @@ def _migrate(
         for runner in runners:
             environment_context = env.environment_contexts[runner.name]
             environment_context.context_opts["destination_rev"] = target[0]
-
-            with kept_alive_except(env, runner.name, names):
-                runner.run(transactions, plan)
+            runner.run(transactions, plan)
 
     migrate_exclusively(env, names, work)
     return list(

@@ -6,7 +6,6 @@ event loop, app or revision.
 
 from __future__ import annotations
 
-import collections.abc as c
 import typing as t
 
 from .base import Connect as Connect
@@ -36,20 +35,8 @@ _dialects = {
     "sqlite": SQLite(),
 }
 _default = Dialect()
-_CONNECT_ARGUMENTS: dict[tuple[str, str], dict[str, t.Any]] = {
-    # Behind a pooler, another program's statement may have the name of a prepared one.
-    ("postgresql", "asyncpg"): {"statement_cache_size": 0},
-    ("postgresql", "psycopg"): {"prepare_threshold": None},
-}
 
 
-def dialect_of(connection: sa.Connection) -> Dialect:
-    """Return the :class:`Dialect` for the database of a connection."""
-    return _dialects.get(connection.dialect.name, _default)
-
-
-def connect_arguments(engine: sa.Engine) -> c.Mapping[str, t.Any]:
-    """Return arguments of the driver for connections that migrate, or work beside one
-    that does.
-    """
-    return _CONNECT_ARGUMENTS.get((engine.dialect.name, engine.dialect.driver), {})
+def dialect_of(bind: sa.Connection | sa.Engine) -> Dialect:
+    """Return the :class:`Dialect` for the database of a connection or an engine."""
+    return _dialects.get(bind.dialect.name, _default)

@@ -56,6 +56,9 @@ class Interruption:
 class Dialect:
     """A database without special needs."""
 
+    #: Arguments, by the name of the driver, for connections that migrate, or work
+    #: beside one that does.
+    connect_arguments: t.ClassVar[c.Mapping[str, c.Mapping[str, t.Any]]] = {}
     #: Whether a transaction locks out other migrators.
     locks_by_transaction: bool = False
     #: Whether DDL can be rolled back; ``None`` to use Alembic's value.

@@ -47,8 +47,7 @@ class SessionLock(MigrationLock):
     :param key: The key of the lock.
     """
 
-    #: Tries to acquire the lock without waiting. Returns whether it did, and the id of
-    #: the session on the server.
+    #: Tries to acquire the lock without waiting. Returns whether it did.
     acquire_statement: t.ClassVar[sa.TextClause]
     #: Releases the lock.
     release_statement: t.ClassVar[sa.TextClause]
@@ -58,7 +57,6 @@ class SessionLock(MigrationLock):
     def __init__(self, connection: sa.Connection, key: str) -> None:
         self.key = key
         self._connection = connection
-        self._session: int | None = None
 
     @property
     @abc.abstractmethod
@@ -66,10 +64,9 @@ class SessionLock(MigrationLock):
         """The parameters of the statements."""
 
     def acquire(self) -> bool:
-        row = self._connection.execute(self.acquire_statement, self.parameters).one()
+        acquired = self._connection.scalar(self.acquire_statement, self.parameters)
         # The lock survives the rollback. To wait in a transaction would block others.
         self._connection.rollback()
-        acquired, self._session = row
         return bool(acquired)
 
     def release(self) -> None:

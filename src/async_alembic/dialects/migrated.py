@@ -7,6 +7,8 @@ import contextlib
 import dataclasses
 import typing as t
 
+from sqlalchemy import event
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.operations import BatchOperations
@@ -98,6 +100,34 @@ class MigratedConnection:
         :param args: Its arguments.
         """
         return batch(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def listening(
+    connection: sa.Connection,
+    listeners: c.Mapping[str, c.Callable[..., t.Any]],
+    retval: c.Collection[str] = (),
+) -> c.Iterator[None]:
+    """Listen to events of a connection.
+
+    :param listeners: The listeners, by the name of the event.
+    :param retval: The events whose listeners return what is to be executed.
+    """
+    for name, listener in listeners.items():
+        options = {"retval": True} if name in retval else {}
+        event.listen(connection, name, listener, **options)
+
+    try:
+        yield
+    finally:
+        for name, listener in listeners.items():
+            event.remove(connection, name, listener)
+
+
+def is_autocommit(connection: sa.Connection) -> bool:
+    """Return whether a connection is in autocommit mode, as SQLAlchemy sees it."""
+    options = connection.get_execution_options()
+    return bool(options.get("isolation_level") == "AUTOCOMMIT")
 
 
 def is_usable(connection: sa.Connection) -> bool:

@@ -81,8 +81,7 @@ class Lease(MigrationLock):
         self._beaten_at = time.monotonic()
 
         try:
-            with self._databases.connect(self._name) as connection:
-                self._beat(connection)
+            self._renew()
         except Exception as e:
             self._delete_row()
             raise LockUnavailableError(
@@ -102,8 +101,7 @@ class Lease(MigrationLock):
     def is_held(self) -> bool:
         if self._age() > BEAT_INTERVAL:
             with contextlib.suppress(Exception):
-                with self._databases.connect(self._name) as connection:
-                    self._beat(connection)
+                self._renew()
 
         return not self._has_expired()
 
@@ -178,7 +176,7 @@ class Lease(MigrationLock):
 
         :param found: The owner and the number of its beats.
         """
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        now = _now()
         values = {
             "owner": self._owner,
             "host": socket.gethostname(),
@@ -207,16 +205,19 @@ class Lease(MigrationLock):
         )
         return True
 
+    def _renew(self) -> None:
+        with self._databases.connect(self._name) as connection:
+            self._beat(connection)
+
     def _beat(self, connection: sa.Connection) -> None:
         columns = self._table.c
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         started = time.monotonic()
 
         with connection.begin():
             connection.execute(
                 self._table.update()
                 .where(columns.owner == self._owner)
-                .values(beats=columns.beats + 1, heartbeat=now)
+                .values(beats=columns.beats + 1, heartbeat=_now())
             )
 
         with connection.begin():
@@ -240,3 +241,8 @@ class Lease(MigrationLock):
 
     def _age(self) -> float:
         return time.monotonic() - self._beaten_at
+
+
+def _now() -> dt.datetime:
+    """Return the time in UTC, without a time zone, which some databases cannot keep."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)

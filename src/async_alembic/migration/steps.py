@@ -15,12 +15,14 @@ from ..errors import RevisionFileError
 from ..results import Progress
 from . import half_applied
 from . import op_per_task
+from .transactions import kept_alive_except
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
+    from ..dialects import MigratedConnection
     from ..results import PartialRevision
     from ..results import Report
     from .environment import Environment
@@ -75,9 +77,8 @@ class StepRunner:
                 op_per_task.reinstall()
                 migrated.on_revision_start()
                 self._on_start(step)
-                step.migration_fn = _inside(migrated.in_revision, step.migration_fn)
                 step.migration_fn = _inside(
-                    self._limited_if_it_fails, step.migration_fn
+                    functools.partial(self._in_revision, migrated), step.migration_fn
                 )
                 yield step
                 migrated.on_revision_end()
@@ -86,15 +87,21 @@ class StepRunner:
 
             is_done = True
 
-        with self._env.use(self.name):
+        names = transactions.connections
+
+        with (
+            self._env.use(self.name),
+            kept_alive_except(self._env, self.name, names),
+        ):
             while not is_done:
                 self._env.steps = run
                 self._env.contexts[self.name].run_migrations(**kwargs)
 
     @contextlib.contextmanager
-    def _limited_if_it_fails(self) -> c.Iterator[None]:
+    def _in_revision(self, migrated: MigratedConnection) -> c.Iterator[None]:
         try:
-            yield
+            with migrated.in_revision():
+                yield
         except BaseException:
             # Where each revision has its own transaction, Alembic rolls it back before
             # anything else can know.

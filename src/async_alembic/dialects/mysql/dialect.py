@@ -168,12 +168,10 @@ class MySQL(Dialect):
 
 
 class NamedLock(SessionLock):
-    acquire_statement: t.ClassVar[sa.TextClause] = sa.text(
-        "SELECT GET_LOCK(:name, 0), CONNECTION_ID()"
-    )
+    acquire_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT GET_LOCK(:name, 0)")
     release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
-    holder_id_statement: t.ClassVar[sa.TextClause] = sa.text(
-        "SELECT IS_USED_LOCK(:name)"
+    is_held_statement: t.ClassVar[sa.TextClause] = sa.text(
+        "SELECT IS_USED_LOCK(:name) = CONNECTION_ID()"
     )
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(
         f"SELECT {_columns} FROM information_schema.processlist"
@@ -185,26 +183,19 @@ class NamedLock(SessionLock):
         return {"name": f"async_alembic:{self.key}"}
 
     def is_held(self) -> bool:
-        holder = self._connection.scalar(self.holder_id_statement, self.parameters)
-        return bool(holder == self._session)
+        return bool(self._connection.scalar(self.is_held_statement, self.parameters))
 
 
 def _keep_session(connection: sa.Connection) -> None:
     """Keep the server from ending the session while it is idle, as while another
     database is migrated, and have it read what other nodes of a cluster wrote.
     """
-    known = _variables(connection, *_SESSION)
+    listed = ", ".join(f"'{name}'" for name in _SESSION)
+    known = connection.exec_driver_sql(
+        f"SHOW VARIABLES WHERE Variable_name IN ({listed})"
+    )
 
-    for name in known:
+    for name, _ in known.all():
         connection.exec_driver_sql(f"SET SESSION {name} = {_SESSION[name]}")
 
     connection.rollback()
-
-
-def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
-    """Return the values of those system variables that the server has."""
-    listed = ", ".join(f"'{name}'" for name in names)
-    rows = connection.exec_driver_sql(
-        f"SHOW VARIABLES WHERE Variable_name IN ({listed})"
-    )
-    return {name: value for name, value in rows}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import contextlib
 import re
 import typing as t
 
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from ..migrated import AppliedStatements
 from ..migrated import is_usable
+from ..migrated import listening
 from ..migrated import MigratedConnection
 from .galera import is_galera
 
@@ -49,27 +48,20 @@ class MySQLConnection(MigratedConnection):
         super().__init__(connection)
         self.on_revision_end()
 
-    @contextlib.contextmanager
-    def listening(self) -> c.Iterator[None]:
+    def listening(self) -> contextlib.AbstractContextManager[None]:
         """Record what the connection executes and commits."""
-        listeners: dict[str, c.Callable[..., None]] = {
-            "before_cursor_execute": self._before_statement,
-            "after_cursor_execute": self._after_statement,
-            "commit": self._before_commit,
-            "rollback": self._before_rollback,
-            "savepoint": self._before_savepoint,
-            "release_savepoint": self._before_release,
-            "rollback_savepoint": self._before_rollback_to,
-        }
-
-        for name, listener in listeners.items():
-            event.listen(self._connection, name, listener)
-
-        try:
-            yield
-        finally:
-            for name, listener in listeners.items():
-                event.remove(self._connection, name, listener)
+        return listening(
+            self._connection,
+            {
+                "before_cursor_execute": self._before_statement,
+                "after_cursor_execute": self._after_statement,
+                "commit": self._before_commit,
+                "rollback": self._before_rollback,
+                "savepoint": self._before_savepoint,
+                "release_savepoint": self._before_release,
+                "rollback_savepoint": self._before_rollback_to,
+            },
+        )
 
     def on_revision_start(self) -> None:
         self.on_revision_end()

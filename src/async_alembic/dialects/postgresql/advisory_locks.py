@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from ...results import LockHolder
 from ..base import Connect
 from ..base import digest
-from ..locks import fetch_holder
 from ..locks import SessionLock
 from .pooled_sessions import is_pooled
 
@@ -34,7 +33,7 @@ _is_guarded = f"EXISTS (SELECT FROM {_guard_locks} AND l.pid <> pg_backend_pid()
 _lock_session = sa.text(
     "SELECT CASE WHEN NOT pg_try_advisory_lock(:key) THEN false"
     f" WHEN {_is_guarded} THEN NOT pg_advisory_unlock(:key)"
-    " ELSE true END, pg_backend_pid()"
+    " ELSE true END"
 ).bindparams(_key, _guard)
 #: Tells first whether the session has the lock already. Also keeps the server from
 #: ending a session that is idle in the transaction, as while another database is
@@ -151,10 +150,9 @@ class AdvisoryLock(SessionLock):
             super().release()
 
     def holder(self) -> LockHolder | None:
+        holder = super().holder()
         # Called before SQLAlchemy's own transaction has begun, too.
-        holder = fetch_holder(self._connection, self.holder_statement, self.parameters)
         self._connection.connection.rollback()
-        self._connection.rollback()
         return holder
 
 

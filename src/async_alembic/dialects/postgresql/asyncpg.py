@@ -9,9 +9,9 @@ import re
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from ..migrated import listening
 from .literals import literal
 from .splitting import NO_COPY
 from .splitting import split
@@ -91,14 +91,8 @@ class AsyncpgBinding:
         def discard(connection: sa.Connection) -> None:
             self._versions.discard()
 
-        event.listen(self._connection, "commit", flush)
-        event.listen(self._connection, "rollback", discard)
-
-        try:
+        with listening(self._connection, {"commit": flush, "rollback": discard}):
             yield
-        finally:
-            event.remove(self._connection, "commit", flush)
-            event.remove(self._connection, "rollback", discard)
 
     def execute(
         self,

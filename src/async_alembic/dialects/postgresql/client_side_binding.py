@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.types import NullType
 from sqlalchemy.util import memoized_property
 
+from ..migrated import is_autocommit
 from ..migrated import is_usable
 from .asyncpg import AsyncpgBinding
 from .untyped import Psycopg2NullType
@@ -140,9 +141,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
     factory, autocommit = driver_connection.cursor_factory, adapted.autocommit
 
     def begin(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-
-        if options.get("isolation_level") != "AUTOCOMMIT":
+        if not is_autocommit(connection):
             # A cursor turned autocommit on when a statement ended the transaction.
             adapted.autocommit = autocommit
 

@@ -59,6 +59,12 @@ _blocker = sa.text(
 
 
 class PostgreSQL(Dialect):
+    # Behind a pooler, another program's statement may have the name of a prepared one.
+    connect_arguments: t.ClassVar[c.Mapping[str, c.Mapping[str, t.Any]]] = {
+        "asyncpg": {"statement_cache_size": 0},
+        "psycopg": {"prepare_threshold": None},
+    }
+
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None

@@ -4,9 +4,10 @@ import collections.abc as c
 import contextlib
 
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from ..base import Wait
+from ..migrated import is_autocommit
+from ..migrated import listening
 from ..migrated import MigratedConnection
 from .advisory_locks import AdvisoryLock
 from .settings import apply_local_settings
@@ -35,19 +36,12 @@ class PostgreSQLConnection(MigratedConnection):
         self._is_in_revision = False
         self._has_committed = False
 
-    @contextlib.contextmanager
-    def listening(self) -> c.Iterator[None]:
+    def listening(self) -> contextlib.AbstractContextManager[None]:
         """Begin each transaction of the connection like this."""
-        listeners = {"begin": self._on_begin, "commit": self._before_commit}
-
-        for name, listener in listeners.items():
-            event.listen(self._connection, name, listener)
-
-        try:
-            yield
-        finally:
-            for name, listener in listeners.items():
-                event.remove(self._connection, name, listener)
+        return listening(
+            self._connection,
+            {"begin": self._on_begin, "commit": self._before_commit},
+        )
 
     @contextlib.contextmanager
     def in_revision(self) -> c.Iterator[None]:
@@ -67,7 +61,7 @@ class PostgreSQLConnection(MigratedConnection):
         return not has_committed
 
     def _on_begin(self, connection: sa.Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        if is_autocommit(connection):
             return
 
         if self._lock is None or self._wait is None:

@@ -6,7 +6,6 @@ import re
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import ConfigurationError
@@ -18,7 +17,9 @@ from ..base import Wait
 from ..locks import MigrationLock
 from ..migrated import Batch
 from ..migrated import Block
+from ..migrated import is_autocommit
 from ..migrated import is_usable
+from ..migrated import listening
 from ..migrated import MigratedConnection
 from .aiosqlite import fewer_thread_switches
 from .batch import BatchChange
@@ -170,23 +171,17 @@ class SQLiteConnection(MigratedConnection):
         #: batch.
         self._restored: set[tuple[str, str]] = set()
 
-    @contextlib.contextmanager
-    def listening(self) -> c.Iterator[None]:
+    def listening(self) -> contextlib.AbstractContextManager[None]:
         """Begin each transaction of the connection, and check it before the commit."""
-        listeners: list[tuple[str, c.Callable[..., t.Any], dict[str, bool]]] = [
-            ("before_cursor_execute", self._before_statement, {"retval": True}),
-            ("commit", self._before_commit, {}),
-            ("rollback", self._before_rollback, {}),
-        ]
-
-        for name, listener, options in listeners:
-            event.listen(self._connection, name, listener, **options)
-
-        try:
-            yield
-        finally:
-            for name, listener, _ in listeners:
-                event.remove(self._connection, name, listener)
+        return listening(
+            self._connection,
+            {
+                "before_cursor_execute": self._before_statement,
+                "commit": self._before_commit,
+                "rollback": self._before_rollback,
+            },
+            retval={"before_cursor_execute"},
+        )
 
     def begin(self) -> None:
         end_transaction(self._connection)
@@ -267,7 +262,7 @@ class SQLiteConnection(MigratedConnection):
         SQLAlchemy's ``begin`` event is too early: a listener of the app's engine may
         still begin one itself.
         """
-        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        if is_autocommit(connection):
             return statement, parameters
 
         if self._is_in_block and _needs_no_transaction.match(statement):
