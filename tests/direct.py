@@ -29,3 +29,28 @@ def execute(url: sa.URL, statement: str, *parameters: object) -> list[Any]:
     with engine.begin() as connection:
         result = connection.exec_driver_sql(statement, parameters or None)
         return [tuple(row) for row in result] if result.returns_rows else []
+
+
+#: The sessions of a database, and how one is ended.
+SESSIONS = {
+    "postgresql": (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ),
+    "mysql": (
+        "SELECT id FROM information_schema.processlist"
+        " WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY id"
+    ),
+}
+END_SESSION = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
+
+
+def sessions(url: sa.URL) -> list[int]:
+    """The ids of the sessions that the server has for a database."""
+    return [pid for (pid,) in execute(url, SESSIONS[url.get_backend_name()])]
+
+
+def end_sessions(url: sa.URL, *pids: int) -> None:
+    """End sessions, as a server does that restarts; by default, all of a database."""
+    for pid in pids or sessions(url):
+        execute(url, END_SESSION[url.get_backend_name()], pid)

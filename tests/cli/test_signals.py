@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -73,16 +74,8 @@ def test_a_signal_ends_an_upgrade_and_leaves_the_database_as_it_was(
         f"pathlib.Path({str(started)!r}).touch()\n{long}",
         top="import pathlib, time",
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", framework, "--app", "shop:create_app", "db", "upgrade"],
-        cwd=tmp_path,
-        env=environ_of(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
-    with process:
+    with _start(framework, tmp_path, "upgrade") as process:
         _wait_for(started, process)
         time.sleep(0.1)
         process.send_signal(number)
@@ -114,16 +107,8 @@ def test_a_signal_ends_waiting_at_once(
     """An orchestrator would kill what does not end by itself."""
     write_app(framework, backend, tmp_path)
     write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", framework, "--app", "shop:create_app", "db", "wait"],
-        cwd=tmp_path,
-        env=environ_of(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
-    with process:
+    with _start(framework, tmp_path, "wait") as process:
         # It sleeps longer and longer.
         time.sleep(4)
         process.send_signal(number)
@@ -213,14 +198,22 @@ def _upgrade_slowly(
         if ignored is not None:
             signal.signal(ignored, signal.SIG_IGN)
 
+    return _start(
+        "flask", tmp_path, "upgrade", stdout=subprocess.DEVNULL, preexec_fn=ignore
+    )
+
+
+def _start(
+    framework: Framework, tmp_path: Path, command: str, **options: Any
+) -> subprocess.Popen[str]:
+    """Start a command of the group."""
     return subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "shop:create_app", "db", "upgrade"],
+        [sys.executable, "-m", framework, "--app", "shop:create_app", "db", command],
         cwd=tmp_path,
         env=environ_of(tmp_path),
-        stdout=subprocess.DEVNULL,
+        **{"stdout": subprocess.PIPE, **options},
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=ignore,
     )
 
 

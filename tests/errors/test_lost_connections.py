@@ -15,7 +15,7 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
-from ..direct import execute
+from ..direct import end_sessions
 from ..harness import Caller
 from ..harness import ids
 from ..migration.sites import HOLD
@@ -24,23 +24,6 @@ from ..migration.sites import INSERT
 from ..migration.sites import LOG
 from ..migration.sites import on_servers
 from ..migration.sites import Site
-
-OTHER_SESSIONS = {
-    "postgresql": (
-        "SELECT pid FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    ),
-    "mariadb": (
-        "SELECT id FROM information_schema.processlist"
-        " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-    ),
-}
-END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mariadb": "KILL %s"}
-
-
-def end_sessions(site: Site, backend: Backend) -> None:
-    for (pid,) in execute(site.engine.url, OTHER_SESSIONS[backend.database]):
-        execute(site.engine.url, END[backend.database], pid)
 
 
 @on_servers
@@ -59,7 +42,7 @@ def test_what_is_rolled_back_with_a_lost_connection_is_said(
 
     def end_it() -> None:
         assert site.running.wait(30)
-        end_sessions(site, backend)
+        end_sessions(site.engine.url)
         site.go_on.set()
 
     with in_a_thread(end_it), pytest.raises(MigrationError) as caught:
@@ -87,7 +70,7 @@ def test_a_connection_of_the_pool_that_was_lost_is_told(
     site = Site(engines(backend, **options), tmp_path)
     site.history(LOG)
     caller.query(site.engine, "SELECT 1")
-    end_sessions(site, backend)
+    end_sessions(site.engine.url)
 
     if caller.awaited or not backend.is_async:
         with pytest.raises(DatabaseError, match="connection to the database was lost"):

@@ -19,7 +19,9 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..direct import end_sessions
 from ..direct import execute
+from ..direct import sessions
 from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import ids
@@ -87,16 +89,6 @@ def test_a_lock_is_taken_over_from_a_migrator_that_has_died(
     first, second = two_sites(backend, engines, tmp_path)
     first.history("pass", HOLD)
     second.history("pass", LOG)
-    end_all = {
-        "postgresql": (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        ),
-        "mariadb": (
-            "SELECT id FROM information_schema.processlist"
-            " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-        ),
-    }[backend.database]
 
     def upgrade_in_vain() -> None:
         with pytest.raises(AsyncAlembicError):
@@ -105,10 +97,7 @@ def test_a_lock_is_taken_over_from_a_migrator_that_has_died(
     with in_a_thread(upgrade_in_vain):
         assert first.running.wait(30)
 
-        for (pid,) in execute(first.engine.url, end_all):
-            if backend.database == "mariadb":
-                execute(first.engine.url, "KILL %s", pid)
-
+        end_sessions(first.engine.url)
         assert ids(caller(second.alembic, "upgrade")) in (["a1", "a2"], ["a2"])
         first.go_on.set()
 
@@ -127,12 +116,7 @@ def test_who_waits_is_told_that_the_server_has_ended_its_session(
     def end_it() -> None:
         wait_until(lambda: any("GET_LOCK" in query for query in tries))
         # Its only session was opened last.
-        [(pid,)] = execute(
-            first.engine.url,
-            "SELECT max(id) FROM information_schema.processlist"
-            " WHERE db = DATABASE() AND id <> CONNECTION_ID()",
-        )
-        execute(first.engine.url, "KILL %s", pid)
+        end_sessions(first.engine.url, sessions(first.engine.url)[-1])
 
     with migrating(first), in_a_thread(end_it):
         with pytest.raises(DatabaseError, match="Lost connection|gone away|closed"):
