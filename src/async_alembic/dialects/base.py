@@ -158,9 +158,8 @@ class Dialect:
     ) -> MigrationLock | None:
         """Return the lock of one version table, which the session is to hold.
 
-        :param connection: The migrating connection, outside of a transaction. It is
-            queried for the server's own names, as URLs can name one database in many
-            ways.
+        :param connection: The migrating connection. It is queried for the server's own
+            names, as URLs can name one database in many ways.
         :param schema: The schema of the version table, if one is configured.
         :param table: The name of the version table.
         :param connect: Opens another connection to the database.

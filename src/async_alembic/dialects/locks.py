@@ -43,7 +43,8 @@ class MigrationLock(abc.ABC):
 class SessionLock(MigrationLock):
     """A lock that a session of the server holds until it releases the lock, or ends.
 
-    :param connection: The connection of the session, outside of a transaction.
+    :param connection: The connection of the session. It is outside of a transaction
+        when the lock is acquired.
     :param key: The key of the lock.
     """
 

@@ -115,6 +115,9 @@ class Locks:
             if (lock := _make_lock(env, name)) is not None:
                 self._locks[name] = lock
 
+            # A session must not be idle in a transaction while it waits.
+            env.end_transaction(name)
+
     def in_order(self, names: c.Iterable[str]) -> list[str]:
         """Sort the names of databases by their locks, so that migrators that lock
         several databases do not wait for each other.
@@ -193,14 +196,14 @@ class Locks:
 
 
 def _make_lock(env: Environment, name: str) -> MigrationLock | None:
-    connection, dialect = env.idle_connection(name), env.dialect(name)
+    dialect = env.dialect(name)
 
     if dialect.locks_by_transaction:
         return None
 
     if env.project.settings.lock != "lease":
         lock = dialect.lock(
-            connection,
+            env.connection(name),
             env.version_schema(name),
             env.contexts[name].version_table,
             functools.partial(env.databases.connect, name),

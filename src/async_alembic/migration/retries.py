@@ -72,11 +72,10 @@ def migrate_exclusively(
 
 
 def _check_writable(env: Environment, names: c.Iterable[str]) -> None:
+    # In the transaction that has found revisions to run, which saves round trips.
     for name in names:
-        if env.dialect(name).is_read_only(env.idle_connection(name)):
+        if env.dialect(name).is_read_only(env.connection(name)):
             raise ReadOnlyError(name)
-
-        env.end_transaction(name)
 
 
 def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool:

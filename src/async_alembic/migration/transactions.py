@@ -182,10 +182,10 @@ def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[N
     """
     with contextlib.ExitStack() as stack:
         for name in names:
-            connection = env.idle_connection(name)
             settings = env.project.settings.session(name)
 
             if settings:
+                connection = env.idle_connection(name)
                 stack.enter_context(env.dialect(name).session(connection, settings))
 
         yield

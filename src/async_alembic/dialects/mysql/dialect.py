@@ -106,7 +106,6 @@ class MySQL(Dialect):
 
         # A schema is the same as a database.
         schema = schema or connection.scalar(sa.text("SELECT DATABASE()"))
-        connection.rollback()
         return NamedLock(connection, digest(schema, table))
 
     def is_read_only(self, connection: sa.Connection) -> bool:

@@ -115,7 +115,6 @@ class PostgreSQL(Dialect):
         connect: Connect,
     ) -> MigrationLock | None:
         row = connection.execute(_name_of_database, {"schema": schema}).one()
-        connection.rollback()
         return AdvisoryLock(connection, digest(*row, table), connect)
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:

@@ -15,7 +15,7 @@ def is_pooled(connection: sa.Connection) -> bool:
     A pooler invents the process id that the protocol tells the client. A proxy such as
     HAProxy or pgpool passes on that of the server.
 
-    :param connection: A connection outside of a transaction.
+    :param connection: A connection to the database.
     """
     info = connection.info
 
@@ -25,7 +25,6 @@ def is_pooled(connection: sa.Connection) -> bool:
         # it has told.
         statement = sa.text("SELECT pg_backend_pid(), pg_is_in_recovery()")
         pid, _ = connection.execute(statement).one()
-        connection.rollback()
         info[_IS_POOLED] = told is not None and told != pid
 
     return bool(info[_IS_POOLED])
