@@ -7,6 +7,9 @@ STAMPS := $(VENV)/stamps
 PYRIGHT := PATH="$(CURDIR)/$(BIN):$$PATH" pyright
 DRIVERS := aiomysql,aiosqlite,asyncmy,asyncpg,psycopg,psycopg2,pymysql
 ARGS ?=
+LANE ?= all
+# Options of pytest-cov.
+COVERAGE ?=
 # Whoever is done first takes tests from the others, so that all are busy to the end.
 PYTEST := $(BIN)/pytest
 PARALLEL := -n logical --dist worksteal
@@ -35,15 +38,15 @@ test: $(STAMPS)/tests  ## Run the quick lane of the tests, or some: ARGS="-k sql
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
-	$(PYTEST) $(PARALLEL) --lane=quick
+	$(PYTEST) $(PARALLEL) --lane=quick $(COVERAGE)
 endif
 
 .PHONY: test-all
-test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage
-	$(PYTEST) $(PARALLEL) --cov --cov-report=term-missing \
+test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage, or a lane: LANE=rest
+	$(PYTEST) $(PARALLEL) --lane=$(LANE) --cov --cov-report=term-missing $(COVERAGE) \
 		$(addprefix --ignore=,$(CAMPAIGNS) $(NETWORK))
-	$(PYTEST) $(PARALLEL) $(CAMPAIGNS)
-	$(PYTEST) -n 6 --dist loadgroup $(NETWORK)
+	$(PYTEST) $(PARALLEL) --lane=$(LANE) $(CAMPAIGNS)
+	$(PYTEST) -n 6 --dist loadgroup --lane=$(LANE) $(NETWORK)
 
 .PHONY: lint
 lint: $(STAMPS)/lint  ## Check style and formatting

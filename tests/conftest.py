@@ -42,7 +42,7 @@ def pytest_configure() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--lane",
-        choices=["quick", "all"],
+        choices=["quick", "rest", "all"],
         default="all",
         help="which of the tests to run, see tests/lanes.py",
     )
@@ -53,8 +53,15 @@ def pytest_collection_modifyitems(
 ) -> None:
     config.stash[COLLECTED] = [*items]
 
-    if config.getoption("lane") == "quick":
+    lane = config.getoption("lane")
+
+    if lane != "all":
         chosen = quick(items)
+
+        if lane == "rest":
+            in_quick = {*chosen}
+            chosen = [item for item in items if item not in in_quick]
+
         config.hook.pytest_deselected(items=[*{*items} - {*chosen}])
         items[:] = chosen
 

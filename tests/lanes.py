@@ -1,4 +1,5 @@
-"""The two lanes of the tests: ``quick``, which everybody runs, and ``all``.
+"""The two lanes of the tests: ``quick``, which everybody runs, and ``all``. CI
+runs ``quick`` and then ``rest``, so that no test runs twice.
 
 .. code-block:: console
 
