@@ -264,7 +264,7 @@ def test_a_users_code_is_typed(path: Path) -> None:
 def test_the_commands_are_what_the_package_says() -> None:
     from async_alembic import commands
 
-    assert commands.migrate.upgrade is not None
+    assert commands.migrate.downgrade is not None
 
     with pytest.raises(AttributeError, match="nothing"):
         commands.nothing  # noqa: B018

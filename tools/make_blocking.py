@@ -41,7 +41,15 @@ class SyncAlembic(OpAndContext):
         return self
 '''
 #: Imports of the async module that the blocking one does not need.
-ASYNC_ONLY_IMPORTS = {"functools", "import_for", "AwaitedProxy", "BaseAlembic"}
+ASYNC_ONLY_IMPORTS = {
+    "functools",
+    "import_for",
+    "load",
+    "sleep",
+    "run_in_worker_thread",
+    "AwaitedProxy",
+    "BaseAlembic",
+}
 BLOCKING_ONLY_IMPORTS = [
     "from .blocking_base import blocks",
     "from .op_and_context import OpAndContext",

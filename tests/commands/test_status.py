@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.script import Script
 
 from async_alembic import Alembic
 from async_alembic import DatabaseError
 from async_alembic import DatabaseStatus
 from async_alembic import UnknownRevisionInDatabaseError
 from async_alembic import WaitTimeoutError
+from async_alembic.commands.waiting import Position
 from async_alembic.commands.waiting import Waiting
 
 from ..backends import Backend
@@ -437,8 +437,7 @@ class TestWaiting:
 
     def test_it_looks_less_often_as_time_goes_on(self) -> None:
         """A fleet that waits for minutes must not load the database by that."""
-        script: Any = Script
-        behind = {"default": DatabaseStatus("behind", ("a",), (), ("b",), (script,))}
+        behind = {"default": Position("behind", ("a",), (), False)}
         waiting = Waiting(None)
         delays = [waiting.next_delay(behind) for _ in range(8)]
         assert delays == [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1, 1]
@@ -446,5 +445,5 @@ class TestWaiting:
         assert limited.next_delay(behind) == 0.05
         delay = limited.next_delay(behind)
         assert delay is not None and 0 < delay <= 0.08
-        current = {"default": DatabaseStatus("current", ("b",), (), ("b",), ())}
+        current = {"default": Position("current", ("b",), (), True)}
         assert limited.next_delay(current) is None

@@ -22,7 +22,7 @@ from async_alembic import RevisionFileError
 from async_alembic.history.headers import Header
 from async_alembic.history.headers import header_of
 from async_alembic.history.headers import read_header
-from async_alembic.history.listing import FileLister
+from async_alembic.history.listing import Folders
 from async_alembic.history.reading import read_revision
 
 from ..backends import EngineFactory
@@ -328,15 +328,15 @@ def test_the_files_are_those_that_alembic_finds(
         if (root / name).exists() and not path.is_symlink():
             path.symlink_to(root / name)
 
-    paths = [str(root / folder) for folder in folders]
+    others = tuple(str(root / folder) for folder in folders)
+    ours = Folders(str(root), others, sourceless, recursive)
     scripts = ScriptDirectory(
         str(root),
-        version_locations=paths,
+        version_locations=ours.paths,
         sourceless=sourceless,
         recursive_version_locations=recursive,
     )
-    listed = FileLister(paths, sourceless, recursive).list_files()
-    read = {path for path in listed if read_revision(scripts, path)}
+    read = {path for path in ours.list_files() if read_revision(ours, path)}
 
     with warnings.catch_warnings():
         # It warns of what it finds twice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from hypothesis import given
@@ -46,7 +48,7 @@ def histories(draw: st.DrawFn) -> list[Node]:
         parents = draw(earlier) if number else []
         depends_on = draw(earlier) if number else []
         depends_on = [other for other in depends_on if other not in parents]
-        labelled = draw(st.booleans()) if not parents else False
+        labelled = draw(st.booleans())
         nodes.append(Node(tuple(parents), tuple(depends_on), labelled))
 
     return nodes
@@ -69,6 +71,22 @@ def write_history(folder: Path, nodes: list[Node]) -> None:
                 ]
             ),
         )
+
+
+ATTRIBUTES = [
+    "revision",
+    "path",
+    "down_revision",
+    "dependencies",
+    "branch_labels",
+    "nextrev",
+    "is_head",
+    "is_base",
+    "is_branch_point",
+    "is_merge_point",
+    "doc",
+    "longdoc",
+]
 
 
 class Reference:
@@ -162,6 +180,29 @@ def _compare_files(alembic: SyncAlembic, reference: Reference) -> None:
     walked = list(scripts.walk_revisions())
     assert names(alembic.log()) == names(walked)
     assert names(alembic.branches()) == names([s for s in walked if s.is_branch_point])
+    (state,) = alembic._registry._states.items()
+    history = state[1].history(state[0])
+
+    for script in walked:
+        _compare_scripts(history.script(script.revision), script)
+
+
+def _compare_scripts(lazy: Script, script: Script) -> None:
+    """What is known of a revision from the headers is what Alembic says of it."""
+    for name in ATTRIBUTES:
+        assert getattr(lazy, name) == getattr(script, name), name
+
+    assert str(lazy) == str(script)
+
+    # Alembic lists several labels and children in any order.
+    if len(lazy.branch_labels) < 2 and len(lazy.nextrev) < 2:
+        assert lazy.log_entry == lazy.cmd_format(True) == script.log_entry
+
+        for flags in itertools.product([False, True], repeat=4):
+            assert lazy.cmd_format(False, *flags) == script.cmd_format(False, *flags)
+
+    assert isinstance(lazy, Script)
+    assert lazy.module.revision == script.revision
 
 
 def _compare_migrations(

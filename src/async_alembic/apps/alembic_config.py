@@ -1,14 +1,12 @@
-"""Build Alembic's ``Config`` from the app's settings. Alembic and SQLAlchemy are not
-imported before the first call.
-"""
+"""Build Alembic's ``Config`` from the app's settings."""
 
 from __future__ import annotations
 
 import collections.abc as c
-import os
 import typing as t
 
 from .names import default_name
+from .settings import format_value
 from .settings import invalid_setting
 
 if t.TYPE_CHECKING:
@@ -95,7 +93,7 @@ def _option_texts(
         for inner_key, inner_value in values.items():
             if inner_value is not None:
                 joiner = ", " if inner_key == "hooks" else separator
-                yield (section, inner_key), _format_value(inner_value, joiner)
+                yield (section, inner_key), format_value(inner_value, joiner)
 
 
 def _set_option(config: Config, section: str, key: str, text: str) -> None:
@@ -104,21 +102,6 @@ def _set_option(config: Config, section: str, key: str, text: str) -> None:
         config.set_section_option(section, key, text)
     except ValueError:
         config.set_section_option(section, key, _escape_percent(text))
-
-
-def _format_value(value: object, separator: str) -> str:
-    import sqlalchemy as sa
-
-    if isinstance(value, sa.URL):
-        return value.render_as_string(hide_password=False)
-
-    if isinstance(value, bool):
-        return str(value).lower()
-
-    if isinstance(value, (list, tuple)):
-        return separator.join(map(os.fspath, value))
-
-    return str(value)
 
 
 def _escape_percent(text: str) -> str:

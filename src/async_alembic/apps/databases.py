@@ -10,27 +10,27 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import async_engine_from_config
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..errors import TargetError
+from .engines import is_async
 from .engines import SINGLE_CONNECTION_POOLS
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from .engines import Engines
 
 Metadata: t.TypeAlias = "sa.MetaData | list[sa.MetaData]"
 Metadatas: t.TypeAlias = "Metadata | dict[str, sa.MetaData | list[sa.MetaData]]"
-AnyEngine: t.TypeAlias = sa.Engine | AsyncEngine
+AnyEngine: t.TypeAlias = "sa.Engine | AsyncEngine"
 EngineMap: t.TypeAlias = (
-    dict[str, sa.Engine] | dict[str, AsyncEngine] | dict[str, AnyEngine]
+    "dict[str, sa.Engine] | dict[str, AsyncEngine] | dict[str, AnyEngine]"
 )
 EngineSource: t.TypeAlias = (
-    AnyEngine | EngineMap | c.Callable[[], AnyEngine | EngineMap]
+    "AnyEngine | EngineMap | c.Callable[[], AnyEngine | EngineMap]"
 )
 
 
@@ -45,12 +45,17 @@ class Databases:
     metadatas: dict[str, Metadata]
     engines: Engines
 
+    @property
+    def urls(self) -> dict[str, sa.URL]:
+        """The URL of each database, by its name."""
+        return {name: engine.url for name, engine in self.engines.items()}
+
 
 def find_databases(
     app: App,
     metadatas: Metadatas | None,
     engines: EngineSource | None,
-    url: str | None,
+    get_url: c.Callable[[], str | None],
     prefer_async: bool,
 ) -> Databases:
     """Find the databases of an app.
@@ -60,7 +65,7 @@ def find_databases(
         a dict of either.
     :param engines: The constructor's ``engines``, if any: one engine, a dict of
         engines, or a callable that returns either.
-    :param url: The URL from the config, if any.
+    :param get_url: Returns the URL from the config, if any.
     :param prefer_async: Whether to use the async engines of an extension that has both
         kinds.
     :raises TargetError: If engines or metadata are missing, or do not match.
@@ -92,7 +97,9 @@ def find_databases(
             )
     else:
         named_engines = _keyed_by_name(
-            engines or _extension_engines(app, prefer_async) or _config_engine(app, url)
+            engines
+            or _extension_engines(app, prefer_async)
+            or _config_engine(app, get_url())
         )
 
     if not named_engines:
@@ -160,7 +167,7 @@ def _match_engines(
     used = {name: engines[name] for name in metadatas}
 
     for name, engine in used.items():
-        if not isinstance(engine, (sa.Engine, AsyncEngine)):
+        if not isinstance(engine, sa.Engine) and not is_async(engine):
             raise TargetError(
                 f"The engine '{name}' must be an Engine or an AsyncEngine, not"
                 f" {type(engine).__name__}."
@@ -172,7 +179,7 @@ def _match_engines(
                 " Create it with 'create_async_engine'."
             )
 
-    if len({isinstance(engine, AsyncEngine) for engine in used.values()}) > 1:
+    if len({*map(is_async, used.values())}) > 1:
         raise TargetError(
             "The engines must be of one kind. Create all of them with 'create_engine',"
             " or all with 'create_async_engine'."
@@ -246,6 +253,8 @@ def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
             options.setdefault("sqlalchemy.poolclass", sa.NullPool)
 
         if dialect.is_async:
+            from sqlalchemy.ext.asyncio import async_engine_from_config
+
             return {"default": async_engine_from_config(options)}
 
         return {"default": sa.engine_from_config(options)}

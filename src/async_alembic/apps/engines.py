@@ -7,16 +7,19 @@ import contextlib
 import contextvars
 import copy
 import re
+import sys
 import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
 from ..dialects import dialect_of
 from ..errors import DatabaseConnectionError
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
 _option_engine_refuses_listeners = (
@@ -32,7 +35,14 @@ SINGLE_CONNECTION_POOLS = (SingletonThreadPool, StaticPool)
 
 def are_async(engines: Engines) -> t.TypeGuard[dict[str, AsyncEngine]]:
     """Whether the engines are async. All are of one kind."""
-    return any(isinstance(engine, AsyncEngine) for engine in engines.values())
+    return any(map(is_async, engines.values()))
+
+
+def is_async(engine: object) -> t.TypeGuard[AsyncEngine]:
+    """Whether an object is an ``AsyncEngine``."""
+    # The module imports the ORM. Where there is an AsyncEngine, it has been imported.
+    module = sys.modules.get("sqlalchemy.ext.asyncio")
+    return module is not None and isinstance(engine, module.AsyncEngine)
 
 
 def is_single_connection(engine: sa.Engine | AsyncEngine) -> bool:

@@ -9,6 +9,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from alembic.config import Config
 
+    from ..history.files import RevisionFiles
+    from ..history.history import History
     from ..history.scripts import Scripts
     from .settings import Settings
 
@@ -18,12 +20,27 @@ class Project:
     """The migration files and settings of one app.
 
     :param settings: The app's settings.
-    :param config: Alembic's config, built from the settings.
-    :param scripts: The script directory.
+    :param history: The revision files, and Alembic's scripts of them.
     :param rev_id: Returns an id for a new revision.
+    :param make_config: Returns Alembic's config.
     """
 
     settings: Settings
-    config: Config
-    scripts: Scripts
+    history: History
     rev_id: c.Callable[[], str]
+    make_config: c.Callable[[], Config]
+
+    @property
+    def config(self) -> Config:
+        """Alembic's config, built from the settings."""
+        return self.make_config()
+
+    @property
+    def files(self) -> RevisionFiles:
+        """The revision files."""
+        return self.history.files
+
+    @property
+    def scripts(self) -> Scripts:
+        """Alembic's script directory."""
+        return self.history.scripts

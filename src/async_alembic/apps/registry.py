@@ -5,17 +5,21 @@ Nothing connects here. Alembic is not imported before a config is built.
 
 from __future__ import annotations
 
+import codecs
 import collections.abc as c
 import contextlib
+import functools
+import os
+import sys
 import threading
 import typing as t
 from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 from ..errors import AppError
-from .alembic_config import add_urls
-from .alembic_config import build_config
+from ..errors import wrap_setting_errors
 from .current import current_apps
+from .settings import format_value
 from .settings import set_defaults
 from .settings import Settings
 
@@ -23,6 +27,8 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from flask.sansio.app import App
 
+    from ..history.history import History
+    from ..history.listing import Folders
     from ..history.scripts import Scripts
     from .databases import Databases
     from .databases import EngineSource
@@ -125,7 +131,7 @@ class Registry:
 
 
 class AppState:
-    """The config, script directory and databases of one app.
+    """The config, revision files and databases of one app.
 
     Holds no reference to the app, because the app is the weak key to this object.
     """
@@ -135,10 +141,10 @@ class AppState:
         # Separate locks, so that reading many files does not block an event loop that
         # needs the databases.
         self._config_lock = threading.Lock()
-        self._scripts_lock = threading.Lock()
+        self._history_lock = threading.Lock()
         self._databases_lock = threading.Lock()
         self._config: Config | None = None
-        self._scripts: Scripts | None = None
+        self._history: History | None = None
         self._databases: Databases | None = None
 
     def settings(self, app: App) -> Settings:
@@ -151,9 +157,26 @@ class AppState:
         return list(find_metadatas(app, self._registry.metadatas))
 
     def config(self, app: App) -> Config:
+        return self._config_maker(app)()
+
+    def _config_maker(self, app: App) -> c.Callable[[], Config]:
+        # Holds no reference to the app.
+        return functools.partial(
+            self._build_config, self.settings(app), self.names(app)
+        )
+
+    def _build_config(self, settings: Settings, names: c.Sequence[str]) -> Config:
+        from .alembic_config import add_urls
+        from .alembic_config import build_config
+
         with self._config_lock:
             if self._config is None:
-                self._config = build_config(self.settings(app), self.names(app))
+                config = build_config(settings, names)
+
+                if self._databases is not None:
+                    add_urls(config, self._databases.urls)
+
+                self._config = config
 
             return self._config
 
@@ -163,38 +186,92 @@ class AppState:
 
         with self._databases_lock:
             if self._databases is None:
-                registry, config = self._registry, self.config(app)
+                registry = self._registry
                 databases = find_databases(
                     app,
                     registry.metadatas,
                     registry.engines,
-                    config.get_main_option("sqlalchemy.url"),
+                    lambda: self._option(app, "sqlalchemy.url"),
                     registry.prefer_async,
                 )
-                urls = {name: engine.url for name, engine in databases.engines.items()}
-                add_urls(config, urls)
-                self._databases = databases
+
+                with self._config_lock:
+                    if self._config is not None:
+                        from .alembic_config import add_urls
+
+                        add_urls(self._config, databases.urls)
+
+                    self._databases = databases
 
             return self._databases
 
+    def history(self, app: App) -> History:
+        """Return the history, read again if a file in it has changed."""
+        from ..history.files import RevisionFiles
+        from ..history.history import History
+
+        with self._history_lock:
+            if self._history is None or self._history.files.is_stale():
+                previous = self._history.files if self._history else None
+                self._prepend_sys_path(app)
+                files = RevisionFiles(self._folders(app), previous)
+                self._history = History(files, self._config_maker(app))
+
+            return self._history
+
     def scripts(self, app: App) -> Scripts:
-        """Return the script directory, read again if a file in it has changed."""
-        from ..history.scripts import load
-
-        with self._scripts_lock:
-            if self._scripts is None or self._scripts.is_stale():
-                settings = self.settings(app)
-                self._scripts = load(
-                    self.config(app),
-                    settings.script_location,
-                    settings.version_locations,
-                    self._scripts,
-                )
-
-            return self._scripts
+        """Return Alembic's script directory."""
+        return self.history(app).scripts
 
     def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
         """Return the files and settings that a command needs."""
         from .project import Project
 
-        return Project(self.settings(app), self.config(app), self.scripts(app), rev_id)
+        make_config = self._config_maker(app)
+        return Project(self.settings(app), self.history(app), rev_id, make_config)
+
+    def _folders(self, app: App) -> Folders:
+        from ..history.listing import Folders
+
+        settings = self.settings(app)
+        encoding = self._option(app, "output_encoding") or "utf-8"
+
+        with wrap_setting_errors("output_encoding"):
+            codecs.lookup(encoding)
+
+        return Folders(
+            os.path.abspath(settings.script_location),
+            tuple(map(os.path.abspath, settings.version_locations)),
+            self._flag(app, "sourceless"),
+            self._flag(app, "recursive_version_locations"),
+            encoding,
+        )
+
+    def _prepend_sys_path(self, app: App) -> None:
+        if self._option(app, "prepend_sys_path") is not None:
+            for path in reversed(self.config(app).get_prepend_sys_paths_list() or ()):
+                if path not in sys.path:
+                    sys.path.insert(0, path)
+
+    def _flag(self, app: App, key: str) -> bool:
+        from sqlalchemy.util import asbool
+
+        with wrap_setting_errors(key):
+            return asbool(self._option(app, key) or "false")
+
+    def _option(self, app: App, key: str) -> str | None:
+        """Return an option of Alembic's config, built only if the option may refer to
+        another one.
+        """
+        config, value = self._config, self.settings(app).options.get(key)
+
+        if config is None and value is None:
+            return None
+
+        if config is None:
+            text = format_value(value, self.settings(app).separator)
+
+            if "%" not in text:
+                return text
+
+        return self.config(app).get_main_option(key)

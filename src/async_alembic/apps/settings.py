@@ -219,3 +219,19 @@ def invalid_setting(key: str, value: object, wanted: str) -> ConfigurationError:
     return ConfigurationError(
         f"app.config['ALEMBIC']['{key}'] must be {wanted}, not {value!r}."
     )
+
+
+def format_value(value: object, separator: str) -> str:
+    """Return the text of a value, as it would be in an ini file."""
+    import sqlalchemy as sa
+
+    if isinstance(value, sa.URL):
+        return value.render_as_string(hide_password=False)
+
+    if isinstance(value, bool):
+        return str(value).lower()
+
+    if isinstance(value, (list, tuple)):
+        return separator.join(map(os.fspath, value))
+
+    return str(value)

@@ -4,55 +4,32 @@ A command takes a :class:`.Project`, or an :class:`.Environment` if it needs the
 databases, and returns data. It knows no event loop, engine or framework, and prints
 nothing.
 
-The modules import Alembic, so they are imported when a command is first called.
+At head, none of them imports Alembic. A module is imported when one of its commands is
+first called.
 """
 
 from __future__ import annotations
 
-import collections.abc as c
-import importlib
-import sys
 import typing as t
+
+from .deferred import Deferred as Deferred
 
 if t.TYPE_CHECKING:
     from . import compare as compare
     from . import generate as generate
+    from . import history as history
     from . import inspect as inspect
     from . import migrate as migrate
+    from . import upgrade as upgrade
 
-
-class Deferred:
-    """A command whose module is imported on the first call, or by :meth:`load`.
-
-    :param module: The name of the module in this package.
-    :param name: The name of the command.
-    """
-
-    def __init__(self, module: str, name: str) -> None:
-        self.__module__ = f"{__name__}.{module}"
-        self._name = name
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the module is imported."""
-        return self.__module__ in sys.modules
-
-    def load(self) -> c.Callable[..., t.Any]:
-        """Import the module, and return the command itself."""
-        return t.cast(
-            "c.Callable[..., t.Any]",
-            getattr(importlib.import_module(self.__module__), self._name),
-        )
-
-    def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return self.load()(*args, **kwargs)
+_MODULES = {"compare", "generate", "history", "inspect", "migrate", "upgrade"}
 
 
 def changes_databases(command: object) -> bool:
     """Return whether a command may change databases, so that it needs connections of
     its own: what it leaves behind in a session must not reach the app.
     """
-    return command.__module__ == f"{__name__}.migrate"
+    return command.__module__ in {f"{__name__}.migrate", f"{__name__}.upgrade"}
 
 
 class _DeferredModule:
@@ -64,7 +41,7 @@ class _DeferredModule:
 
 
 def __getattr__(name: str) -> _DeferredModule:
-    if name in {"compare", "generate", "inspect", "migrate"}:
+    if name in _MODULES:
         return _DeferredModule(name)
 
     raise AttributeError(name)

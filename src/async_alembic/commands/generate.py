@@ -80,7 +80,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
     context.process_revision_directives = sort_offloaded
 
-    for name in env.contexts:
+    for name in env.names:
         if not context.generated_revisions:
             raise ConfigurationError(
                 "'process_revision_directives' emptied its list before all databases"
@@ -156,7 +156,7 @@ def merge(
 
 def unused_id(project: Project) -> str:
     """Return an unused id, even within the same second as the last revision."""
-    ids = project.scripts.ids()
+    ids = project.files.ids()
     rev_id = project.rev_id()
 
     while rev_id in ids and rev_id.isdecimal():

@@ -1,4 +1,6 @@
-"""Commands that read the revision files and the state of the databases."""
+"""Commands that compare the databases with the revision files. At head, they do not
+import Alembic.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +9,18 @@ import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..errors import converted_database_errors
 from ..errors import is_connection_lost
-from ..errors.from_alembic import converted_errors
-from ..history.targets import replace_current
-from ..migration.retries import is_blocked
-from ..migration.retries import is_unavailable
 from ..results import DatabaseStatus
+from .deferred import Deferred
 from .waiting import check_known
+from .waiting import Position
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
 
     from ..apps.project import Project
-    from ..history.scripts import Scripts
-    from ..history.targets import Target
     from ..migration.environment import Environment
     from ..results import State
     from .waiting import Found
@@ -29,82 +28,52 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-@converted_errors()
+@converted_database_errors()
 def current(env: Environment) -> tuple[Script, ...]:
-    return env.scripts.get_revisions(current_ids(env))
+    return tuple(map(env.project.history.script, current_ids(env)))
 
 
 def current_ids(env: Environment) -> tuple[str, ...]:
     """Return the ids of the current revisions of all databases, without duplicates."""
-    ids = (revision for name in env.contexts for revision in env.current(name))
+    ids = (revision for name in env.names for revision in env.current(name))
     return tuple(dict.fromkeys(ids))
 
 
-@converted_errors()
 def heads(project: Project, resolve_dependencies: bool) -> tuple[Script, ...]:
-    scripts = project.scripts
-
-    if resolve_dependencies:
-        return scripts.get_revisions("heads")
-
-    return scripts.get_revisions(scripts.get_heads())
+    graph = project.files.graph
+    ids = graph.real_heads if resolve_dependencies else graph.heads
+    return tuple(map(project.history.script, ids))
 
 
-@converted_errors()
-def branches(project: Project) -> list[Script]:
-    walked = project.scripts.walk_revisions()
-    return [script for script in walked if script.is_branch_point]
-
-
-@converted_errors()
-def log(project: Project, start: Target, end: Target) -> list[Script]:
-    return _log(project.scripts, start, end, ())
-
-
-@converted_errors()
-def log_from_current(env: Environment, start: Target, end: Target) -> list[Script]:
-    return _log(env.scripts, start, end, current_ids(env))
-
-
-@converted_errors()
-def show(project: Project, revisions: Target) -> tuple[Script, ...]:
-    return _show(project.scripts, revisions, ())
-
-
-@converted_errors()
-def show_current(env: Environment, revisions: Target) -> tuple[Script, ...]:
-    return _show(env.scripts, revisions, current_ids(env))
-
-
-@converted_errors()
+@converted_database_errors()
 def needs_upgrade(env: Environment) -> bool:
-    statuses = status_of_all(env)
-    check_known(statuses)
-    return any(status.state != "current" for status in statuses.values())
+    positions = {name: find_position(env, name) for name in env.names}
+    check_known(positions)
+    return any(position.state != "current" for position in positions.values())
 
 
-@converted_errors()
+@converted_database_errors()
 def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
-    return {name: _status_of(env, name) for name in env.contexts}
+    return {name: _status_of(env, name) for name in env.names}
 
 
-@converted_errors()
-def status_if_readable(env: Environment) -> dict[str, Found]:
-    """Return the status of each database, or why it cannot be read for a while."""
-    statuses: dict[str, Found] = {}
+@converted_database_errors()
+def positions_if_readable(env: Environment) -> dict[str, Found]:
+    """Return where each database is, or why it cannot be read for a while."""
+    found: dict[str, Found] = {}
 
-    for name in env.contexts:
+    for name in env.names:
         try:
-            statuses[name] = _status_of(env, name)
+            found[name] = find_position(env, name)
         except SQLAlchemyError as e:
-            if is_blocked(env, name, e):
-                statuses[name] = "locked"
-            elif is_connection_lost(e) or is_unavailable(env, name, e):
-                statuses[name] = "unreachable"
+            if env.is_blocked(name, e):
+                found[name] = "locked"
+            elif is_connection_lost(e) or env.is_unavailable(name, e):
+                found[name] = "unreachable"
             else:
                 raise
 
-    return statuses
+    return found
 
 
 def use_context(
@@ -117,37 +86,32 @@ def use_context(
         return fn(env.contexts[name])
 
 
-def _status_of(env: Environment, name: str) -> DatabaseStatus:
-    scripts, current = env.scripts, env.current_heads(name)
-    ids = scripts.ids()
-    known = tuple(revision for revision in current if revision in ids)
-    unknown = tuple(revision for revision in current if revision not in ids)
-    newest_first = scripts.iterate_revisions("heads", known, implicit_base=True)
-    pending = tuple(reversed(list(newest_first)))
+def find_position(env: Environment, name: str) -> Position:
+    """Find where a database is in the history."""
+    graph, current = env.project.files.graph, env.current_heads(name)
+    known = graph.paths.keys() & {*current}
+    unknown = tuple(revision for revision in current if revision not in known)
+    is_complete = known == {*graph.real_heads}
     state: State
 
     if unknown:
-        state = "diverged" if known and pending else "ahead"
-    elif not pending:
+        state = "diverged" if known and not is_complete else "ahead"
+    elif is_complete:
         state = "current"
     else:
         state = "behind" if current else "empty"
 
-    return DatabaseStatus(state, current, unknown, tuple(scripts.get_heads()), pending)
+    return Position(state, current, unknown, is_complete)
 
 
-def _log(
-    scripts: Scripts, start: Target, end: Target, current: tuple[str, ...]
-) -> list[Script]:
-    walked = scripts.walk_revisions(
-        # Despite its signature, it accepts several ids.
-        replace_current(start, current),  # type: ignore[arg-type]
-        replace_current(end, current),  # type: ignore[arg-type]
-    )
-    return list(walked)
+def _status_of(env: Environment, name: str) -> DatabaseStatus:
+    state, current, unknown, is_complete = find_position(env, name)
+    pending: tuple[Script, ...] = ()
 
+    if not is_complete:
+        known = tuple(revision for revision in current if revision not in unknown)
+        pending_after = env.databases.offload(Deferred("history", "pending_after").load)
+        pending = pending_after(env, known)
 
-def _show(
-    scripts: Scripts, revisions: Target, current: tuple[str, ...]
-) -> tuple[Script, ...]:
-    return scripts.get_revisions(replace_current(revisions, current))
+    heads = env.project.files.graph.heads
+    return DatabaseStatus(state, current, unknown, heads, pending)

@@ -6,8 +6,6 @@ import collections.abc as c
 import inspect
 import typing as t
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
@@ -16,7 +14,6 @@ from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from ..history.targets import to_steps
 from ..migration import half_applied
-from ..migration.retries import is_blocked
 from ..migration.retries import migrate_exclusively
 from ..migration.steps import list_steps
 from ..migration.steps import RevisionRunner
@@ -24,6 +21,7 @@ from ..migration.steps import StepRunner
 from ..migration.steps import with_known_check
 from ..migration.transactions import begin_transactions
 from ..migration.transactions import session_settings
+from .upgrade import find_heads
 
 if t.TYPE_CHECKING:
     from alembic.operations import Operations
@@ -37,30 +35,35 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Steps
     from ..migration.transactions import Transactions
     from ..results import Report
+    from .upgrade import FoundHeads
 
 T = t.TypeVar("T")
 
 
 @converted_errors()
-def upgrade(
+def upgrade_from(
     env: Environment,
     target: StepTarget,
-    report: Report | None = None,
-    *,
-    retry: bool = False,
+    found: FoundHeads,
+    report: Report | None,
+    retry: bool,
 ) -> list[Script]:
+    """Upgrade databases.
+
+    :param found: What :func:`.find_heads` has found.
+    """
     # Called for numbers only, so that "heads" does not load the revision map.
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        if ids == ["heads"] and env.project.scripts.graph.real_heads == {*heads}:
+        if ids == ["heads"] and {*env.project.files.graph.real_heads} == {*heads}:
             return ()
 
         # Despite its signature, it accepts several ids, but no relative ones.
         destination = ids[0] if len(ids) == 1 else ids
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
-    return _migrate(env, "upgrade", ids, plan, report, retry)
+    return _migrate(env, "upgrade", ids, plan, found, report, retry)
 
 
 @converted_errors()
@@ -92,7 +95,7 @@ def downgrade(
 
         return env.project.scripts._downgrade_revs(ids[0], heads)
 
-    return _migrate(env, "downgrade", ids, plan, report, retry)
+    return _migrate(env, "downgrade", ids, plan, find_heads(env), report, retry)
 
 
 @converted_errors()
@@ -105,8 +108,8 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
     for context in env.contexts.values():
         context.purge = purge
 
-    pending = list(env.contexts) if purge else _find_pending(env, plan)
-    names = [n for n in env.contexts if n in pending or half_applied.has_record(env, n)]
+    pending = env.names if purge else _find_pending(env, find_heads(env), plan)
+    names = [n for n in env.names if n in pending or half_applied.has_record(env, n)]
 
     def work(transactions: Transactions) -> None:
         for name in names:
@@ -119,14 +122,15 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
 @converted_errors()
 def run_migrations(env: Environment, /, fn: Steps, **kwargs: t.Any) -> None:
     def work(transactions: Transactions) -> None:
-        for name in env.contexts:
+        for name in env.names:
             StepRunner(env, name).run(transactions, fn, **kwargs)
 
-    migrate_exclusively(env, list(env.contexts), work)
+    migrate_exclusively(env, env.names, work)
 
 
 def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
-    names = list(env.contexts)
+    env.load()
+    names = env.names
 
     with (
         session_settings(env, names),
@@ -158,10 +162,12 @@ def _migrate(
     direction: str,
     target: list[str],
     plan: Steps,
+    found: FoundHeads,
     report: Report | None,
     retry: bool,
 ) -> list[Script]:
-    names = _find_pending(env, plan if target != ["+0"] else lambda heads, context: ())
+    nothing: Steps = lambda heads, context: ()  # noqa: E731
+    names = _find_pending(env, found, nothing if target == ["+0"] else plan)
     runners = [RevisionRunner(env, name, direction, report, retry) for name in names]
 
     def work(transactions: Transactions) -> None:
@@ -176,23 +182,17 @@ def _migrate(
     )
 
 
-def _find_pending(env: Environment, plan: Steps) -> list[str]:
-    """Return the names of the databases that the plan has steps for."""
+def _find_pending(env: Environment, found: FoundHeads, plan: Steps) -> list[str]:
+    """Return the names of the databases that the plan has steps for, or that are
+    locked. For these, it is planned again once the lock is acquired.
+    """
     names = []
 
-    for name, context in env.contexts.items():
-        try:
-            if list_steps(env, plan, env.current(name), context):
-                # The lock key is read in the same transaction.
-                names.append(name)
-                continue
-        except SQLAlchemyError as e:
-            if not is_blocked(env, name, e):
-                raise
-
-            # Probably by another migrator. Plan again once the lock is acquired.
+    for name, heads in found.items():
+        if heads is None or list_steps(env, plan, heads, env.contexts[name]):
+            # The lock key is read in the same transaction.
             names.append(name)
-
-        env.end_transaction(name)
+        else:
+            env.end_transaction(name)
 
     return names

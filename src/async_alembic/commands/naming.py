@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
-from ..dialects import foreign_key_name
-from ..dialects import unique_name
+from ..dialects.constraint_names import foreign_key_name
+from ..dialects.constraint_names import unique_name
 
 
 def name_constraints(scripts: c.Iterable[ops.MigrationScript]) -> None:

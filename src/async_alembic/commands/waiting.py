@@ -7,30 +7,48 @@ import logging
 import time
 import typing as t
 
-from ..dialects import is_login_refused
+from ..dialects.refused_logins import is_login_refused
 from ..errors import DatabaseConnectionError
 from ..errors import UnknownRevisionInDatabaseError
 from ..errors import WaitTimeoutError
-from ..results import DatabaseStatus
+
+if t.TYPE_CHECKING:
+    from ..results import State
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
 #: How long to wait between two warnings that a database is unreachable, in seconds.
 WARNING_INTERVAL = 30.0
 
-#: The status of a database, or why it could not be read.
-Found: t.TypeAlias = "DatabaseStatus | t.Literal['locked', 'unreachable']"
+
+class Position(t.NamedTuple):
+    """Where a database is in the history.
+
+    :param state: See :class:`.DatabaseStatus`.
+    :param current: The ids of the database's current revisions.
+    :param unknown: The ids in ``current`` that this code does not have.
+    :param is_complete: Whether no revision is pending.
+    """
+
+    state: State
+    current: tuple[str, ...]
+    unknown: tuple[str, ...]
+    is_complete: bool
 
 
-def check_known(statuses: c.Mapping[str, DatabaseStatus]) -> None:
+#: Where a database is, or why it could not be read.
+Found: t.TypeAlias = Position | t.Literal["locked", "unreachable"]
+
+
+def check_known(positions: c.Mapping[str, Position]) -> None:
     """Check that the code has every revision that a database is at.
 
-    :param statuses: The status of each database, by name.
-    :raises UnknownRevisionInDatabaseError: If one is missing.
+    :param positions: Where each database is, by name.
+    :raises UnknownRevisionInDatabaseError: If a revision is missing.
     """
-    for name, status in statuses.items():
-        if status.unknown:
-            raise UnknownRevisionInDatabaseError(name, status.unknown)
+    for name, position in positions.items():
+        if position.unknown:
+            raise UnknownRevisionInDatabaseError(name, position.unknown)
 
 
 class Waiting:
@@ -56,12 +74,12 @@ class Waiting:
         """
         states: dict[str, str] = {}
 
-        for name, status in found.items():
-            if isinstance(status, DatabaseStatus):
-                check_known({name: status})
-                states[name] = status.state
+        for name, position in found.items():
+            if isinstance(position, Position):
+                check_known({name: position})
+                states[name] = position.state
             else:
-                states[name] = status
+                states[name] = position
 
         late = {name: state for name, state in states.items() if state != "current"}
         return self._next_delay(late) if late else None

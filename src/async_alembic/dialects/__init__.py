@@ -2,10 +2,15 @@
 
 Only this package may name a dialect. It takes open connections, and knows no engine,
 event loop, app or revision.
+
+At head, only the base class of a dialect and its own class are imported. A dialect
+imports what a migration needs when one begins.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
 import typing as t
 
 from .base import Connect as Connect
@@ -14,29 +19,42 @@ from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import VERSION_UPDATE as VERSION_UPDATE
 from .base import Wait as Wait
-from .constraint_names import foreign_key_name as foreign_key_name
-from .constraint_names import unique_name as unique_name
 from .locks import MigrationLock as MigrationLock
 from .migrated import AppliedStatements as AppliedStatements
 from .migrated import is_usable as is_usable
 from .migrated import MigratedConnection as MigratedConnection
-from .mysql.dialect import MySQL
-from .postgresql.dialect import PostgreSQL
-from .refused_logins import is_login_refused as is_login_refused
-from .sqlite.dialect import SQLite
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-_dialects = {
-    "mariadb": MySQL(),
-    "mysql": MySQL(),
-    "postgresql": PostgreSQL(),
-    "sqlite": SQLite(),
-}
-_default = Dialect()
-
 
 def dialect_of(bind: sa.Connection | sa.Engine) -> Dialect:
     """Return the :class:`Dialect` for the database of a connection or an engine."""
-    return _dialects.get(bind.dialect.name, _default)
+    return _dialect(bind.dialect.name)
+
+
+def load_dialects() -> None:
+    """Import the dialects of the databases that the app has engines for."""
+    for name in "mysql", "postgresql", "sqlite":
+        if f"sqlalchemy.dialects.{name}" in sys.modules:
+            _dialect(name)
+
+
+@functools.cache
+def _dialect(name: str) -> Dialect:
+    if name in {"mariadb", "mysql"}:
+        from .mysql.dialect import MySQL
+
+        return MySQL()
+
+    if name == "postgresql":
+        from .postgresql.dialect import PostgreSQL
+
+        return PostgreSQL()
+
+    if name == "sqlite":
+        from .sqlite.dialect import SQLite
+
+        return SQLite()
+
+    return Dialect()

@@ -70,6 +70,9 @@ class Dialect:
     needs_batch: bool = False
     defaults: t.ClassVar[Defaults] = Defaults()
 
+    def load(self) -> None:
+        """Import what a migration needs, where that does not block an event loop."""
+
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None

@@ -37,6 +37,7 @@ from .base import AsyncAlembicError as AsyncAlembicError
 from .base import first_line as first_line
 from .base import is_connection_lost as is_connection_lost
 from .databases import BatchError as BatchError
+from .databases import converted_database_errors as converted_database_errors
 from .databases import DatabaseError as DatabaseError
 from .databases import ForeignKeyError as ForeignKeyError
 from .databases import MigrationError as MigrationError
@@ -55,6 +56,7 @@ from .setup import ConfigurationError as ConfigurationError
 from .setup import DatabaseConnectionError as DatabaseConnectionError
 from .setup import ScriptLocationError as ScriptLocationError
 from .setup import TargetError as TargetError
+from .setup import wrap_setting_errors as wrap_setting_errors
 from .testing import FreshDatabaseError as FreshDatabaseError
 from .waiting import LockLostError as LockLostError
 from .waiting import LockTimeout as LockTimeout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import typing as t
 
 from .base import AsyncAlembicError
@@ -19,6 +21,17 @@ _CONNECTION_ADVICE = (
 _BLOCKED_ADVICE = (
     "It conflicted with another transaction: set app.config['ALEMBIC_RETRIES'] or wait"
 )
+
+
+@contextlib.contextmanager
+def converted_database_errors() -> c.Iterator[None]:
+    """Raise SQLAlchemy's errors as :exc:`DatabaseError`."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as e:
+        raise DatabaseError(e) from e
 
 
 class DatabaseError(AsyncAlembicError):

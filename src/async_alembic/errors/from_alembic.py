@@ -13,7 +13,6 @@ from alembic.script.revision import MultipleHeads
 from alembic.script.revision import ResolutionError
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
 
 from .. import errors
 
@@ -50,7 +49,8 @@ _alembic_files = {alembic.script.revision.__file__, alembic.runtime.migration.__
 def converted_errors() -> c.Iterator[None]:
     """Raise Alembic's and SQLAlchemy's errors as those of this package."""
     try:
-        yield
+        with errors.converted_database_errors():
+            yield
     except (CommandError, AlembicRevisionError) as e:
         raise _translate(e) from e
     except (AssertionError, KeyError) as e:
@@ -65,8 +65,6 @@ def converted_errors() -> c.Iterator[None]:
         raise errors.RevisionFileError(
             str(e.obj.__file__), 1, f"it must define the function '{e.name}'."
         ) from e
-    except SQLAlchemyError as e:
-        raise errors.DatabaseError(e) from e
 
 
 def _raised_in_alembic(error: BaseException) -> bool:

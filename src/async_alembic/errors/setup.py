@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import re
 import typing as t
 
@@ -28,6 +30,20 @@ class AppError(ConfigurationError):
 
 class TargetError(ConfigurationError):
     """Engines or metadata are missing, of mixed kinds, or do not match."""
+
+
+@contextlib.contextmanager
+def wrap_setting_errors(key: str) -> c.Iterator[None]:
+    """Raise errors of an invalid setting in ``ALEMBIC`` as :exc:`ConfigurationError`.
+
+    :param key: The key of the setting.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as e:
+        raise ConfigurationError(
+            f"app.config['ALEMBIC']['{key}'] is invalid: {first_line(e)}. Correct it."
+        ) from e
 
 
 class ScriptLocationError(ConfigurationError):

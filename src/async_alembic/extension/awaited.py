@@ -13,6 +13,9 @@ from .. import commands
 from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
 from ..running.imports import import_for
+from ..running.imports import load
+from ..running.worker_threads import run_in_worker_thread
+from ..running.worker_threads import sleep
 from .base import BaseAlembic
 from .blocking import SyncAlembic
 from .proxies import AwaitedProxy
@@ -22,6 +25,7 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
     from flask.sansio.app import App
 
+    from ..apps.project import Project
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..migration.environment import Environment
@@ -92,7 +96,7 @@ class Alembic(BaseAlembic):
 
     async def branches(self) -> list[Script]:
         """Get the revisions that have more than one child revision."""
-        return await self._on_files(commands.inspect.branches)
+        return await self._on_files(commands.history.branches)
 
     async def log(self, start: Target = "base", end: Target = "heads") -> list[Script]:
         """Get the revisions from the newest to the oldest.
@@ -103,10 +107,10 @@ class Alembic(BaseAlembic):
         """
         if includes_current(start, end):
             return await self._on_databases(
-                commands.inspect.log_from_current, start, end
+                commands.history.log_from_current, start, end
             )
 
-        return await self._on_files(commands.inspect.log, start, end)
+        return await self._on_files(commands.history.log, start, end)
 
     async def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
         """Set the current revision of the databases, without running any migration.
@@ -132,7 +136,7 @@ class Alembic(BaseAlembic):
         :raises PartialRevisionError: If a revision that failed earlier is half applied.
         """
         return await self._on_databases(
-            commands.migrate.upgrade, target, self._report(), retry=retry
+            commands.upgrade.upgrade, target, self._report(), retry=retry
         )
 
     async def downgrade(
@@ -264,7 +268,7 @@ class Alembic(BaseAlembic):
             await self._sleep(delay)
 
             try:
-                found = await self._on_databases(commands.inspect.status_if_readable)
+                found = await self._on_databases(commands.inspect.positions_if_readable)
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)
@@ -308,31 +312,30 @@ class Alembic(BaseAlembic):
         self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Call a function that reads or writes files, in a worker thread."""
-        await import_for(fn)
-        import anyio.to_thread
-
-        return await anyio.to_thread.run_sync(lambda: fn(*args, **kwargs))
+        return await run_in_worker_thread(lambda: fn(*args, **kwargs))
 
     async def _on_files(
         self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         app = self._app()
-        await import_for(command)
-        from ..running.dispatch import await_on_files
-
-        return await await_on_files(
-            lambda: self._project(app), command, *args, **kwargs
+        return await run_in_worker_thread(
+            lambda: command(self._project(app), *args, **kwargs)
         )
 
     async def _on_databases(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         app = self._app()
-        await import_for(command)
+
+        def prepare() -> Project:
+            load(command)
+            return self._project(app)
+
+        project = await run_in_worker_thread(prepare)
         from ..running.dispatch import await_on_databases
 
         return await await_on_databases(
-            lambda: self._project(app),
+            project,
             self._registry.state(app).databases(app),
             command,
             *args,
@@ -340,6 +343,4 @@ class Alembic(BaseAlembic):
         )
 
     async def _sleep(self, seconds: float) -> None:
-        import anyio
-
-        await anyio.sleep(seconds)
+        await sleep(seconds)

@@ -56,15 +56,15 @@ class SyncAlembic(OpAndContext):
     @blocks
     def branches(self) -> list[Script]:
         """Blocking form of :meth:`Alembic.branches`."""
-        return self._on_files(commands.inspect.branches)
+        return self._on_files(commands.history.branches)
 
     @blocks
     def log(self, start: Target = "base", end: Target = "heads") -> list[Script]:
         """Blocking form of :meth:`Alembic.log`."""
         if includes_current(start, end):
-            return self._on_databases(commands.inspect.log_from_current, start, end)
+            return self._on_databases(commands.history.log_from_current, start, end)
 
-        return self._on_files(commands.inspect.log, start, end)
+        return self._on_files(commands.history.log, start, end)
 
     @blocks
     def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
@@ -77,7 +77,7 @@ class SyncAlembic(OpAndContext):
     ) -> list[Script]:
         """Blocking form of :meth:`Alembic.upgrade`."""
         return self._on_databases(
-            commands.migrate.upgrade, target, self._report(), retry=retry
+            commands.upgrade.upgrade, target, self._report(), retry=retry
         )
 
     @blocks
@@ -162,7 +162,7 @@ class SyncAlembic(OpAndContext):
             self._sleep(delay)
 
             try:
-                found = self._on_databases(commands.inspect.status_if_readable)
+                found = self._on_databases(commands.inspect.positions_if_readable)
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)

@@ -85,9 +85,9 @@ class BlockingBase(BaseAlembic):
     def _show(self, revisions: Target) -> tuple[Script, ...]:
         """Return the revisions for the ``show`` command."""
         if includes_current(revisions):
-            return self._on_databases(commands.inspect.show_current, revisions)
+            return self._on_databases(commands.history.show_current, revisions)
 
-        return self._on_files(commands.inspect.show, revisions)
+        return self._on_files(commands.history.show, revisions)
 
     def _app(self) -> App:
         return self._invocation.app if self._invocation else super()._app()
@@ -114,7 +114,7 @@ class BlockingBase(BaseAlembic):
 
         app = self._app()
         return block_on_databases(
-            lambda: self._project(app),
+            self._project(app),
             self._registry.state(app).databases(app),
             self._invocation is not None,
             command,

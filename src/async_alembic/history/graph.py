@@ -1,20 +1,22 @@
 """The graph of the revisions, built from the headers of all files: checks the history
 and finds its heads. Alembic's own map takes longer to build than reading the files.
+
+The terms are those of Alembic: a *real* head has no child and no dependent revision.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import functools
 import graphlib
 import os
 import re
 import typing as t
 from pathlib import Path
 
-from alembic.util import to_tuple
-
 from ..errors import RevisionFileError
+from .headers import as_tuple
 
 if t.TYPE_CHECKING:
     from .headers import Header
@@ -39,18 +41,89 @@ class RevisionGraph:
             self._add(path, header.revision)
 
         for path, header in headers.items():
-            for label in to_tuple(header.branch_labels, default=()):
+            for label in as_tuple(header.branch_labels):
                 self._add_label(path, header.revision, label)
 
-        predecessors = {
-            header.revision: self._predecessors(path, header)
+        #: The ids of each revision's parents and dependencies.
+        self._predecessors = {
+            header.revision: self._find_predecessors(path, header)
             for path, header in headers.items()
         }
-        self._check_order(predecessors)
+        self._check_order()
+        #: The ids of the revisions without a child, in the order of the files.
+        self.heads: tuple[str, ...] = self._without(map(self.parents_of, self.paths))
         #: The ids of the revisions without a child and without a dependent revision.
-        self.real_heads: c.Set[str] = self.paths.keys() - set().union(
-            *predecessors.values()
+        self.real_heads: tuple[str, ...] = self._without(self._predecessors.values())
+
+    def _without(self, successors: c.Iterable[c.Iterable[str]]) -> tuple[str, ...]:
+        left_out = set[str]().union(*successors)
+        return tuple(revision for revision in self.paths if revision not in left_out)
+
+    def header_of(self, revision: str) -> Header:
+        """Return the header of a revision."""
+        return self._headers[self.paths[revision]]
+
+    def parents_of(self, revision: str) -> tuple[str, ...]:
+        """Return the ids of the parents of a revision."""
+        return as_tuple(self.header_of(revision).down_revision)
+
+    def children_of(self, revision: str) -> frozenset[str]:
+        """Return the ids of the children of a revision."""
+        return frozenset(self._children.get(revision, ()))
+
+    def labels_of(self, revision: str) -> frozenset[str]:
+        """Return the labels of the branches that a revision belongs to."""
+        return frozenset(self._labels.get(revision, ()))
+
+    @functools.cached_property
+    def _children(self) -> dict[str, set[str]]:
+        return _inverted(
+            (revision, self.parents_of(revision)) for revision in self.paths
         )
+
+    @functools.cached_property
+    def _successors(self) -> dict[str, set[str]]:
+        return _inverted(self._predecessors.items())
+
+    @functools.cached_property
+    def _labels(self) -> dict[str, set[str]]:
+        """The labels by revision. As in Alembic, a label belongs to all descendants of
+        the revision that carries it. If these are in one line, the label also belongs
+        to its ancestors, up to where the history branches or merges.
+        """
+        labels: dict[str, set[str]] = {}
+
+        for label, revision in self.labels.items():
+            members = self._descendants(revision)
+
+            if not any(map(self._is_fork, members)):
+                parents = self.parents_of(revision)
+
+                while parents and not self._is_fork(parents[0]):
+                    members.add(parents[0])
+                    parents = self.parents_of(parents[0])
+
+            for member in members:
+                labels.setdefault(member, set()).add(label)
+
+        return labels
+
+    def _descendants(self, revision: str) -> set[str]:
+        """Return a revision and its descendants."""
+        found = {revision}
+        todo = [revision]
+
+        while todo:
+            new = self._children.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+
+        return found
+
+    def _is_fork(self, revision: str) -> bool:
+        """Whether the history branches or merges at a revision."""
+        successors = self._successors.get(revision, ())
+        return len(successors) > 1 or len(self.parents_of(revision)) > 1
 
     def _add(self, path: str, revision: str) -> None:
         if (other := self.paths.setdefault(revision, path)) != path:
@@ -74,10 +147,10 @@ class RevisionGraph:
 
         self.labels[label] = revision
 
-    def _predecessors(self, path: str, header: Header) -> list[str]:
+    def _find_predecessors(self, path: str, header: Header) -> list[str]:
         """Return the ids of a revision's parents and dependencies."""
-        parents: tuple[str, ...] = to_tuple(header.down_revision, default=())
-        dependencies: tuple[str, ...] = to_tuple(header.depends_on, default=())
+        parents = as_tuple(header.down_revision)
+        dependencies = as_tuple(header.depends_on)
 
         for parent in parents:
             if parent not in self.paths:
@@ -99,9 +172,9 @@ class RevisionGraph:
 
         return [*parents, *(self.labels.get(name, name) for name in dependencies)]
 
-    def _check_order(self, predecessors: c.Mapping[str, c.Collection[str]]) -> None:
+    def _check_order(self) -> None:
         try:
-            graphlib.TopologicalSorter(predecessors).prepare()
+            graphlib.TopologicalSorter(self._predecessors).prepare()
         except graphlib.CycleError as e:
             cycle: set[str] = {*e.args[1]}
         else:
@@ -109,7 +182,7 @@ class RevisionGraph:
 
         path = self.paths[min(cycle)]
         header = self._headers[path]
-        parents = to_tuple(header.down_revision, default=())
+        parents = as_tuple(header.down_revision)
         key = "depends_on" if cycle.isdisjoint(parents) else "down_revision"
 
         if len(cycle) == 1:
@@ -121,6 +194,18 @@ class RevisionGraph:
             )
 
         raise RevisionFileError(path, line_of(path, key), reason)
+
+
+def _inverted(
+    relations: c.Iterable[tuple[str, c.Iterable[str]]],
+) -> dict[str, set[str]]:
+    inverted: dict[str, set[str]] = {}
+
+    for one, others in relations:
+        for other in others:
+            inverted.setdefault(other, set()).add(one)
+
+    return inverted
 
 
 def line_of(path: str | os.PathLike[str], name: str) -> int | None:

@@ -65,6 +65,16 @@ class Header(t.NamedTuple):
     doc: str | None
 
 
+def as_tuple(ids: Ids) -> tuple[str, ...]:
+    """Return ids as a tuple, in whichever form they are written."""
+    if ids is None:
+        return ()
+
+    # An imported file may have anything; it is then reported as an unknown revision.
+    is_one = isinstance(ids, str) or not isinstance(ids, c.Iterable)
+    return t.cast("tuple[str, ...]", (ids,) if is_one else tuple(ids))
+
+
 def read_header(source: bytes, path: str) -> Header | None:
     """Read the header of a revision file.
 

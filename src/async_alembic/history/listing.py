@@ -21,17 +21,27 @@ _sourceless = re.compile(r"(?!\.\#|__init__).+\.pyc?\Z")
 
 
 @dataclasses.dataclass(frozen=True)
-class FileLister:
-    """Lists the files of a script directory.
+class Folders:
+    """The folders with the revision files.
 
-    :param folders: The absolute paths of the folders.
+    :param main: The script directory, as an absolute path.
+    :param others: More folders, as absolute paths.
     :param sourceless: Whether to list bytecode files that have no source file.
     :param recursive: Whether to search subfolders.
+    :param encoding: The encoding of the files.
     """
 
-    folders: c.Sequence[str]
-    sourceless: bool
-    recursive: bool
+    main: str
+    others: tuple[str, ...] = ()
+    sourceless: bool = False
+    recursive: bool = False
+    encoding: str = "utf-8"
+
+    @property
+    def paths(self) -> list[str]:
+        """All folders that are searched, and the script directory's ``versions``."""
+        versions = [] if self.recursive else [os.path.join(self.main, "versions")]
+        return [self.main, *versions, *self.others]
 
     def list_files(self) -> dict[str, FileSignature]:
         """List the files that may be revisions, in the same order as Alembic.
@@ -41,7 +51,7 @@ class FileLister:
         found: dict[str, FileSignature] = {}
         pattern = _sourceless if self.sourceless else _source
 
-        for folder in map(os.path.realpath, self.folders):
+        for folder in map(os.path.realpath, self.paths):
             for entry in self._walk(folder):
                 path, name = entry.path, entry.name
 

@@ -1,12 +1,8 @@
-"""The script directory: finds the revisions, and writes new ones."""
+"""Alembic's script directory: its map of the revisions, and new files."""
 
 from __future__ import annotations
 
-import codecs
-import collections.abc as c
-import contextlib
 import os
-import sys
 import threading
 import typing as t
 from pathlib import Path
@@ -15,16 +11,13 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
-from alembic.util import asbool
 from alembic.util import to_tuple
 from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from .. import errors
-from .graph import RevisionGraph
-from .listing import FileLister
-from .reading import ParsedFile
+from ..errors import wrap_setting_errors
 from .reading import read_revision
-from .reading import RevisionFile
+from .revision_file import RevisionFile
 from .writing import check_id
 from .writing import check_label
 from .writing import escape_message
@@ -34,62 +27,36 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.config import PostWriteHookConfig
 
-    from .listing import FileSignature
+    from .files import RevisionFiles
 
 
 class Scripts(ScriptDirectory):
-    """The script directory of an app.
+    """Alembic's script directory of an app.
 
-    Finds revisions in the folder itself, as Flask-Alembic writes them, and in its
-    subfolder ``versions``, as Alembic and Flask-Migrate do. ``env.py`` and other files
-    that are not revisions are not executed.
+    :param config: Alembic's config.
+    :param files: The revision files.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        script_location: str,
-        version_locations: c.Sequence[str],
-        previous: Scripts | None,
-    ) -> None:
-        if not os.path.isdir(script_location):
-            raise errors.ScriptLocationError(script_location)
-
-        recursive = _read_bool(config, "recursive_version_locations")
-        locations = [script_location, *version_locations]
-
-        if not recursive:
-            locations.insert(1, os.path.join(script_location, "versions"))
-
-        with _wrap_setting_errors("truncate_slug_length"):
+    def __init__(self, config: Config, files: RevisionFiles) -> None:
+        with wrap_setting_errors("truncate_slug_length"):
             slug_length = int(config.get_main_option("truncate_slug_length", "40"))
 
-        with _wrap_setting_errors("output_encoding"):
-            encoding = config.get_main_option("output_encoding", "utf-8")
-            codecs.lookup(encoding)
-
+        folders = files.folders
+        self.files = files
         self._built_map: RevisionMap | None = None
         self._map_lock = threading.Lock()
         super().__init__(
-            script_location,
+            folders.main,
             file_template=config.get_main_option("file_template", "%(rev)s_%(slug)s"),
             truncate_slug_length=slug_length,
-            version_locations=locations,
-            sourceless=_read_bool(config, "sourceless"),
-            output_encoding=encoding,
+            version_locations=folders.paths,
+            sourceless=folders.sourceless,
+            output_encoding=folders.encoding,
             timezone=config.get_main_option("timezone"),
-            recursive_version_locations=recursive,
+            recursive_version_locations=folders.recursive,
             messaging_opts=config.messaging_opts,
         )
         self.post_write_hooks: list[PostWriteHookConfig] = config.get_hooks_list()
-        self._lister = FileLister(
-            tuple(map(os.path.abspath, locations)), self.sourceless, recursive
-        )
-        # Listed before any file is read, so that no change is missed.
-        self._files = self._lister.list_files()
-        self._parsed_files = dict(self._read(previous))
-        #: The graph of the revisions, as of when the files were listed.
-        self.graph: RevisionGraph = _build_graph(self._parsed_files)
 
     @property
     def revision_map(self) -> RevisionMap:
@@ -112,10 +79,6 @@ class Scripts(ScriptDirectory):
         """The folders that are searched for revisions, without duplicates."""
         return list(dict.fromkeys(map(Path, self.version_locations)))
 
-    def is_stale(self) -> bool:
-        """Whether a file was added, edited or removed since the files were listed."""
-        return self._files != self._lister.list_files()
-
     def has(self, revision: str) -> bool:
         """Whether a revision exists.
 
@@ -123,7 +86,7 @@ class Scripts(ScriptDirectory):
         """
         try:
             return bool(self.revision_map.get_revision(revision)) and (
-                len(revision) >= 4 or revision in self.ids()
+                len(revision) >= 4 or revision in self.files.ids()
             )
         except (AlembicRevisionError, AssertionError):
             # Invalid input such as "@" fails an assertion in Alembic.
@@ -137,15 +100,11 @@ class Scripts(ScriptDirectory):
 
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""
-        return label in self.graph.labels
-
-    def ids(self) -> c.Set[str]:
-        """Return the ids of all revisions."""
-        return self.graph.paths.keys()
+        return label in self.files.graph.labels
 
     def unlabelled_heads(self) -> list[Script]:
         """Return the heads of histories that start without a branch label."""
-        labelled = {*self.graph.labels.values()}
+        labelled = {*self.files.graph.labels.values()}
         heads = [
             head
             for head in self.get_revisions(self.get_heads())
@@ -164,7 +123,7 @@ class Scripts(ScriptDirectory):
         leaving a file behind if it is invalid.
         """
         check_id(revid)
-        ids = self.ids()
+        ids = self.files.ids()
 
         if revid in ids:
             raise errors.RevisionError(
@@ -190,7 +149,7 @@ class Scripts(ScriptDirectory):
         try:
             super()._generate_template(src, dest, **kwargs)
             run_hooks(self.post_write_hooks, dest)
-            parsed = read_revision(self, os.fspath(dest))
+            parsed = read_revision(self.files.folders, os.fspath(dest))
             labels = parsed and parsed.header.branch_labels
 
             if kwargs["branch_labels"] and not labels:
@@ -200,9 +159,7 @@ class Scripts(ScriptDirectory):
                 )
 
             if parsed is not None:
-                parsed_files = {**self._parsed_files, os.fspath(dest): parsed}
-                self.graph = _build_graph(parsed_files)
-                self._parsed_files = parsed_files
+                self.files.add(os.fspath(dest), parsed)
         except BaseException as e:
             dest.unlink(missing_ok=True)
 
@@ -214,7 +171,7 @@ class Scripts(ScriptDirectory):
             ) from e
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
-        with _wrap_setting_errors("file_template"):
+        with wrap_setting_errors("file_template"):
             path = super()._rev_path(*args, **kwargs)
 
         # Alembic would overwrite the revision in a file of the same name.
@@ -234,69 +191,11 @@ class Scripts(ScriptDirectory):
 
         return path
 
-    def _read(self, previous: Scripts | None) -> c.Iterator[tuple[str, ParsedFile]]:
-        for path, signature in self._files.items():
-            known = previous._get_unchanged(path, signature) if previous else None
-            parsed = known or read_revision(self, path)
-
-            if parsed is not None:
-                yield path, parsed
-
-    def _get_unchanged(self, path: str, signature: FileSignature) -> ParsedFile | None:
-        """Return the earlier result of reading a file, if the file is unchanged."""
-        parsed = self._parsed_files.get(path)
-        # A file that had to be imported may compute another header next time.
-        is_known = parsed is not None and parsed.module is None
-        return parsed if is_known and self._files.get(path) == signature else None
-
     def _build_map(self) -> RevisionMap:
-        parsed_files = self._parsed_files.items()
+        parsed_files = self.files.parsed.items()
         revision_map = RevisionMap(
             lambda: (RevisionFile(path, parsed) for path, parsed in parsed_files)
         )
         # The map is built on its first use.
         _ = revision_map.heads
         return revision_map
-
-
-def _build_graph(parsed_files: c.Mapping[str, ParsedFile]) -> RevisionGraph:
-    return RevisionGraph({path: parsed.header for path, parsed in parsed_files.items()})
-
-
-def load(
-    config: Config,
-    script_location: str,
-    version_locations: c.Sequence[str],
-    previous: Scripts | None = None,
-) -> Scripts:
-    """Read the script directory, and check the history.
-
-    :param config: Alembic's config.
-    :param script_location: The folder of the script directory.
-    :param version_locations: More folders with revisions.
-    :param previous: The script directory as read earlier. Unchanged files are not read
-        again.
-    :raises ScriptLocationError: If the folder does not exist.
-    :raises RevisionFileError: If a file is broken, a duplicate, or part of a cycle.
-    """
-    for path in reversed(config.get_prepend_sys_paths_list() or ()):
-        if path not in sys.path:
-            sys.path.insert(0, path)
-
-    return Scripts(config, script_location, version_locations, previous)
-
-
-def _read_bool(config: Config, key: str) -> bool:
-    with _wrap_setting_errors(key):
-        return asbool(config.get_main_option(key))
-
-
-@contextlib.contextmanager
-def _wrap_setting_errors(key: str) -> c.Iterator[None]:
-    try:
-        yield
-    except (LookupError, TypeError, ValueError) as e:
-        raise errors.ConfigurationError(
-            f"app.config['ALEMBIC']['{key}'] is invalid: {errors.first_line(e)}."
-            " Correct it."
-        ) from e

@@ -1,4 +1,4 @@
-"""Replaces ``env.py``: sets up Alembic's contexts and operations for each database."""
+"""Replaces ``env.py``: the files and the open databases of one command."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ import functools
 import typing as t
 
 import sqlalchemy as sa
-from alembic.ddl.impl import DefaultImpl
-from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy.exc import DBAPIError
 
 from ..apps.names import default_name
 from ..dialects import dialect_of
-from ..errors import ConfigurationError
 from ..errors import UnknownRevisionInDatabaseError
-from . import companion_tables
-from . import default_comparison
-from . import op_per_task
-from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
     from alembic.operations import Operations
+    from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext
     from alembic.runtime.migration import RevisionStep
 
     from ..apps.project import Project
     from ..dialects import Dialect
     from ..history.scripts import Scripts
+    from .contexts import Contexts
     from .open_databases import OpenDatabases
 
     #: Takes the current heads and the migration context, and returns the steps to run.
@@ -39,7 +35,8 @@ Metadata: t.TypeAlias = "sa.MetaData | c.Sequence[sa.MetaData]"
 
 
 class Environment:
-    """The files and the open databases of one app, during one command.
+    """The files and the open databases of one app, during one command. Alembic is
+    imported when a command first needs it, which none does at head.
 
     :meth:`Alembic.run` passes it to the function.
 
@@ -60,65 +57,77 @@ class Environment:
         """
         self.project = project
         self.databases = databases
-        self.environment_contexts: dict[str, EnvironmentContext] = {}
-        self.contexts: dict[str, MigrationContext] = {}
-        self.ops: dict[str, Operations] = {}
+        self.metadatas = metadatas
         #: Called by ``MigrationContext.run_migrations()``.
         self.steps: Steps = lambda heads, context: ()
 
-        for name, metadata in metadatas.items():
-            self._configure(name, metadata, metadatas)
+    @functools.cached_property
+    def _contexts(self) -> Contexts:
+        def load() -> type[Contexts]:
+            from .contexts import Contexts
 
-    def _configure(
-        self, name: str, metadata: Metadata, metadatas: c.Collection[str]
-    ) -> None:
-        connection = self.connection(name)
-        _check_dialect(name, connection.dialect)
-        options = default_comparison.with_plugin(
-            self.project.settings.context_options()
+            # They need it, and it imports the rest of Alembic.
+            _ = self.project.scripts
+
+            for name in self.names:
+                self.dialect(name).load()
+
+            return Contexts
+
+        contexts_class: type[Contexts] = self.databases.offload(load)
+
+        for name in self.names:
+            # Alembic leaves it to others to end a transaction that has begun before.
+            self.end_transaction(name)
+
+        return contexts_class(
+            self.project,
+            self.databases.connections,
+            self.metadatas,
+            lambda heads, context: self.steps(heads, context),
+            self._is_version_schema,
         )
 
-        if len(metadatas) > 1:
-            options["upgrade_token"] = f"{name}_upgrades"
-            options["downgrade_token"] = f"{name}_downgrades"
+    def load(self) -> None:
+        """Import Alembic and what a migration needs, and set up Alembic's contexts."""
+        _ = self._contexts
 
-        options.setdefault("transactional_ddl", self.dialect(name).transactional_ddl)
-        # One file is rendered for all databases.
-        options.setdefault(
-            "render_as_batch", any(self.dialect(n).needs_batch for n in metadatas)
-        )
-        environment_context = EnvironmentContext(
-            self.project.config,
-            self.project.scripts,
-            # Alembic needs a function before there is a plan.
-            fn=lambda heads, context: self.steps(heads, context),
-        )
-        environment_context.configure(
-            connection=connection, target_metadata=metadata, **options
-        )
-        context = environment_context.get_context()
-        context.opts["include_name"] = companion_tables.left_out(
-            context.version_table,
-            functools.partial(self._is_version_schema, name),
-            context.opts.get("include_name"),
-        )
-        default_comparison.install(context)
-        self.environment_contexts[name] = environment_context
-        self.contexts[name] = context
-        self.ops[name] = RevisionOperations(context)
+    @property
+    def environment_contexts(self) -> dict[str, EnvironmentContext]:
+        """Alembic's environment context of each database, by name."""
+        return self._contexts.environment_contexts
+
+    @property
+    def contexts(self) -> dict[str, MigrationContext]:
+        """Alembic's migration context of each database, by name."""
+        return self._contexts.contexts
+
+    @property
+    def ops(self) -> dict[str, Operations]:
+        """Alembic's operations on each database, by name."""
+        return self._contexts.ops
 
     @functools.cached_property
     def scripts(self) -> Scripts:
         """The script directory, with its revision map loaded. Loading is offloaded, so
         that it does not block.
         """
-        self.databases.offload(lambda: self.project.scripts.revision_map)
-        return self.project.scripts
+
+        def load() -> Scripts:
+            _ = self.project.scripts.revision_map
+            return self.project.scripts
+
+        return t.cast("Scripts", self.databases.offload(load))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the databases."""
+        return list(self.metadatas)
 
     @property
     def default(self) -> str:
         """The name of the default database."""
-        return default_name(self.contexts)
+        return default_name(self.metadatas)
 
     @property
     def context(self) -> MigrationContext:
@@ -147,9 +156,20 @@ class Environment:
         """The :class:`.Dialect` of a database."""
         return dialect_of(self.connection(name))
 
+    @functools.cached_property
+    def version_table(self) -> str:
+        """The name of the version table."""
+        options = self.project.settings.context_options()
+        return t.cast("str", options.get("version_table", "alembic_version"))
+
+    @functools.cached_property
+    def _configured_schema(self) -> str | None:
+        options = self.project.settings.context_options()
+        return t.cast("str | None", options.get("version_table_schema"))
+
     def version_schema(self, name: str) -> str | None:
         """The schema of a database's version table, if one is configured."""
-        schema = self.contexts[name].version_table_schema
+        schema = self._configured_schema
         options = self.connection(name).get_execution_options()
         schemas = options.get("schema_translate_map") or {}
         return t.cast("str | None", schemas.get(schema, schema))
@@ -169,24 +189,37 @@ class Environment:
         return current
 
     def current_heads(self, name: str) -> tuple[str, ...]:
-        """Return the ids in a database's version table, if it has one.
+        """Return the ids in a database's version table, if it has one. Usually takes
+        one query.
 
-        :param name: The name of the database.
+        :param name: The name of the database, whose connection is not in a transaction
+            or has not changed anything in it.
         """
         connection = self.connection(name)
-        context = self.contexts[name]
         versions = sa.table(
-            context.version_table,
+            self.version_table,
             sa.column("version_num", sa.String),
-            schema=context.version_table_schema,
+            # SQLAlchemy translates the schemas of Table objects only.
+            schema=self.version_schema(name),
         )
 
-        if not sa.inspect(connection).has_table(
-            context.version_table, self.version_schema(name)
-        ):
+        try:
+            return self.dialect(name).current_heads(connection, versions)
+        except DBAPIError:
+            if connection.invalidated:
+                raise
+
+            # Drivers have too many codes for a missing table.
+            connection.rollback()
+
+            if self._has_version_table(name):
+                raise
+
             return ()
 
-        return self.dialect(name).current_heads(connection, versions)
+    def _has_version_table(self, name: str) -> bool:
+        inspector = sa.inspect(self.connection(name))
+        return inspector.has_table(self.version_table, self.version_schema(name))
 
     def check_known(self, name: str, current: c.Iterable[str]) -> None:
         """Check that the code has every revision that a database is at.
@@ -195,11 +228,21 @@ class Environment:
         :param current: The ids of the revisions.
         :raises UnknownRevisionInDatabaseError: If one is missing.
         """
-        ids = self.project.scripts.ids()
+        ids = self.project.files.ids()
         unknown = [revision for revision in current if revision not in ids]
 
         if unknown:
             raise UnknownRevisionInDatabaseError(name, unknown)
+
+    def is_blocked(self, name: str, error: BaseException | None) -> bool:
+        """Return whether an error means that a lock was not available."""
+        original = getattr(error, "orig", None)
+        return original is not None and self.dialect(name).is_blocked(original)
+
+    def is_unavailable(self, name: str, error: BaseException) -> bool:
+        """Return whether an error means that the server cannot answer for a while."""
+        original = getattr(error, "orig", None)
+        return original is not None and self.dialect(name).is_unavailable(original)
 
     @contextlib.contextmanager
     def use(self, name: str) -> c.Iterator[None]:
@@ -207,16 +250,5 @@ class Environment:
 
         :param name: The name of the database.
         """
-        with op_per_task.use(self.environment_contexts[name], self.ops[name]):
+        with self._contexts.use(name):
             yield
-
-
-def _check_dialect(database: str, dialect: sa.Dialect) -> None:
-    try:
-        DefaultImpl.get_by_dialect(dialect)
-    except KeyError:
-        raise ConfigurationError(
-            f"Alembic does not know the dialect '{dialect.name}' of database"
-            f" '{database}'. The app must define or import a subclass of"
-            f" alembic.ddl.impl.DefaultImpl with __dialect__ = '{dialect.name}'."
-        ) from None

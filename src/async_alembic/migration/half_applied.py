@@ -122,7 +122,7 @@ def _record_of(
 ) -> HalfAppliedRecord:
     return HalfAppliedRecord(
         connection or env.connection(name),
-        env.contexts[name].version_table,
+        env.version_table,
         env.version_schema(name),
     )
 

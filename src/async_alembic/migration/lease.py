@@ -55,7 +55,7 @@ class Lease(MigrationLock):
         self._connection = env.idle_connection(name)
         self._is_blocked = env.dialect(name).is_blocked
         self._table = sa.Table(
-            lease_table(env.contexts[name].version_table),
+            lease_table(env.version_table),
             sa.MetaData(),
             sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("owner", sa.String(32), nullable=False),

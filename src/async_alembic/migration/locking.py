@@ -205,7 +205,7 @@ def _make_lock(env: Environment, name: str) -> MigrationLock | None:
         lock = dialect.lock(
             env.connection(name),
             env.version_schema(name),
-            env.contexts[name].version_table,
+            env.version_table,
             functools.partial(env.databases.connect, name),
         )
 

@@ -43,6 +43,19 @@ def migrate_exclusively(
     if not names:
         return
 
+    try:
+        _migrate_exclusively(env, names, work)
+    finally:
+        # Nothing is left to do but to close.
+        env.databases.time_limit.start()
+
+
+def _migrate_exclusively(
+    env: Environment,
+    names: c.Collection[str],
+    work: c.Callable[[Transactions], None],
+) -> None:
+    env.load()
     retries = env.project.settings.retries
     delays = backoff(RETRY_DELAY)
 
@@ -78,18 +91,6 @@ def _check_writable(env: Environment, names: c.Iterable[str]) -> None:
             raise ReadOnlyError(name)
 
 
-def is_blocked(env: Environment, name: str, error: BaseException | None) -> bool:
-    """Return whether an error means that a lock was not available."""
-    original = getattr(error, "orig", None)
-    return original is not None and env.dialect(name).is_blocked(original)
-
-
-def is_unavailable(env: Environment, name: str, error: BaseException) -> bool:
-    """Return whether an error means that the server cannot answer for a while."""
-    original = getattr(error, "orig", None)
-    return original is not None and env.dialect(name).is_unavailable(original)
-
-
 def _add_blocker(
     env: Environment, names: c.Collection[str], error: Exception
 ) -> AsyncAlembicError | None:
@@ -99,7 +100,7 @@ def _add_blocker(
     cause = error.__cause__ if isinstance(error, MigrationError) else error
 
     for name in names:
-        if is_blocked(env, name, cause):
+        if env.is_blocked(name, cause):
             blocker = _find_blocker(env, name, cause)
 
             if isinstance(error, MigrationError):

@@ -56,7 +56,7 @@ class StepRunner:
         migrated = transactions.connections[self.name]
         is_done = False
 
-        if len(self._env.contexts) > 1:
+        if len(self._env.names) > 1:
             kwargs["engine_name"] = self.name
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
@@ -233,7 +233,7 @@ class RevisionRunner(StepRunner):
 
     def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:
-            several = len(self._env.contexts) > 1
+            several = len(self._env.names) > 1
             self._report(Progress(self.name, several, script, self._direction, seconds))
 
 

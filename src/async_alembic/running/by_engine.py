@@ -1,7 +1,8 @@
 """The four ways to run synchronous work with open connections.
 
 The way depends on the kind of the engines, never on the caller's context: an ``Engine``
-works in a thread, an ``AsyncEngine`` in a greenlet.
+works in a thread, an ``AsyncEngine`` in a greenlet. Only the module of the way that is
+taken is imported.
 """
 
 from __future__ import annotations
@@ -14,11 +15,6 @@ from ..apps.engines import Engines
 from ..apps.engines import is_single_connection
 from .direct import run_directly
 from .direct import Work
-from .greenlets import run_in_greenlet
-from .greenlets import run_in_new_loop
-from .greenlets import run_in_own_loop
-from .signals import run_until_signal
-from .threads import run_in_thread
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -39,6 +35,8 @@ async def run_awaited(
     :raises DatabaseConnectionError: If connecting to a database fails.
     """
     if are_async(engines):
+        from .greenlets import run_in_greenlet
+
         return await run_in_greenlet(engines, work, own_connections)
 
     engines = t.cast("dict[str, sa.Engine]", engines)
@@ -46,6 +44,8 @@ async def run_awaited(
     if any(is_single_connection(engine) for engine in engines.values()):
         # The connection is bound to this thread, and does not wait for a network.
         return run_directly(engines, work, own_connections)
+
+    from .threads import run_in_thread
 
     return await run_in_thread(engines, work, own_connections)
 
@@ -60,6 +60,8 @@ def run_blocking(engines: Engines, work: Work[T], own_connections: bool = False)
     :raises DatabaseConnectionError: If connecting to a database fails.
     """
     if are_async(engines):
+        from .greenlets import run_in_own_loop
+
         return run_in_own_loop(engines, work)
 
     engines = t.cast("dict[str, sa.Engine]", engines)
@@ -77,12 +79,18 @@ def run_interruptibly(
     if loop_is_running():
         return run_blocking(engines, work, own_connections)
 
+    from .signals import run_until_signal
+
     if are_async(engines):
+        from .greenlets import run_in_new_loop
+
         return run_until_signal(run_in_new_loop(engines, work))
 
     engines = t.cast("dict[str, sa.Engine]", engines)
 
     if any(is_single_connection(engine) for engine in engines.values()):
         return run_directly(engines, work, own_connections)
+
+    from .threads import run_in_thread
 
     return run_until_signal(run_in_thread(engines, work, own_connections))

@@ -44,8 +44,10 @@ def run_directly(
 
         try:
             return work(databases)
-        finally:
+        except BaseException:
+            # Nothing is left to do but to roll back.
             time_limit.start()
+            raise
 
 
 def open_databases(

@@ -1,11 +1,9 @@
-"""Run a command with the app's files, or with its open databases."""
+"""Run a command with the app's open databases."""
 
 from __future__ import annotations
 
 import collections.abc as c
 import typing as t
-
-import anyio.to_thread
 
 from ..commands import changes_databases
 from ..migration.environment import Environment
@@ -17,37 +15,27 @@ if t.TYPE_CHECKING:
     from ..migration.open_databases import OpenDatabases
     from .direct import Work
 
-    GetProject: t.TypeAlias = c.Callable[[], Project]
-
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
 FilesCommand: t.TypeAlias = c.Callable[t.Concatenate["Project", P], T]
 DatabaseCommand: t.TypeAlias = c.Callable[t.Concatenate[Environment, P], T]
 
 
-async def await_on_files(
-    project: GetProject, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
-) -> T:
-    """Run a command that reads and writes files, in a worker thread."""
-    return await anyio.to_thread.run_sync(lambda: command(project(), *args, **kwargs))
-
-
 async def await_on_databases(
-    project: GetProject,
+    project: Project,
     databases: Databases,
     command: DatabaseCommand[P, T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
     """Run a command on the databases, without blocking the caller's event loop."""
-    loaded = await anyio.to_thread.run_sync(project)
-    work = _make_work(loaded, databases, lambda env: command(env, *args, **kwargs))
+    work = _make_work(project, databases, lambda env: command(env, *args, **kwargs))
     own_connections = changes_databases(command)
     return await by_engine.run_awaited(databases.engines, work, own_connections)
 
 
 def block_on_databases(
-    project: GetProject,
+    project: Project,
     databases: Databases,
     interruptible: bool,
     command: DatabaseCommand[P, T],
@@ -58,7 +46,7 @@ def block_on_databases(
 
     :param interruptible: Whether Ctrl-C and SIGTERM stop the command at once.
     """
-    work = _make_work(project(), databases, lambda env: command(env, *args, **kwargs))
+    work = _make_work(project, databases, lambda env: command(env, *args, **kwargs))
     run = by_engine.run_interruptibly if interruptible else by_engine.run_blocking
     return run(databases.engines, work, changes_databases(command))
 

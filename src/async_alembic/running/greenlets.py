@@ -14,8 +14,6 @@ import inspect
 import time
 import typing as t
 
-import anyio
-import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,6 +38,7 @@ from .direct import Work
 from .out_of_band import execute_out_of_band
 from .out_of_band import out_of_band_connector
 from .time_limit import TimeLimit
+from .worker_threads import run_in_worker_thread
 
 T = t.TypeVar("T")
 #: How long a cancelled task may take to finish connecting, in seconds.
@@ -88,6 +87,9 @@ async def run_in_greenlet(
     try:
         await asyncio.wait([task])
     except asyncio.CancelledError:
+        import anyio
+
+        # One of anyio's scopes would cancel again and again.
         with anyio.CancelScope(shield=True):
             # aiosqlite does not close a connection if it is cancelled while connecting.
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
@@ -159,7 +161,7 @@ async def _run_in_greenlet(
         wait_for = functools.partial(_await_in_greenlet, connection)
         databases = OpenDatabases(
             t.cast("dict[str, sa.Connection]", opened),
-            offload=lambda fn: wait_for(lambda: anyio.to_thread.run_sync(fn)),
+            offload=lambda fn: wait_for(lambda: run_in_worker_thread(fn)),
             sleep=lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
             pause=_Pauser(wait_for).pause,
             connect=out_of_band_connector(sync_engines, time_limit),

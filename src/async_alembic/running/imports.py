@@ -1,12 +1,13 @@
-"""Import Alembic in a thread on the first call, because the import is slow and would
-block the event loop.
+"""Import what a command needs in a thread, because it takes a while and would block the
+event loop.
 """
 
 from __future__ import annotations
 
-from ..commands import Deferred
+import sys
 
-_common_imports_done = False
+from ..commands import Deferred
+from .worker_threads import run_in_worker_thread
 
 
 async def import_for(command: object) -> None:
@@ -14,24 +15,22 @@ async def import_for(command: object) -> None:
 
     :param command: The command.
     """
-    import asyncio
-
-    is_loaded = not isinstance(command, Deferred) or command.is_loaded
-
-    if not (is_loaded and _common_imports_done):
-        await asyncio.get_running_loop().run_in_executor(None, _import, command)
+    if isinstance(command, Deferred) and not command.is_loaded:
+        await run_in_worker_thread(lambda: load(command))
 
 
-def _import(command: object) -> None:
-    global _common_imports_done
-    import anyio
-
+def load(command: object) -> None:
+    """Import what a command needs, and what runs it."""
     from ..apps import databases as databases
+    from ..dialects import load_dialects
     from . import dispatch as dispatch
+    from . import threads as threads
+
+    load_dialects()
+
+    # Without it, there is no AsyncEngine.
+    if "sqlalchemy.ext.asyncio" in sys.modules:
+        from . import greenlets as greenlets
 
     if isinstance(command, Deferred):
         command.load()
-
-    # anyio imports its backend on first use.
-    anyio.run(anyio.sleep, 0)
-    _common_imports_done = True

@@ -6,8 +6,6 @@ import contextlib
 import threading
 import typing as t
 
-import anyio
-import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy import event
 
@@ -19,8 +17,8 @@ from .direct import Work
 from .out_of_band import execute_out_of_band
 from .out_of_band import out_of_band_connector
 from .time_limit import call_later_in_thread
-from .time_limit import CLOSING_TIMEOUT
 from .time_limit import TimeLimit
+from .worker_threads import run_in_worker_thread
 
 T = t.TypeVar("T")
 
@@ -32,9 +30,6 @@ async def run_in_thread(
     rolls back, and is raised after the thread has finished.
     """
     cancelled = threading.Event()
-    finished = anyio.Event()
-    outcome: list[T] = []
-    failure: list[BaseException] = []
     interruptions: dict[str, Interruption] = {}
     interruption_lock = threading.Lock()
     time_limit = TimeLimit(call_later_in_thread)
@@ -77,49 +72,21 @@ async def run_in_thread(
                     out_of_band_connector(engines), name, interruption.statement
                 )
 
-    async def run() -> None:
+    def run() -> T | None:
         try:
-            outcome.append(
-                await anyio.to_thread.run_sync(
-                    run_directly,
-                    engines,
-                    interruptible_work,
-                    own_connections,
-                    sleep,
-                    time_limit,
-                )
+            return run_directly(
+                engines, interruptible_work, own_connections, sleep, time_limit
             )
-        except (Exception, _Cancelled) as e:
-            failure.append(e)
-        finally:
-            finished.set()
+        except _Cancelled:
+            return None
 
-    # Awaiting the thread directly would return on a task's cancel() while the thread
-    # still runs. The task group waits for the thread.
-    async with anyio.create_task_group() as group:
-        group.start_soon(run)
+    def cancel() -> None:
+        cancelled.set()
+        time_limit.start()
+        # Connecting, to interrupt a statement, may hang itself.
+        threading.Thread(target=interrupt, daemon=True).start()
 
-        try:
-            await finished.wait()
-        except BaseException:
-            cancelled.set()
-            time_limit.start()
-
-            # Connecting, to interrupt a statement, may hang itself.
-            interrupter = threading.Thread(target=interrupt, daemon=True)
-            interrupter.start()
-
-            with anyio.move_on_after(CLOSING_TIMEOUT, shield=True):
-                # A thread that is not anyio's cannot set an event.
-                while interrupter.is_alive():  # noqa: ASYNC110
-                    await anyio.sleep(0.001)
-
-            raise
-
-    if failure:
-        raise failure[0]
-
-    return outcome[0]
+    return t.cast("T", await run_in_worker_thread(run, cancel))
 
 
 class _Cancelled(BaseException):

@@ -142,7 +142,7 @@ class FreshApp:
             self.app,
             self._registry.metadatas,
             engines,
-            None,
+            lambda: None,
             self.extension._prefer_async,
         )
 
@@ -157,7 +157,7 @@ class FreshApp:
         """Run a command and return its result."""
         return self._call(
             lambda: block_on_databases(
-                lambda: self.project, self.databases, False, command, *args, **kwargs
+                self.project, self.databases, False, command, *args, **kwargs
             )
         )
 

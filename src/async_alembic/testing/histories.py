@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 from ..commands import compare
-from ..commands import migrate
+from ..commands import upgrade
 from ..errors import AsyncAlembicError
 from .checks import CheckFailedError
 from .checks import CheckSkippedError
@@ -70,7 +70,7 @@ class History:
     @_as_check_failure
     def goes_up_from_base(self) -> None:
         """Upgrade an empty database to the heads."""
-        self._fresh_app("base").run(migrate.upgrade, "heads")
+        self._fresh_app("base").run(upgrade.upgrade, "heads")
 
     @_as_check_failure
     def goes_up_down_and_up(self) -> None:
@@ -140,9 +140,9 @@ class History:
         else:
             with tempfile.TemporaryDirectory() as folder:
                 database, settings = self._export_release(ref, folder)
-                database.fresh_app_with(**settings).run(migrate.upgrade, "heads")
+                database.fresh_app_with(**settings).run(upgrade.upgrade, "heads")
 
-        database.fresh_app.run(migrate.upgrade, "heads")
+        database.fresh_app.run(upgrade.upgrade, "heads")
         self._compare(
             database.fresh_app,
             f"A database upgraded from '{ref}' differs from one upgraded from base."

@@ -19,13 +19,9 @@ from ..base import Setting
 from ..base import Wait
 from ..locks import fetch_holder
 from ..locks import MigrationLock
-from ..locks import SessionLock
 from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
 from ..sockets import shut_down
-from .binding import pymysql_escaping
-from .galera import is_galera
-from .half_applied import MySQLConnection
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
@@ -49,19 +45,6 @@ _is_read_only = sa.text(
     " IN ('SUPER', 'READ ONLY ADMIN', 'READ_ONLY ADMIN', 'CONNECTION_ADMIN'))"
 )
 
-_columns = (
-    "id AS pid, user AS application_name, host AS address,"
-    " UTC_TIMESTAMP() - INTERVAL time SECOND AS since, info AS query"
-)
-#: The session on this database whose transaction has run longest. Needs the privilege
-#: PROCESS.
-_blocker = sa.text(
-    f"SELECT {_columns} FROM information_schema.processlist"
-    " WHERE db = DATABASE() AND id <> CONNECTION_ID() AND id IN"
-    " (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
-    " ORDER BY time DESC LIMIT 1"
-)
-
 
 class MySQL(Dialect):
     """Named locks belong to a session, so that the implicit commits of DDL do not
@@ -79,10 +62,19 @@ class MySQL(Dialect):
         },
     )
 
+    def load(self) -> None:
+        from . import binding as binding
+        from . import galera as galera
+        from . import half_applied as half_applied
+        from . import named_locks as named_locks
+
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
+        from .binding import pymysql_escaping
+        from .half_applied import MySQLConnection
+
         migration = MySQLConnection(connection)
         _keep_session(connection)
 
@@ -100,6 +92,9 @@ class MySQL(Dialect):
         table: str,
         connect: Connect,
     ) -> MigrationLock | None:
+        from .galera import is_galera
+        from .named_locks import NamedLock
+
         # Each node of a cluster has its own locks.
         if is_galera(connection):
             return None
@@ -141,12 +136,15 @@ class MySQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
+        from .galera import is_galera
+        from .named_locks import BLOCKER
+
         # The transaction can be one of another node.
         if is_galera(connection):
             return None
 
         try:
-            return fetch_holder(connection, _blocker, {})
+            return fetch_holder(connection, BLOCKER, {})
         except DBAPIError:
             return None
 
@@ -164,25 +162,6 @@ class MySQL(Dialect):
         thread_id = getattr(driver_connection, "thread_id", None)
         kill = f"KILL QUERY {thread_id()}" if thread_id else None
         return Interruption(statement=kill, drop=drop)
-
-
-class NamedLock(SessionLock):
-    acquire_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT GET_LOCK(:name, 0)")
-    release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
-    is_held_statement: t.ClassVar[sa.TextClause] = sa.text(
-        "SELECT IS_USED_LOCK(:name) = CONNECTION_ID()"
-    )
-    holder_statement: t.ClassVar[sa.TextClause] = sa.text(
-        f"SELECT {_columns} FROM information_schema.processlist"
-        " WHERE id = IS_USED_LOCK(:name)"
-    )
-
-    @property
-    def parameters(self) -> dict[str, t.Any]:
-        return {"name": f"async_alembic:{self.key}"}
-
-    def is_held(self) -> bool:
-        return bool(self._connection.scalar(self.is_held_statement, self.parameters))
 
 
 def _keep_session(connection: sa.Connection) -> None:

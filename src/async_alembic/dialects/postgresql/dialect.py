@@ -18,14 +18,6 @@ from ..locks import fetch_holder
 from ..locks import MigrationLock
 from ..migrated import MigratedConnection
 from ..sockets import shut_down
-from .advisory_locks import AdvisoryLock
-from .client_side_binding import bind_on_client
-from .client_side_binding import cursor_advice
-from .migrated import PostgreSQLConnection
-from .pooled_sessions import is_pooled
-from .settings import get_setting
-from .settings import LOCAL_SETTINGS
-from .settings import set_setting
 
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -65,10 +57,21 @@ class PostgreSQL(Dialect):
         "psycopg": {"prepare_threshold": None},
     }
 
+    def load(self) -> None:
+        from . import advisory_locks as advisory_locks
+        from . import client_side_binding as client_side_binding
+        from . import migrated as migrated
+        from . import pooled_sessions as pooled_sessions
+        from . import settings as settings
+
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
+        from .advisory_locks import AdvisoryLock
+        from .client_side_binding import bind_on_client
+        from .migrated import PostgreSQLConnection
+
         advisory = lock if isinstance(lock, AdvisoryLock) else None
         migrated = PostgreSQLConnection(connection, advisory, wait)
 
@@ -83,6 +86,9 @@ class PostgreSQL(Dialect):
     def session(
         self, connection: sa.Connection, settings: c.Mapping[str, Setting]
     ) -> c.Iterator[None]:
+        from .pooled_sessions import is_pooled
+        from .settings import LOCAL_SETTINGS
+
         if not is_pooled(connection):
             with super().session(connection, settings):
                 yield
@@ -114,15 +120,21 @@ class PostgreSQL(Dialect):
         table: str,
         connect: Connect,
     ) -> MigrationLock | None:
+        from .advisory_locks import AdvisoryLock
+
         row = connection.execute(_name_of_database, {"schema": schema}).one()
         return AdvisoryLock(connection, digest(*row, table), connect)
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
+        from .settings import get_setting
+
         return get_setting(connection, name)
 
     def set_setting(
         self, connection: sa.Connection, name: str, value: Setting | None
     ) -> None:
+        from .settings import set_setting
+
         set_setting(connection, name, value, is_local=False)
 
     def is_blocked(self, error: BaseException) -> bool:
@@ -134,6 +146,8 @@ class PostgreSQL(Dialect):
         return fetch_holder(connection, _blocker, {"statement": statement or ""})
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
+        from .client_side_binding import cursor_advice
+
         if _sqlstate(getattr(error, "orig", None)) == _READ_ONLY:
             return READ_ONLY
 

@@ -7,9 +7,29 @@ import os
 import typing as t
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from ...results import LockHolder
+from .driver import pragma
 
 _LOCKS = Path("/proc/locks")
+#: The offsets of the locks of a writer and a reader in the file
+#: (https://www.sqlite.org/src/file/src/os.h), and of a writer in its WAL index
+#: (https://www.sqlite.org/walformat.html, section 2.3).
+_WRITER = range(0x40000000, 0x40000003)
+_READER = range(0x40000002, 0x40000200)
+_WAL_WRITER = range(120, 121)
+
+
+def find_blocker(connection: sa.Connection) -> LockHolder | None:
+    """Return a process that writes to a database, or else one that reads it."""
+    rows = pragma(connection, "database_list")
+    file = next((row[2] for row in rows if row[1] == "main"), "")
+    return (
+        find_holder(file, "WRITE", _WRITER)
+        or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
+        or find_holder(file, "READ", _READER)
+    )
 
 
 def find_holder(

@@ -12,7 +12,7 @@ import os
 import typing as t
 from pathlib import Path
 
-from ...commands import migrate
+from ...commands import upgrade
 from ...dialects import digest
 from ..apps import AppFactory
 from ..apps import FreshApp
@@ -115,7 +115,7 @@ def _build_templates(
             template.create_build()
 
         try:
-            fresh_app.run(migrate.upgrade, target)
+            fresh_app.run(upgrade.upgrade, target)
         finally:
             fresh_app.dispose()
 

@@ -1,0 +1,100 @@
+"""Sets up Alembic's contexts and operations for each database."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import functools
+import typing as t
+
+from alembic.ddl.impl import DefaultImpl
+from alembic.runtime.environment import EnvironmentContext
+
+from ..dialects import dialect_of
+from ..errors import ConfigurationError
+from . import companion_tables
+from . import default_comparison
+from . import op_per_task
+from .operations import RevisionOperations
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+
+    from ..apps.project import Project
+
+
+class Contexts:
+    """Alembic's contexts and operations of the databases of one command.
+
+    :param project: The project.
+    :param connections: The connection to each database, by name.
+    :param metadatas: The metadata of each database, by name.
+    :param steps: Takes the current heads and the migration context, and returns the
+        steps to run.
+    :param is_version_schema: Takes the name of a database and a schema, and returns
+        whether the version table is in it.
+    :ivar environment_contexts: The environment context of each database, by name.
+    :ivar contexts: The migration context of each database, by name.
+    :ivar ops: The operations on each database, by name.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        connections: c.Mapping[str, sa.Connection],
+        metadatas: c.Mapping[str, sa.MetaData | c.Sequence[sa.MetaData]],
+        steps: c.Callable[[t.Any, MigrationContext], t.Any],
+        is_version_schema: c.Callable[[str, str | None], bool],
+    ) -> None:
+        self.environment_contexts: dict[str, EnvironmentContext] = {}
+        self.contexts: dict[str, MigrationContext] = {}
+        self.ops: dict[str, Operations] = {}
+        dialects = {name: dialect_of(connections[name]) for name in metadatas}
+        needs_batch = any(dialect.needs_batch for dialect in dialects.values())
+
+        for name, metadata in metadatas.items():
+            connection = connections[name]
+            _check_dialect(name, connection.dialect)
+            options = default_comparison.with_plugin(project.settings.context_options())
+
+            if len(metadatas) > 1:
+                options["upgrade_token"] = f"{name}_upgrades"
+                options["downgrade_token"] = f"{name}_downgrades"
+
+            options.setdefault("transactional_ddl", dialects[name].transactional_ddl)
+            # One file is rendered for all databases.
+            options.setdefault("render_as_batch", needs_batch)
+            # Alembic needs a function before there is a plan.
+            environment_context = EnvironmentContext(
+                project.config, project.scripts, fn=steps
+            )
+            environment_context.configure(
+                connection=connection, target_metadata=metadata, **options
+            )
+            context = environment_context.get_context()
+            context.opts["include_name"] = companion_tables.left_out(
+                context.version_table,
+                functools.partial(is_version_schema, name),
+                context.opts.get("include_name"),
+            )
+            default_comparison.install(context)
+            self.environment_contexts[name] = environment_context
+            self.contexts[name] = context
+            self.ops[name] = RevisionOperations(context)
+
+    def use(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """See :meth:`.Environment.use`."""
+        return op_per_task.use(self.environment_contexts[name], self.ops[name])
+
+
+def _check_dialect(database: str, dialect: sa.Dialect) -> None:
+    try:
+        DefaultImpl.get_by_dialect(dialect)
+    except KeyError:
+        raise ConfigurationError(
+            f"Alembic does not know the dialect '{dialect.name}' of database"
+            f" '{database}'. The app must define or import a subclass of"
+            f" alembic.ddl.impl.DefaultImpl with __dialect__ = '{dialect.name}'."
+        ) from None
