@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import click
 
-from async_alembic.cli.group import all_commands
+from async_alembic.cli.group import LazyCommands
 
-db = click.Group("db", commands=all_commands, help="Manage database migrations.")
+db = click.Group("db", commands=LazyCommands(), help="Manage database migrations.")

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import OperationalError
 
+from async_alembic import Alembic
 from async_alembic import ConfigurationError
 from async_alembic import MigrationError
 from async_alembic import SyncAlembic
@@ -92,7 +93,6 @@ def engine_of(
     [
         ("upgrade",),
         ("downgrade",),
-        ("current",),
         ("check",),
         ("stamp",),
         ("revision", "one"),
@@ -111,12 +111,37 @@ def test_the_sentence_says_which_class_to_write(
         command = ("needs_revision",)
 
     project = make(engines=engine_of("strange", backend, database_factory, engines))
+
+    if command == ("upgrade",):
+        write_revision(project.migrations, "a1")
+
     error = project.fail(ConfigurationError, *command)
     assert str(error) == (
         "Alembic does not know the dialect 'strange' of database 'default'. The app"
         " must define or import a subclass of alembic.ddl.impl.DefaultImpl with"
         " __dialect__ = 'strange'."
     )
+
+
+@on(ONE_OF_EACH_KIND[:2])
+def test_without_it_the_database_can_be_looked_at(
+    backend: Backend,
+    caller: Caller,
+    database_factory: DatabaseFactory,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """Alembic is not asked where it is."""
+    engine = engine_of("strange", backend, database_factory, engines)
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(app, metadatas=metadata(), engines=engine)
+    write_revision(tmp_path / "migrations", "a1")
+    assert caller(alembic, "current") == ()
+    assert caller(alembic, "needs_upgrade")
+    stamped = "CREATE TABLE alembic_version AS SELECT 'a1' AS version_num"
+    caller.execute(engine, stamped)
+    assert ids(caller(alembic, "current")) == ["a1"]
+    assert caller(alembic, "upgrade") == []
 
 
 @on(ONE_OF_EACH_KIND[:2])

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from async_alembic import AsyncAlembicError
-from async_alembic.dialects import is_usable
+from async_alembic.dialects.migrated import is_usable
 
 from ..backends import ASYNC_BACKENDS
 from ..backends import Backend

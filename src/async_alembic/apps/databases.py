@@ -5,7 +5,6 @@ SQLAlchemy extension, or the config. Nothing connects here.
 from __future__ import annotations
 
 import collections.abc as c
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -34,8 +33,7 @@ EngineSource: t.TypeAlias = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Databases:
+class Databases(t.NamedTuple):
     """The databases to migrate.
 
     :param metadatas: The metadata of each database, by its name.

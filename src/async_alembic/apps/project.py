@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -15,8 +14,7 @@ if t.TYPE_CHECKING:
     from .settings import Settings
 
 
-@dataclasses.dataclass(frozen=True)
-class Project:
+class Project(t.NamedTuple):
     """The migration files and settings of one app.
 
     :param settings: The app's settings.

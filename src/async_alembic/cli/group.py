@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+import importlib
 import typing as t
 
 import click
 
 from ..apps.current import call_in_app_context
 from ..errors import AsyncAlembicError
-from ..running.signals import Interrupted
-from ..running.signals import raise_on_signal
-from . import generate
-from . import inspect
-from . import migrate
-from .output import ProgressLine
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
     from .protocol import Migrations
 
-all_commands: list[click.Command] = [
-    generate.mkdir,
-    inspect.current,
-    inspect.heads,
-    inspect.branches,
-    inspect.log,
-    inspect.show,
-    inspect.check,
-    inspect.status,
-    inspect.wait,
-    migrate.stamp,
-    migrate.upgrade,
-    migrate.downgrade,
-    generate.revision,
-    generate.merge,
-]
+_unloaded = click.Command(None)
+#: The module of each command. An app that runs another command imports none of them.
+MODULES = {
+    "mkdir": "generate",
+    "current": "inspect",
+    "heads": "inspect",
+    "branches": "inspect",
+    "log": "inspect",
+    "show": "inspect",
+    "check": "inspect",
+    "status": "inspect",
+    "wait": "inspect",
+    "stamp": "migrate",
+    "upgrade": "migrate",
+    "downgrade": "migrate",
+    "revision": "generate",
+    "merge": "generate",
+}
+
+
+class LazyCommands(collections.UserDict[str, click.Command]):
+    """The commands by name, each imported when it is looked up."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(MODULES, _unloaded))
+
+    def __getitem__(self, name: str) -> click.Command:
+        if self.data[name] is _unloaded:
+            module = importlib.import_module(f".{MODULES[name]}", __package__)
+            self.data[name] = getattr(module, name)
+
+        return self.data[name]
 
 
 class MigrationGroup(click.Group):
@@ -49,12 +61,17 @@ class MigrationGroup(click.Group):
 
     def __init__(self, name: str, app: App, alembic: Migrations) -> None:
         super().__init__(
-            name, commands=all_commands, help="Manage database migrations."
+            name, commands=LazyCommands(), help="Manage database migrations."
         )
         self.app = app
         self.alembic = alembic
 
     def invoke(self, ctx: click.Context) -> t.Any:
+        # An app imports this module at each start, without running a command.
+        from ..running.signals import Interrupted
+        from ..running.signals import raise_on_signal
+        from .output import ProgressLine
+
         progress = ProgressLine()
         ctx.obj = self.alembic._for_command_line(self.app, progress)
         invoke = functools.partial(super().invoke, ctx)

@@ -19,10 +19,6 @@ from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import VERSION_UPDATE as VERSION_UPDATE
 from .base import Wait as Wait
-from .locks import MigrationLock as MigrationLock
-from .migrated import AppliedStatements as AppliedStatements
-from .migrated import is_usable as is_usable
-from .migrated import MigratedConnection as MigratedConnection
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import dataclasses
 import hashlib
 import json
 import typing as t
@@ -14,16 +13,17 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..errors import first_line
-from ..results import LockHolder
-from .locks import MigrationLock
-from .migrated import is_usable
-from .migrated import MigratedConnection
 from .server_defaults import Defaults
 
+if t.TYPE_CHECKING:
+    from ..results import LockHolder
+    from .locks import MigrationLock
+    from .migrated import MigratedConnection
+
 #: Waits until the first function returns true. The second one returns the blocker.
-Wait: t.TypeAlias = c.Callable[
-    [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
-]
+Wait: t.TypeAlias = (
+    "c.Callable[[c.Callable[[], bool], c.Callable[[], LockHolder | None]], None]"
+)
 #: Opens another connection to the database.
 Connect: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[sa.Connection]]
 Setting: t.TypeAlias = str | int | float
@@ -36,8 +36,7 @@ READ_ONLY = "Connect to the primary, as this server is a replica or read-only"
 VERSION_UPDATE = "async_alembic_version_update"
 
 
-@dataclasses.dataclass(frozen=True)
-class Interruption:
+class Interruption(t.NamedTuple):
     """How to cancel the statement that a connection is running.
 
     :param call: A function to call, from any thread; its result is awaited if it is
@@ -84,6 +83,9 @@ class Dialect:
         :param wait: Waits for other migrators where a transaction is the lock; ``None``
             to let the database wait.
         """
+        from .migrated import is_usable
+        from .migrated import MigratedConnection
+
         try:
             yield MigratedConnection(connection)
         except BaseException:
@@ -133,6 +135,8 @@ class Dialect:
     def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
+        from .migrated import is_usable
+
         if before and is_usable(connection):
             connection.invalidate()
 

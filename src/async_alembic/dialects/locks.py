@@ -8,8 +8,10 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ..results import LockHolder
 from .migrated import is_usable
+
+if t.TYPE_CHECKING:
+    from ..results import LockHolder
 
 
 class MigrationLock(abc.ABC):
@@ -91,6 +93,8 @@ def fetch_holder(
         zone are in UTC.
     :param parameters: The parameters of the statement.
     """
+    from ..results import LockHolder
+
     row = connection.execute(statement, parameters).mappings().one_or_none()
 
     if row is None:

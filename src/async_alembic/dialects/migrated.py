@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import dataclasses
 import typing as t
 
 from sqlalchemy import event
@@ -20,8 +19,7 @@ Batch: t.TypeAlias = c.Callable[
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class AppliedStatements:
+class AppliedStatements(t.NamedTuple):
     """The statements of a failed revision that were not rolled back.
 
     :param applied: The statements that were applied.

@@ -11,7 +11,6 @@ from ..apps.current import is_quart
 from ..apps.names import default_name
 from .app_context import AppContextEnvironments
 from .blocking_base import BlockingBase
-from .proxies import BlockingProxy
 
 if t.TYPE_CHECKING:
     from alembic.operations import Operations
@@ -101,6 +100,7 @@ class OpAndContext(BlockingBase):
         from ..apps.engines import are_async
         from ..migration.environment import Environment
         from ..running.direct import open_databases
+        from .proxies import BlockingProxy
 
         self._check_may_block(name, f"{name}.method(...)")
         app = self._app()

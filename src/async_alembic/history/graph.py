@@ -41,9 +41,14 @@ class RevisionGraph:
             self._add(path, header.revision)
 
         for path, header in headers.items():
-            for label in as_tuple(header.branch_labels):
-                self._add_label(path, header.revision, label)
+            if header.branch_labels:
+                for label in as_tuple(header.branch_labels):
+                    self._add_label(path, header.revision, label)
 
+        self._parents = {
+            header.revision: as_tuple(header.down_revision)
+            for header in headers.values()
+        }
         #: The ids of each revision's parents and dependencies.
         self._predecessors = {
             header.revision: self._find_predecessors(path, header)
@@ -51,7 +56,7 @@ class RevisionGraph:
         }
         self._check_order()
         #: The ids of the revisions without a child, in the order of the files.
-        self.heads: tuple[str, ...] = self._without(map(self.parents_of, self.paths))
+        self.heads: tuple[str, ...] = self._without(self._parents.values())
         #: The ids of the revisions without a child and without a dependent revision.
         self.real_heads: tuple[str, ...] = self._without(self._predecessors.values())
 
@@ -65,7 +70,7 @@ class RevisionGraph:
 
     def parents_of(self, revision: str) -> tuple[str, ...]:
         """Return the ids of the parents of a revision."""
-        return as_tuple(self.header_of(revision).down_revision)
+        return self._parents[revision]
 
     def children_of(self, revision: str) -> frozenset[str]:
         """Return the ids of the children of a revision."""
@@ -77,9 +82,7 @@ class RevisionGraph:
 
     @functools.cached_property
     def _children(self) -> dict[str, set[str]]:
-        return _inverted(
-            (revision, self.parents_of(revision)) for revision in self.paths
-        )
+        return _inverted(self._parents.items())
 
     @functools.cached_property
     def _successors(self) -> dict[str, set[str]]:
@@ -147,10 +150,9 @@ class RevisionGraph:
 
         self.labels[label] = revision
 
-    def _find_predecessors(self, path: str, header: Header) -> list[str]:
+    def _find_predecessors(self, path: str, header: Header) -> tuple[str, ...]:
         """Return the ids of a revision's parents and dependencies."""
-        parents = as_tuple(header.down_revision)
-        dependencies = as_tuple(header.depends_on)
+        parents = self._parents[header.revision]
 
         for parent in parents:
             if parent not in self.paths:
@@ -161,6 +163,11 @@ class RevisionGraph:
                     " of the parent, or correct 'down_revision'.",
                 )
 
+        if not header.depends_on:
+            return parents
+
+        dependencies = as_tuple(header.depends_on)
+
         for dependency in dependencies:
             if dependency not in self.paths and dependency not in self.labels:
                 raise RevisionFileError(
@@ -170,7 +177,7 @@ class RevisionGraph:
                     " Correct 'depends_on'.",
                 )
 
-        return [*parents, *(self.labels.get(name, name) for name in dependencies)]
+        return (*parents, *(self.labels.get(name, name) for name in dependencies))
 
     def _check_order(self) -> None:
         try:

@@ -65,14 +65,17 @@ class Header(t.NamedTuple):
     doc: str | None
 
 
-def as_tuple(ids: Ids) -> tuple[str, ...]:
+def as_tuple(ids: object) -> tuple[str, ...]:
     """Return ids as a tuple, in whichever form they are written."""
+    if isinstance(ids, str):
+        return (ids,)
+
     if ids is None:
         return ()
 
     # An imported file may have anything; it is then reported as an unknown revision.
-    is_one = isinstance(ids, str) or not isinstance(ids, c.Iterable)
-    return t.cast("tuple[str, ...]", (ids,) if is_one else tuple(ids))
+    one_or_several: t.Any = ids
+    return tuple(ids) if isinstance(ids, c.Iterable) else (one_or_several,)
 
 
 def read_header(source: bytes, path: str) -> Header | None:

@@ -7,13 +7,12 @@ import functools
 import threading
 import typing as t
 
-from .lazy_script import LazyScript
-
 if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script
 
     from .files import RevisionFiles
+    from .lazy_script import LazyScript
     from .scripts import Scripts
 
 
@@ -47,6 +46,8 @@ class History:
 
     def script(self, revision: str) -> Script:
         """Return the script of a revision that exists."""
+        from .lazy_script import LazyScript
+
         with self._lock:
             if revision not in self._lazy_scripts:
                 self._lazy_scripts[revision] = LazyScript(

@@ -6,22 +6,18 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import dataclasses
 import os
-import re
 import typing as t
 
 #: Modification time in nanoseconds, size in bytes, inode: changes with the file.
 FileSignature: t.TypeAlias = tuple[int, int, int]
 
 CACHE = "__pycache__"
-# The names that Alembic accepts for revision files, without and with "sourceless".
-_source = re.compile(r"(?!\.\#|__init__).+\.py\Z")
-_sourceless = re.compile(r"(?!\.\#|__init__).+\.pyc?\Z")
+#: Alembic accepts any other name: these are locks of Emacs, and packages.
+_IGNORED = (".#", "__init__")
 
 
-@dataclasses.dataclass(frozen=True)
-class Folders:
+class Folders(t.NamedTuple):
     """The folders with the revision files.
 
     :param main: The script directory, as an absolute path.
@@ -49,7 +45,7 @@ class Folders:
         :return: The signature of each file, by its real path.
         """
         found: dict[str, FileSignature] = {}
-        pattern = _sourceless if self.sourceless else _source
+        suffixes = (".py", ".pyc") if self.sourceless else (".py",)
 
         for folder in map(os.path.realpath, self.paths):
             for entry in self._walk(folder):
@@ -59,7 +55,10 @@ class Folders:
                     path = os.path.realpath(path)
                     name = os.path.basename(path)
 
-                if path in found or not pattern.match(name):
+                if not name.endswith(suffixes) or name.startswith(_IGNORED):
+                    continue
+
+                if path in found or name in suffixes:
                     continue
 
                 # The file may be removed by now, or be a broken link.

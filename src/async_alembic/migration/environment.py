@@ -205,17 +205,19 @@ class Environment:
 
         try:
             return self.dialect(name).current_heads(connection, versions)
-        except DBAPIError:
-            if connection.invalidated:
+        # libSQL raises ValueError instead of the errors of PEP 249.
+        except (DBAPIError, ValueError) as e:
+            if connection.invalidated or self.is_blocked(name, e):
                 raise
 
-            # Drivers have too many codes for a missing table.
-            connection.rollback()
+        # Drivers have too many codes for a missing table.
+        connection.rollback()
 
-            if self._has_version_table(name):
-                raise
-
+        if not self._has_version_table(name):
             return ()
+
+        # It failed for another reason, or another migrator has just made the table.
+        return self.dialect(name).current_heads(connection, versions)
 
     def _has_version_table(self, name: str) -> bool:
         inspector = sa.inspect(self.connection(name))

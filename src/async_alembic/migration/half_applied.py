@@ -12,7 +12,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.util import to_tuple
 
-from ..dialects import is_usable
+from ..dialects.migrated import is_usable
 from ..errors import first_line
 from ..errors import PartialRevisionError
 from ..results import PartialRevision
@@ -22,7 +22,7 @@ from .locking import log
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ..dialects import AppliedStatements
+    from ..dialects.migrated import AppliedStatements
     from .environment import Environment
 
 #: In characters, so that the database chooses a type that is long enough.

@@ -17,8 +17,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 
-from ..dialects import is_usable
-from ..dialects import MigrationLock
+from ..dialects.locks import MigrationLock
+from ..dialects.migrated import is_usable
 from ..errors import first_line
 from ..errors import LockLostError
 from ..errors import LockUnavailableError

@@ -19,8 +19,8 @@ from ..errors import LockTimeout
 from .lease import Lease
 
 if t.TYPE_CHECKING:
-    from ..dialects import MigrationLock
     from ..dialects import Wait
+    from ..dialects.locks import MigrationLock
     from ..results import LockHolder
     from .environment import Environment
 

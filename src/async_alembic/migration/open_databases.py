@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -26,8 +25,7 @@ class TimeLimit(t.Protocol):
         """Stop the timer."""
 
 
-@dataclasses.dataclass(frozen=True)
-class OpenDatabases:
+class OpenDatabases(t.NamedTuple):
     """The open databases of one call.
 
     :param connections: An open connection to each database, by name.

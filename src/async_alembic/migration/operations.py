@@ -10,7 +10,7 @@ from alembic.operations import Operations
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
 
-    from ..dialects import MigratedConnection
+    from ..dialects.migrated import MigratedConnection
 
 
 class RevisionOperations(Operations):

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
-    from ..dialects import MigratedConnection
+    from ..dialects.migrated import MigratedConnection
     from ..results import PartialRevision
     from ..results import Report
     from .environment import Environment

@@ -11,7 +11,7 @@ from .operations import RevisionOperations
 from .version_table import cached_version_update
 
 if t.TYPE_CHECKING:
-    from ..dialects import MigratedConnection
+    from ..dialects.migrated import MigratedConnection
     from .environment import Environment
 
 #: How many compiled statements to keep. A loop over rows repeats a few of them.

@@ -13,6 +13,7 @@ from ..apps.current import loop_is_running
 from ..apps.engines import are_async
 from ..apps.engines import Engines
 from ..apps.engines import is_single_connection
+from ..errors import ConfigurationError
 from .direct import run_directly
 from .direct import Work
 
@@ -33,8 +34,16 @@ async def run_awaited(
         connections from them nor return any.
     :return: The result of ``work``.
     :raises DatabaseConnectionError: If connecting to a database fails.
+    :raises ConfigurationError: If an ``AsyncEngine`` is used without asyncio.
     """
     if are_async(engines):
+        if not loop_is_running():
+            raise ConfigurationError(
+                "An AsyncEngine needs asyncio, but another event loop is running, such"
+                " as that of trio. Create the engine with 'create_engine', or run the"
+                " app on asyncio."
+            )
+
         from .greenlets import run_in_greenlet
 
         return await run_in_greenlet(engines, work, own_connections)

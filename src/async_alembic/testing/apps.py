@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import collections.abc as c
 import contextvars
-import dataclasses
 import functools
 import inspect
 import typing as t
@@ -23,6 +22,7 @@ from ..apps.databases import find_databases
 from ..apps.engines import are_async
 from ..apps.engines import Engines
 from ..apps.engines import is_single_connection
+from ..apps.project import Project
 from ..apps.settings import Settings
 from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
@@ -35,7 +35,6 @@ from .copying.urls import render_urls
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
-    from ..apps.project import Project
     from ..extension.awaited import Alembic
     from ..extension.blocking import SyncAlembic
     from ..migration.open_databases import OpenDatabases
@@ -90,7 +89,7 @@ class FreshApp:
         # No other process migrates this database.
         config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
         settings = Settings(project.settings.root_path, config)
-        return dataclasses.replace(project, settings=settings)
+        return Project(settings, project.history, project.rev_id, project.make_config)
 
     @functools.cached_property
     def databases(self) -> Databases:

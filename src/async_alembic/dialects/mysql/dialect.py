@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import ConfigurationError
-from ...results import LockHolder
 from ..base import Connect
 from ..base import Dialect
 from ..base import digest
@@ -17,11 +16,14 @@ from ..base import Interruption
 from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
-from ..locks import fetch_holder
-from ..locks import MigrationLock
-from ..migrated import MigratedConnection
 from ..server_defaults import Defaults
 from ..sockets import shut_down
+
+if t.TYPE_CHECKING:
+    from ...results import LockHolder
+    from ..locks import MigrationLock
+    from ..migrated import MigratedConnection
+
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
 #: (https://mariadb.com/kb/en/mariadb-error-codes/).
@@ -136,6 +138,7 @@ class MySQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
+        from ..locks import fetch_holder
         from .galera import is_galera
         from .named_locks import BLOCKER
 

@@ -6,7 +6,6 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ...results import LockHolder
 from ..base import Connect
 from ..base import Dialect
 from ..base import digest
@@ -14,10 +13,13 @@ from ..base import Interruption
 from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
-from ..locks import fetch_holder
-from ..locks import MigrationLock
-from ..migrated import MigratedConnection
 from ..sockets import shut_down
+
+if t.TYPE_CHECKING:
+    from ...results import LockHolder
+    from ..locks import MigrationLock
+    from ..migrated import MigratedConnection
+
 
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -143,6 +145,8 @@ class PostgreSQL(Dialect):
     def blocker(
         self, connection: sa.Connection, statement: str | None
     ) -> LockHolder | None:
+        from ..locks import fetch_holder
+
         return fetch_holder(connection, _blocker, {"statement": statement or ""})
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:

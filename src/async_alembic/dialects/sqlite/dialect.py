@@ -8,16 +8,17 @@ import typing as t
 import sqlalchemy as sa
 
 from ...errors import ConfigurationError
-from ...results import LockHolder
 from ..base import Dialect
 from ..base import Interruption
 from ..base import Setting
 from ..base import Wait
-from ..locks import MigrationLock
-from ..migrated import is_usable
-from ..migrated import MigratedConnection
 from .driver import is_blocked
 from .driver import pragma
+
+if t.TYPE_CHECKING:
+    from ...results import LockHolder
+    from ..locks import MigrationLock
+    from ..migrated import MigratedConnection
 
 
 class SQLite(Dialect):
@@ -82,6 +83,8 @@ class SQLite(Dialect):
     def _abandon_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
+        from ..migrated import is_usable
+
         # Invalidating the connection would delete an in-memory database.
         if is_usable(connection):
             self._restore_settings(connection, before)
