@@ -9,6 +9,7 @@ import typing as t
 from alembic import autogenerate
 
 from ..errors.from_alembic import converted_errors
+from ..migration.default_comparison import asking_at_once
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -45,11 +46,26 @@ def needs_revision(env: Environment) -> bool:
 
 
 @contextlib.contextmanager
-def pausing(env: Environment, name: str) -> c.Iterator[None]:
-    """Yield to other tasks during a comparison, which takes a second for a few hundred
-    tables. Alembic calls these filters for everything that it compares.
+def comparing(env: Environment, name: str) -> c.Iterator[None]:
+    """Prepare Alembic for the comparison of a database.
 
     :param name: The name of the database.
+    """
+    context = env.contexts[name]
+
+    with (
+        env.use(name),
+        _pausing(env, name),
+        asking_at_once(context),
+        env.dialect(name).comparing(context.impl),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _pausing(env: Environment, name: str) -> c.Iterator[None]:
+    """Yield to other tasks during a comparison, which takes a second for a few hundred
+    tables. Alembic calls these filters for everything that it compares.
     """
     options = env.contexts[name].opts
     before = {key: options.get(key) for key in ("include_object", "include_name")}
@@ -97,7 +113,7 @@ def _name(kind: str, items: list[t.Any]) -> str:
 def _compare(env: Environment, name: str) -> MigrationScript:
     context = env.contexts[name]
 
-    with env.use(name), pausing(env, name):
+    with comparing(env, name):
         script = autogenerate.produce_migrations(
             context, context.opts["target_metadata"]
         )

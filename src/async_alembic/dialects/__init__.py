@@ -18,6 +18,7 @@ from .constraint_names import foreign_key_name as foreign_key_name
 from .constraint_names import unique_name as unique_name
 from .locks import MigrationLock as MigrationLock
 from .migrated import AppliedStatements as AppliedStatements
+from .migrated import is_autocommit as is_autocommit
 from .migrated import is_usable as is_usable
 from .migrated import MigratedConnection as MigratedConnection
 from .mysql.dialect import MySQL

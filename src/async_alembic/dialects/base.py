@@ -20,6 +20,9 @@ from .migrated import is_usable
 from .migrated import MigratedConnection
 from .server_defaults import Defaults
 
+if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
 #: Waits until the first function returns true. The second one returns the blocker.
 Wait: t.TypeAlias = c.Callable[
     [c.Callable[[], bool], c.Callable[[], LockHolder | None]], None
@@ -176,6 +179,13 @@ class Dialect:
         :param versions: The version table, which exists.
         """
         return tuple(connection.scalars(sa.select(versions.c.version_num)))
+
+    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+        """Let Alembic's comparison read at once what it reads column by column.
+
+        :param impl: Alembic's implementation for the database.
+        """
+        return contextlib.nullcontext()
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         """Return whether the server is a replica, or refuses to write."""

@@ -26,10 +26,12 @@ class Defaults:
 
     :param backslashes: Whether a backslash is an escape character in strings.
     :param synonyms: The database's name of a function, by the name in models.
+    :param server_compares: Whether Alembic sends a query where texts are not enough.
     """
 
     backslashes: bool = False
     synonyms: c.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    server_compares: bool = False
 
     def is_changed(
         self,

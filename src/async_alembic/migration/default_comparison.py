@@ -6,21 +6,32 @@ comparison method (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import fnmatch
 import typing as t
+import weakref
 
 import sqlalchemy as sa
 from alembic import util
+from alembic.autogenerate import comparators
 
 from ..dialects import dialect_of
+from .default_questions import Questions
 
 if t.TYPE_CHECKING:
+    from alembic.operations import ops
     from alembic.runtime.migration import MigrationContext
 
 _PLUGIN = "async_alembic.server_defaults"
 #: Alembic's own comparison, and the default of ``autogenerate_plugins``.
 _ALEMBIC_COMPARISON = "alembic.autogenerate.defaults"
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
+
+#: The queries of the comparisons that are running.
+_questions: weakref.WeakKeyDictionary[MigrationContext, Questions] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -44,7 +55,6 @@ def install(context: MigrationContext) -> None:
 
     impl: t.Any = context.impl
     compare = impl.compare_server_default
-    defaults = dialect_of(impl.connection).defaults
 
     def compare_server_default(
         inspected: sa.Column[t.Any],
@@ -55,7 +65,7 @@ def install(context: MigrationContext) -> None:
         is_changed = None
 
         if new is not None and found is not None:
-            is_changed = defaults.is_changed(inspected, column, new, found)
+            is_changed = _is_changed(context, inspected, column, new, found)
 
         if is_changed is None:
             return bool(compare(inspected, column, new, found))
@@ -63,6 +73,20 @@ def install(context: MigrationContext) -> None:
         return is_changed
 
     impl.compare_server_default = compare_server_default
+
+
+@contextlib.contextmanager
+def asking_at_once(context: MigrationContext) -> c.Iterator[None]:
+    """Let comparisons send one query for all server defaults."""
+    assert context.connection is not None
+
+    if dialect_of(context.connection).defaults.server_compares:
+        _questions[context] = Questions()
+
+    try:
+        yield
+    finally:
+        _questions.pop(context, None)
 
 
 def _compare(
@@ -80,7 +104,8 @@ def _compare(
     if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
         return util.PriorityDispatchResult.CONTINUE
 
-    is_changed = dialect_of(autogen_context.connection).defaults.is_changed(
+    is_changed = _is_changed(
+        autogen_context.migration_context,
         inspected,
         column,
         _render(new, autogen_context.dialect),
@@ -96,6 +121,30 @@ def _compare(
     return util.PriorityDispatchResult.STOP
 
 
+def _is_changed(
+    context: MigrationContext,
+    inspected: sa.Column[t.Any],
+    column: sa.Column[t.Any],
+    new: str,
+    found: str,
+) -> bool | None:
+    assert context.connection is not None
+    defaults = dialect_of(context.connection).defaults
+    is_changed = defaults.is_changed(inspected, column, new, found)
+
+    if is_changed is None and (questions := _questions.get(context)):
+        is_changed = questions.is_changed(context.impl, inspected, column, new, found)
+
+    return is_changed
+
+
+def _settle(
+    autogen_context: t.Any, upgrade_ops: ops.UpgradeOps, schemas: object
+) -> t.Any:
+    if questions := _questions.get(autogen_context.migration_context):
+        questions.settle(autogen_context.connection, upgrade_ops)
+
+
 def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     """Render the default of a model as SQL, as Alembic's comparison does."""
     if isinstance(default.arg, str):
@@ -109,6 +158,11 @@ try:
     from alembic.runtime.plugins import Plugin
 except ImportError:
     _has_plugins = False
+    comparators.dispatch_for("schema")(_settle)
 else:
     _has_plugins = True
-    Plugin(_PLUGIN).add_autogenerate_comparator(_compare, "column", "server_default")
+    _plugin = Plugin(_PLUGIN)
+    _plugin.add_autogenerate_comparator(_compare, "column", "server_default")
+    _plugin.add_autogenerate_comparator(
+        _settle, "schema", priority=util.DispatchPriority.LAST
+    )

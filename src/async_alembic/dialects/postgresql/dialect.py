@@ -17,15 +17,20 @@ from ..base import Wait
 from ..locks import fetch_holder
 from ..locks import MigrationLock
 from ..migrated import MigratedConnection
+from ..server_defaults import Defaults
 from ..sockets import shut_down
 from .advisory_locks import AdvisoryLock
 from .client_side_binding import bind_on_client
 from .client_side_binding import cursor_advice
 from .migrated import PostgreSQLConnection
+from .owned_sequences import read_at_once
 from .pooled_sessions import is_pooled
 from .settings import get_setting
 from .settings import LOCAL_SETTINGS
 from .settings import set_setting
+
+if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
 
 #: "lock_not_available" and "deadlock_detected"
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -65,6 +70,8 @@ class PostgreSQL(Dialect):
         "psycopg": {"prepare_threshold": None},
     }
 
+    defaults: t.ClassVar[Defaults] = Defaults(server_compares=True)
+
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
@@ -103,6 +110,9 @@ class PostgreSQL(Dialect):
         # The function is volatile, so that a proxy asks the primary.
         query = sa.select(versions.c.version_num, sa.func.pg_is_in_recovery())
         return tuple(connection.scalars(query))
+
+    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+        return read_at_once(impl)
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))
