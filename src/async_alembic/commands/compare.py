@@ -9,7 +9,7 @@ import typing as t
 from alembic import autogenerate
 
 from ..errors.from_alembic import converted_errors
-from ..migration.default_comparison import asking_at_once
+from ..migration.comparison import running
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -47,42 +47,12 @@ def needs_revision(env: Environment) -> bool:
 
 @contextlib.contextmanager
 def comparing(env: Environment, name: str) -> c.Iterator[None]:
-    """Prepare Alembic for the comparison of a database.
+    """Prepare for the comparison of a database.
 
     :param name: The name of the database.
     """
-    context = env.contexts[name]
-
-    with (
-        env.use(name),
-        _pausing(env, name),
-        asking_at_once(context),
-        env.dialect(name).comparing(context.impl),
-    ):
+    with env.use(name), running(env.contexts[name], env.databases.pause):
         yield
-
-
-@contextlib.contextmanager
-def _pausing(env: Environment, name: str) -> c.Iterator[None]:
-    """Yield to other tasks during a comparison, which takes a second for a few hundred
-    tables. Alembic calls these filters for everything that it compares.
-    """
-    options = env.contexts[name].opts
-    before = {key: options.get(key) for key in ("include_object", "include_name")}
-
-    def pause_before(filter_: c.Callable[..., bool] | None) -> c.Callable[..., bool]:
-        def pause(*args: t.Any) -> bool:
-            env.databases.pause()
-            return filter_ is None or filter_(*args)
-
-        return pause
-
-    options.update({key: pause_before(filter_) for key, filter_ in before.items()})
-
-    try:
-        yield
-    finally:
-        options.update(before)
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:

@@ -24,6 +24,7 @@ from .migrated import MigratedConnection as MigratedConnection
 from .mysql.dialect import MySQL
 from .postgresql.dialect import PostgreSQL
 from .refused_logins import is_login_refused as is_login_refused
+from .server_defaults import Defaults as Defaults
 from .sqlite.dialect import SQLite
 
 if t.TYPE_CHECKING:

@@ -72,6 +72,8 @@ class Dialect:
     #: ``batch_alter_table``.
     needs_batch: bool = False
     defaults: t.ClassVar[Defaults] = Defaults()
+    #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
+    reads_tables_at_once: bool = False
 
     @contextlib.contextmanager
     def migrating(

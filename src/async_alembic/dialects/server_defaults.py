@@ -35,14 +35,14 @@ class Defaults:
 
     def is_changed(
         self,
-        inspected: sa.Column[t.Any],
+        inspected: sa.ColumnElement[t.Any],
         column: sa.Column[t.Any],
         new: str,
         found: str,
     ) -> bool | None:
         """Return whether a default has changed.
 
-        :param inspected: The column of the database.
+        :param inspected: The column of the database. Its type is what matters.
         :param column: The column of the model.
         :param new: The default of the model, as SQL.
         :param found: The default of the database, as SQL.

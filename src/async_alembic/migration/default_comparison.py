@@ -1,56 +1,38 @@
 """Lets the dialect compare server defaults before Alembic does.
 
 Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it replaces the
-comparison method (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
+comparison method.
 """
 
 from __future__ import annotations
 
-import collections.abc as c
-import contextlib
-import fnmatch
 import typing as t
-import weakref
 
 import sqlalchemy as sa
 from alembic import util
 from alembic.autogenerate import comparators
 
 from ..dialects import dialect_of
-from .default_questions import Questions
+from . import plugins
+from .comparison import comparison_of
 
 if t.TYPE_CHECKING:
     from alembic.operations import ops
     from alembic.runtime.migration import MigrationContext
 
 _PLUGIN = "async_alembic.server_defaults"
-#: Alembic's own comparison, and the default of ``autogenerate_plugins``.
-_ALEMBIC_COMPARISON = "alembic.autogenerate.defaults"
-_ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
-
-#: The queries of the comparisons that are running.
-_questions: weakref.WeakKeyDictionary[MigrationContext, Questions] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
     they exclude the comparison of server defaults.
     """
-    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
-    included = any(fnmatch.fnmatch(_ALEMBIC_COMPARISON, name) for name in listed)
-    excluded = any(fnmatch.fnmatch(f"~{_ALEMBIC_COMPARISON}", name) for name in listed)
-
-    if not _has_plugins or not included or excluded:
-        return options
-
-    return {**options, "autogenerate_plugins": [*listed, _PLUGIN]}
+    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.defaults")
 
 
 def install(context: MigrationContext) -> None:
     """Replace the comparison method in versions of Alembic without plugins."""
-    if _has_plugins:
+    if plugins.HAS_PLUGINS:
         return
 
     impl: t.Any = context.impl
@@ -75,20 +57,6 @@ def install(context: MigrationContext) -> None:
     impl.compare_server_default = compare_server_default
 
 
-@contextlib.contextmanager
-def asking_at_once(context: MigrationContext) -> c.Iterator[None]:
-    """Let comparisons send one query for all server defaults."""
-    assert context.connection is not None
-
-    if dialect_of(context.connection).defaults.server_compares:
-        _questions[context] = Questions()
-
-    try:
-        yield
-    finally:
-        _questions.pop(context, None)
-
-
 def _compare(
     autogen_context: t.Any,
     alter_column_op: t.Any,
@@ -108,7 +76,7 @@ def _compare(
         autogen_context.migration_context,
         inspected,
         column,
-        _render(new, autogen_context.dialect),
+        render(new, autogen_context.dialect),
         t.cast("sa.TextClause", found.arg).text,
     )
 
@@ -130,22 +98,30 @@ def _is_changed(
 ) -> bool | None:
     assert context.connection is not None
     defaults = dialect_of(context.connection).defaults
-    is_changed = defaults.is_changed(inspected, column, new, found)
+    comparison = comparison_of(context)
 
-    if is_changed is None and (questions := _questions.get(context)):
-        is_changed = questions.is_changed(context.impl, inspected, column, new, found)
+    if comparison is None or not defaults.server_compares:
+        return defaults.is_changed(inspected, column, new, found)
 
-    return is_changed
+    key = comparison.questions.compare(inspected, column, new, found)
+
+    if isinstance(key, bool):
+        return key
+
+    # Until all tables are compared, and the server is asked.
+    table = inspected.table
+    comparison.undecided[table.schema, table.name, column.name] = key
+    return True
 
 
-def _settle(
+def _decide(
     autogen_context: t.Any, upgrade_ops: ops.UpgradeOps, schemas: object
 ) -> t.Any:
-    if questions := _questions.get(autogen_context.migration_context):
-        questions.settle(autogen_context.connection, upgrade_ops)
+    if comparison := comparison_of(autogen_context.migration_context):
+        comparison.decide(autogen_context.connection, upgrade_ops)
 
 
-def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
+def render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     """Render the default of a model as SQL, as Alembic's comparison does."""
     if isinstance(default.arg, str):
         return default.arg
@@ -154,15 +130,11 @@ def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     return str(default.arg.compile(dialect=dialect, compile_kwargs=options))
 
 
-try:
-    from alembic.runtime.plugins import Plugin
-except ImportError:
-    _has_plugins = False
-    comparators.dispatch_for("schema")(_settle)
-else:
-    _has_plugins = True
-    _plugin = Plugin(_PLUGIN)
+if plugins.HAS_PLUGINS:
+    _plugin = plugins.Plugin(_PLUGIN)
     _plugin.add_autogenerate_comparator(_compare, "column", "server_default")
     _plugin.add_autogenerate_comparator(
-        _settle, "schema", priority=util.DispatchPriority.LAST
+        _decide, "schema", priority=util.DispatchPriority.LAST
     )
+else:
+    comparators.dispatch_for("schema")(_decide)

@@ -1,8 +1,6 @@
 """Asks the server about all server defaults of a comparison in one query.
 
-Alembic sends a query for each column whose default it cannot compare by its text. Here,
-such a default counts as changed until all tables are compared. Then one query compares
-all of them, and the operations for those that are equal are removed.
+Alembic sends a query for each column whose default it cannot compare by its text.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import itertools
 import typing as t
 
 import sqlalchemy as sa
-from alembic.operations import ops
 from sqlalchemy.exc import DBAPIError
 
 from ..dialects import is_autocommit
@@ -22,6 +19,8 @@ from ..dialects import is_usable
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+
+    from ..dialects import Defaults
 
     #: What Alembic's query depends on.
     Key: t.TypeAlias = tuple[t.Any, ...]
@@ -32,37 +31,45 @@ _BATCH = 1000
 
 
 class Questions:
-    """The queries of one comparison that are still to be sent."""
+    """The queries of one comparison, and the server's answers.
 
-    def __init__(self) -> None:
-        self._questions: dict[Key, Question] = {}
-        #: By schema, table and column.
-        self._columns: dict[tuple[str | None, str, str], Key] = {}
+    :param impl: Alembic's implementation for the database.
+    :param defaults: How the database shows server defaults.
+    """
 
-    def is_changed(
+    def __init__(self, impl: DefaultImpl, defaults: Defaults) -> None:
+        self._impl = impl
+        self._defaults = defaults
+        self._open: dict[Key, Question] = {}
+        self._answers: dict[Key, bool] = {}
+
+    def compare(
         self,
-        impl: DefaultImpl,
-        inspected: sa.Column[t.Any],
+        inspected: sa.ColumnElement[t.Any],
         column: sa.Column[t.Any],
         new: str,
         found: str,
-    ) -> bool:
-        """Return whether a default has changed, by Alembic's comparison; ``True`` until
-        :meth:`settle` if Alembic would ask the server.
+    ) -> Key | bool:
+        """Compare a server default without sending a query.
 
-        :param impl: Alembic's implementation for the database.
-        :param inspected: The column of the database.
+        :param inspected: The column of the database. Its type is what matters.
         :param column: The column of the model.
         :param new: The default of the model, as SQL.
         :param found: The default of the database, as SQL.
+        :return: Whether it has changed, or the key of the answer.
         """
+        is_changed = self._defaults.is_changed(inspected, column, new, found)
+
+        if is_changed is not None:
+            return is_changed
+
         arg = t.cast("sa.DefaultClause", column.server_default).arg
         is_generated = column is column.table.autoincrement_column
         key = (found, new, isinstance(arg, str), type(inspected.type), is_generated)
 
-        if key not in self._questions:
+        if key not in self._open and key not in self._answers:
             recorder = _Recorder()
-            asking: t.Any = copy.copy(impl)
+            asking: t.Any = copy.copy(self._impl)
             asking.connection = recorder
             # Before Alembic 1.18, the object has another one of its own.
             compare = type(asking).compare_server_default
@@ -71,28 +78,20 @@ class Questions:
             if recorder.question is None:
                 return bool(is_changed)
 
-            self._questions[key] = recorder.question
+            self._open[key] = recorder.question
 
-        table = inspected.table
-        self._columns[table.schema, table.name, column.name] = key
-        return True
+        return key
 
-    def settle(self, connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
-        """Send the queries, and remove the changes of defaults that are equal.
+    def answers(self, connection: sa.Connection) -> c.Mapping[Key, bool]:
+        """Send what has not been asked yet, and return which defaults are equal.
 
         :param connection: The connection to the database.
-        :param upgrade_ops: The operations that Alembic has detected.
+        :raises DBAPIError: The error that Alembic's query would raise.
         """
-        questions = [*self._questions.values()]
-        answers = dict(zip(self._questions, _ask(connection, questions), strict=True))
-        equal = {column for column, key in self._columns.items() if answers[key]}
-
-        for table in [*upgrade_ops.ops]:
-            if isinstance(table, ops.ModifyTableOps):
-                _remove_changes(table, equal)
-
-                if table.is_empty():
-                    upgrade_ops.ops.remove(table)
+        answers = _ask(connection, [*self._open.values()]) if self._open else []
+        self._answers.update(zip(self._open, map(bool, answers), strict=True))
+        self._open.clear()
+        return self._answers
 
 
 class _Recorder:
@@ -104,22 +103,7 @@ class _Recorder:
         self.question = question
 
 
-def _remove_changes(
-    table: ops.ModifyTableOps, equal: c.Container[tuple[str | None, str, str]]
-) -> None:
-    for op in [*table.ops]:
-        if isinstance(op, ops.AlterColumnOp):
-            if (op.schema, op.table_name, op.column_name) in equal:
-                op.modify_server_default = False
-
-                if not op.has_changes():
-                    table.ops.remove(op)
-
-
 def _ask(connection: sa.Connection, questions: list[Question]) -> list[t.Any]:
-    if not questions:
-        return []
-
     # In autocommit mode, an error has no effect on what follows.
     is_safe = is_autocommit(connection)
 

@@ -18,6 +18,7 @@ from ..errors import UnknownRevisionInDatabaseError
 from . import companion_tables
 from . import default_comparison
 from . import op_per_task
+from . import table_comparison
 from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
@@ -74,9 +75,9 @@ class Environment:
     ) -> None:
         connection = self.connection(name)
         _check_dialect(name, connection.dialect)
-        options = default_comparison.with_plugin(
-            self.project.settings.context_options()
-        )
+        options = self.project.settings.context_options()
+        options = default_comparison.with_plugin(options)
+        options = table_comparison.with_plugin(options)
 
         if len(metadatas) > 1:
             options["upgrade_token"] = f"{name}_upgrades"

@@ -71,6 +71,7 @@ class PostgreSQL(Dialect):
     }
 
     defaults: t.ClassVar[Defaults] = Defaults(server_compares=True)
+    reads_tables_at_once = True
 
     @contextlib.contextmanager
     def migrating(
