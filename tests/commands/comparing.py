@@ -1,4 +1,4 @@
-"""Models and databases that are compared by this package and by Alembic itself."""
+"""What this package finds different, beside what Alembic itself does."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..harness import AnyEngine
 from ..harness import Caller
 
 
-def differences_by_alembic(
+def alembics_differences(
     caller: Caller, engine: AnyEngine, metadata: sa.MetaData, **options: Any
 ) -> list[str]:
     """What Alembic's own ``compare_metadata()`` finds, as text."""
@@ -37,32 +36,23 @@ def shown(differences: Iterable[Any]) -> list[str]:
         else:
             flat.append(" ".join(map(_shown, difference)))
 
-    return flat
+    return sorted(flat)
 
 
 def _shown(item: Any) -> str:
-    if isinstance(item, dict):
-        return str({key: _shown(value) for key, value in item.items()})
-
-    if isinstance(item, sa.DefaultClause):
-        return str(item.arg)
-
-    if isinstance(item, sa.Table):
-        return item.fullname
-
-    if isinstance(item, sa.Constraint | sa.Index):
-        return f"{type(item).__name__} {item.name} {[c.name for c in item.columns]}"
+    match item:
+        case dict():
+            return str({key: _shown(value) for key, value in item.items()})
+        case sa.DefaultClause():
+            return str(item.arg)
+        case sa.Identity() | sa.Computed():
+            return type(item).__name__
+        case sa.Table():
+            return item.fullname
+        case sa.Column():
+            return f"{item.name} {item.type!r} {_shown(item.server_default)}"
+        case sa.UniqueConstraint() | sa.ForeignKeyConstraint() | sa.Index():
+            columns = [column.name for column in item.columns]
+            return f"{type(item).__name__} {item.name} {columns}"
 
     return repr(item)
-
-
-def statements_of(caller: Caller, engine: AnyEngine, statements: Iterable[str]) -> None:
-    caller.execute(engine, *statements)
-
-
-def dispose(caller: Caller, engine: AnyEngine) -> None:
-    """End the connections, so that the next one sees new types."""
-    if isinstance(engine, AsyncEngine):
-        caller.run(engine.dispose())
-    else:
-        engine.dispose()
