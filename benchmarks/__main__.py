@@ -10,6 +10,7 @@ import sys
 
 from . import at_head
 from . import cli
+from . import comparing
 from . import importing
 from . import loop
 from . import many
@@ -21,7 +22,7 @@ from .results import main
 from .results import RESULTS
 from .results import scale_of
 
-BENCHMARKS = [importing, at_head, migrating, loop, many, cli, testkit]
+BENCHMARKS = [importing, at_head, migrating, loop, comparing, many, cli, testkit]
 
 if __name__ == "__main__":
     scale = scale_of(sys.argv[1:])

@@ -9,6 +9,7 @@ import typing as t
 from alembic import autogenerate
 
 from ..errors.from_alembic import converted_errors
+from ..migration.comparison import running
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -45,28 +46,13 @@ def needs_revision(env: Environment) -> bool:
 
 
 @contextlib.contextmanager
-def pausing(env: Environment, name: str) -> c.Iterator[None]:
-    """Yield to other tasks during a comparison, which takes a second for a few hundred
-    tables. Alembic calls these filters for everything that it compares.
+def comparing(env: Environment, name: str) -> c.Iterator[None]:
+    """Prepare for the comparison of a database.
 
     :param name: The name of the database.
     """
-    options = env.contexts[name].opts
-    before = {key: options.get(key) for key in ("include_object", "include_name")}
-
-    def pause_before(filter_: c.Callable[..., bool] | None) -> c.Callable[..., bool]:
-        def pause(*args: t.Any) -> bool:
-            env.databases.pause()
-            return filter_ is None or filter_(*args)
-
-        return pause
-
-    options.update({key: pause_before(filter_) for key, filter_ in before.items()})
-
-    try:
+    with env.use(name), running(env.contexts[name], env.databases.pause):
         yield
-    finally:
-        options.update(before)
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:
@@ -97,7 +83,7 @@ def _name(kind: str, items: list[t.Any]) -> str:
 def _compare(env: Environment, name: str) -> MigrationScript:
     context = env.contexts[name]
 
-    with env.use(name), pausing(env, name):
+    with comparing(env, name):
         script = autogenerate.produce_migrations(
             context, context.opts["target_metadata"]
         )

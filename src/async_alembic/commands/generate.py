@@ -18,7 +18,7 @@ from ..errors import NotUpToDateError
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
-from .compare import pausing
+from .compare import comparing
 from .naming import name_constraints
 from .ordering import DetectedOps
 from .ordering import sort_operations
@@ -94,7 +94,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with env.use(name), pausing(env, name):
+        with comparing(env, name):
             if new.empty:
                 context.run_no_autogenerate(current, env.contexts[name])
             else:

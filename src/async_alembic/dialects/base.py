@@ -13,12 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..errors import first_line
-from .server_defaults import Defaults
 
 if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
     from ..results import LockHolder
     from .locks import MigrationLock
     from .migrated import MigratedConnection
+    from .server_defaults import Defaults
 
 #: Waits until the first function returns true. The second one returns the blocker.
 Wait: t.TypeAlias = (
@@ -67,7 +69,15 @@ class Dialect:
     #: Whether most changes recreate the table, so that autogenerate should render
     #: ``batch_alter_table``.
     needs_batch: bool = False
-    defaults: t.ClassVar[Defaults] = Defaults()
+    #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
+    reads_tables_at_once: bool = False
+
+    @property
+    def defaults(self) -> Defaults:
+        """How the database shows server defaults."""
+        from .server_defaults import Defaults
+
+        return Defaults()
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""
@@ -183,6 +193,13 @@ class Dialect:
         :param versions: The version table, which exists.
         """
         return tuple(connection.scalars(sa.select(versions.c.version_num)))
+
+    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+        """Let Alembic's comparison read at once what it reads column by column.
+
+        :param impl: Alembic's implementation for the database.
+        """
+        return contextlib.nullcontext()
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         """Return whether the server is a replica, or refuses to write."""

@@ -26,21 +26,23 @@ class Defaults:
 
     :param backslashes: Whether a backslash is an escape character in strings.
     :param synonyms: The database's name of a function, by the name in models.
+    :param server_compares: Whether Alembic sends a query where texts are not enough.
     """
 
     backslashes: bool = False
     synonyms: c.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    server_compares: bool = False
 
     def is_changed(
         self,
-        inspected: sa.Column[t.Any],
+        inspected: sa.ColumnElement[t.Any],
         column: sa.Column[t.Any],
         new: str,
         found: str,
     ) -> bool | None:
         """Return whether a default has changed.
 
-        :param inspected: The column of the database.
+        :param inspected: The column of the database. Its type is what matters.
         :param column: The column of the model.
         :param new: The default of the model, as SQL.
         :param found: The default of the database, as SQL.

@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from . import companion_tables
 from . import default_comparison
 from . import op_per_task
+from . import table_comparison
 from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
@@ -57,7 +58,9 @@ class Contexts:
         for name, metadata in metadatas.items():
             connection = connections[name]
             _check_dialect(name, connection.dialect)
-            options = default_comparison.with_plugin(project.settings.context_options())
+            options = project.settings.context_options()
+            options = default_comparison.with_plugin(options)
+            options = table_comparison.with_plugin(options)
 
             if len(metadatas) > 1:
                 options["upgrade_token"] = f"{name}_upgrades"

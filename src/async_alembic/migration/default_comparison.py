@@ -1,50 +1,42 @@
 """Lets the dialect compare server defaults before Alembic does.
 
 Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it replaces the
-comparison method (https://alembic.sqlalchemy.org/en/latest/api/plugins.html).
+comparison method.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import typing as t
 
 import sqlalchemy as sa
 from alembic import util
+from alembic.autogenerate import comparators
 
 from ..dialects import dialect_of
+from . import plugins
+from .comparison import comparison_of
 
 if t.TYPE_CHECKING:
+    from alembic.operations import ops
     from alembic.runtime.migration import MigrationContext
 
 _PLUGIN = "async_alembic.server_defaults"
-#: Alembic's own comparison, and the default of ``autogenerate_plugins``.
-_ALEMBIC_COMPARISON = "alembic.autogenerate.defaults"
-_ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
 
 
 def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
     they exclude the comparison of server defaults.
     """
-    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
-    included = any(fnmatch.fnmatch(_ALEMBIC_COMPARISON, name) for name in listed)
-    excluded = any(fnmatch.fnmatch(f"~{_ALEMBIC_COMPARISON}", name) for name in listed)
-
-    if not _has_plugins or not included or excluded:
-        return options
-
-    return {**options, "autogenerate_plugins": [*listed, _PLUGIN]}
+    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.defaults")
 
 
 def install(context: MigrationContext) -> None:
     """Replace the comparison method in versions of Alembic without plugins."""
-    if _has_plugins:
+    if plugins.HAS_PLUGINS:
         return
 
     impl: t.Any = context.impl
     compare = impl.compare_server_default
-    defaults = dialect_of(impl.connection).defaults
 
     def compare_server_default(
         inspected: sa.Column[t.Any],
@@ -55,7 +47,7 @@ def install(context: MigrationContext) -> None:
         is_changed = None
 
         if new is not None and found is not None:
-            is_changed = defaults.is_changed(inspected, column, new, found)
+            is_changed = _is_changed(context, inspected, column, new, found)
 
         if is_changed is None:
             return bool(compare(inspected, column, new, found))
@@ -80,10 +72,11 @@ def _compare(
     if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
         return util.PriorityDispatchResult.CONTINUE
 
-    is_changed = dialect_of(autogen_context.connection).defaults.is_changed(
+    is_changed = _is_changed(
+        autogen_context.migration_context,
         inspected,
         column,
-        _render(new, autogen_context.dialect),
+        render(new, autogen_context.dialect),
         t.cast("sa.TextClause", found.arg).text,
     )
 
@@ -96,7 +89,39 @@ def _compare(
     return util.PriorityDispatchResult.STOP
 
 
-def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
+def _is_changed(
+    context: MigrationContext,
+    inspected: sa.Column[t.Any],
+    column: sa.Column[t.Any],
+    new: str,
+    found: str,
+) -> bool | None:
+    assert context.connection is not None
+    defaults = dialect_of(context.connection).defaults
+    comparison = comparison_of(context)
+
+    if comparison is None or not defaults.server_compares:
+        return defaults.is_changed(inspected, column, new, found)
+
+    key = comparison.questions.compare(inspected, column, new, found)
+
+    if isinstance(key, bool):
+        return key
+
+    # Until all tables are compared, and the server is asked.
+    table = inspected.table
+    comparison.undecided[table.schema, table.name, column.name] = key
+    return True
+
+
+def _decide(
+    autogen_context: t.Any, upgrade_ops: ops.UpgradeOps, schemas: object
+) -> t.Any:
+    if comparison := comparison_of(autogen_context.migration_context):
+        comparison.decide(autogen_context.connection, upgrade_ops)
+
+
+def render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     """Render the default of a model as SQL, as Alembic's comparison does."""
     if isinstance(default.arg, str):
         return default.arg
@@ -105,10 +130,11 @@ def _render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     return str(default.arg.compile(dialect=dialect, compile_kwargs=options))
 
 
-try:
-    from alembic.runtime.plugins import Plugin
-except ImportError:
-    _has_plugins = False
+if plugins.HAS_PLUGINS:
+    _plugin = plugins.Plugin(_PLUGIN)
+    _plugin.add_autogenerate_comparator(_compare, "column", "server_default")
+    _plugin.add_autogenerate_comparator(
+        _decide, "schema", priority=util.DispatchPriority.LAST
+    )
 else:
-    _has_plugins = True
-    Plugin(_PLUGIN).add_autogenerate_comparator(_compare, "column", "server_default")
+    comparators.dispatch_for("schema")(_decide)

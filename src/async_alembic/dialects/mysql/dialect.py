@@ -16,13 +16,13 @@ from ..base import Interruption
 from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
-from ..server_defaults import Defaults
 from ..sockets import shut_down
 
 if t.TYPE_CHECKING:
     from ...results import LockHolder
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+    from ..server_defaults import Defaults
 
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
@@ -48,21 +48,27 @@ _is_read_only = sa.text(
 )
 
 
+#: The server's name of a default, by the name in models.
+_SYNONYMS = {
+    "current_timestamp": "current_timestamp()",
+    "now()": "current_timestamp()",
+    "false": "0",
+    "true": "1",
+}
+
+
 class MySQL(Dialect):
     """Named locks belong to a session, so that the implicit commits of DDL do not
     release them (https://mariadb.com/kb/en/get_lock/).
     """
 
     is_atomic = False
-    defaults: t.ClassVar[Defaults] = Defaults(
-        backslashes=True,
-        synonyms={
-            "current_timestamp": "current_timestamp()",
-            "now()": "current_timestamp()",
-            "false": "0",
-            "true": "1",
-        },
-    )
+
+    @property
+    def defaults(self) -> Defaults:
+        from ..server_defaults import Defaults
+
+        return Defaults(backslashes=True, synonyms=_SYNONYMS)
 
     def load(self) -> None:
         from . import binding as binding

@@ -16,9 +16,12 @@ from ..base import Wait
 from ..sockets import shut_down
 
 if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
     from ...results import LockHolder
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+    from ..server_defaults import Defaults
 
 
 #: "lock_not_available" and "deadlock_detected"
@@ -59,10 +62,19 @@ class PostgreSQL(Dialect):
         "psycopg": {"prepare_threshold": None},
     }
 
+    reads_tables_at_once = True
+
+    @property
+    def defaults(self) -> Defaults:
+        from ..server_defaults import Defaults
+
+        return Defaults(server_compares=True)
+
     def load(self) -> None:
         from . import advisory_locks as advisory_locks
         from . import client_side_binding as client_side_binding
         from . import migrated as migrated
+        from . import owned_sequences as owned_sequences
         from . import pooled_sessions as pooled_sessions
         from . import settings as settings
 
@@ -111,6 +123,11 @@ class PostgreSQL(Dialect):
         # The function is volatile, so that a proxy asks the primary.
         query = sa.select(versions.c.version_num, sa.func.pg_is_in_recovery())
         return tuple(connection.scalars(query))
+
+    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+        from .owned_sequences import read_at_once
+
+        return read_at_once(impl)
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))

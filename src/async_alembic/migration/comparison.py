@@ -1,0 +1,150 @@
+"""What is known of the comparisons that are running.
+
+Alembic calls our functions with its migration context.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import dataclasses
+import typing as t
+import weakref
+
+from alembic.operations import ops
+
+from ..dialects import dialect_of
+from .default_questions import Questions
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+    from alembic.runtime.migration import MigrationContext
+
+    from .default_questions import Key
+
+    #: Schema and name, as Alembic has them: without the schema if it is the default.
+    TableKey: t.TypeAlias = tuple[str | None, str]
+    ColumnKey: t.TypeAlias = tuple[str | None, str, str]
+    Filter: t.TypeAlias = c.Callable[..., bool]
+
+
+@dataclasses.dataclass
+class Comparison:
+    """A comparison of one database.
+
+    :param questions: What is asked about server defaults.
+    :param default_schema: The name of the default schema.
+    :param can_leave_out: Whether Alembic may be kept from comparing a table, because
+        the app has no filter that expects its objects.
+    :param unchanged: The tables that Alembic need not compare.
+    :param undecided: The columns whose defaults count as changed until the end.
+    """
+
+    questions: Questions
+    default_schema: str | None
+    can_leave_out: bool
+    unchanged: set[TableKey] = dataclasses.field(default_factory=set)
+    undecided: dict[ColumnKey, Key] = dataclasses.field(default_factory=dict)
+
+    def filters(
+        self, options: c.Mapping[str, t.Any], pause: c.Callable[[], None]
+    ) -> dict[str, Filter]:
+        """Return filters that leave out the unchanged tables. Alembic calls them for
+        everything that it compares.
+
+        :param options: The options of the migration context, with the app's filters.
+        :param pause: Is called by each of them.
+        """
+        name_filter: Filter | None = options.get("include_name")
+        object_filter: Filter | None = options.get("include_object")
+
+        def include_name(name: t.Any, type_: str, parents: t.Any) -> bool:
+            pause()
+
+            if name_filter is not None and not name_filter(name, type_, parents):
+                return False
+
+            # The only names that have no schema are those of schemas.
+            return type_ != "table" or (parents["schema_name"], name) not in (
+                self.unchanged
+            )
+
+        def include_object(
+            item: t.Any, name: t.Any, type_: str, reflected: bool, other: t.Any
+        ) -> bool:
+            pause()
+
+            if type_ == "table" and not reflected:
+                schema = None if item.schema == self.default_schema else item.schema
+
+                if (schema, item.name) in self.unchanged:
+                    return False
+
+            return object_filter is None or object_filter(
+                item, name, type_, reflected, other
+            )
+
+        return {"include_name": include_name, "include_object": include_object}
+
+    def decide(self, connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
+        """Remove the changes of server defaults that are equal.
+
+        :param connection: The connection to the database.
+        :param upgrade_ops: The operations that Alembic has detected.
+        """
+        answers = self.questions.answers(connection)
+        equal = {column for column, key in self.undecided.items() if answers[key]}
+
+        for table in [*upgrade_ops.ops] if equal else ():
+            if isinstance(table, ops.ModifyTableOps):
+                _remove_changes(table, equal)
+
+                if table.is_empty():
+                    upgrade_ops.ops.remove(table)
+
+
+def _remove_changes(table: ops.ModifyTableOps, columns: c.Container[ColumnKey]) -> None:
+    for op in [*table.ops]:
+        if isinstance(op, ops.AlterColumnOp):
+            if (op.schema, op.table_name, op.column_name) in columns:
+                op.modify_server_default = False
+
+                if not op.has_changes():
+                    table.ops.remove(op)
+
+
+_running: weakref.WeakKeyDictionary[MigrationContext, Comparison] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@contextlib.contextmanager
+def running(context: MigrationContext, pause: c.Callable[[], None]) -> c.Iterator[None]:
+    """Prepare a migration context for a comparison.
+
+    :param context: Alembic's migration context.
+    :param pause: Yields to other tasks. A comparison takes a second for a few hundred
+        tables.
+    """
+    connection, options = context.connection, context.opts
+    assert connection is not None
+    _running[context] = comparison = Comparison(
+        Questions(context.impl, dialect_of(connection).defaults),
+        connection.dialect.default_schema_name,
+        can_leave_out=options.get("include_object") is None,
+    )
+    filters = comparison.filters(options, pause)
+    before = {name: options.get(name) for name in filters}
+    options.update(filters)
+
+    try:
+        with dialect_of(connection).comparing(context.impl):
+            yield
+    finally:
+        options.update(before)
+        del _running[context]
+
+
+def comparison_of(context: MigrationContext) -> Comparison | None:
+    """Return the comparison that is running for a migration context."""
+    return _running.get(context)

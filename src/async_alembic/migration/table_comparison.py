@@ -1,0 +1,57 @@
+"""Reads tables at once, and leaves unchanged ones out of Alembic's comparison.
+
+Registers an Alembic plugin. Before Alembic 1.18, which added plugins and reads a table
+at a time, nothing is different.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from alembic import util
+
+from ..dialects import dialect_of
+from . import bulk_reading
+from . import plugins
+from . import unchanged_tables
+from .comparison import comparison_of
+
+if t.TYPE_CHECKING:
+    import collections.abc as c
+
+    from alembic.autogenerate.api import AutogenContext
+
+_PLUGIN = "async_alembic.tables"
+
+
+def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
+    they exclude the comparison of tables.
+    """
+    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.tables")
+
+
+def _read(
+    autogen_context: AutogenContext,
+    upgrade_ops: object,
+    schemas: c.Iterable[str | None],
+) -> t.Any:
+    assert autogen_context.connection is not None
+    comparison = comparison_of(autogen_context.migration_context)
+    reads_at_once = dialect_of(autogen_context.connection).reads_tables_at_once
+
+    if comparison is None or not reads_at_once:
+        return
+
+    infos = bulk_reading.read(autogen_context, schemas)
+
+    if comparison.can_leave_out and unchanged_tables.can_find(autogen_context):
+        comparison.unchanged |= unchanged_tables.find(
+            autogen_context, infos, comparison.questions
+        )
+
+
+if plugins.HAS_PLUGINS:
+    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(
+        _read, "schema", priority=util.DispatchPriority.FIRST
+    )
