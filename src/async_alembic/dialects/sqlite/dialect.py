@@ -92,7 +92,7 @@ class SQLite(Dialect):
                 end_transaction(connection)
                 pragma(connection, "foreign_keys=OFF")
 
-            with migration.listening(), fewer_thread_switches(connection):
+            with fewer_thread_switches(connection), migration.listening():
                 migration.begin()
                 yield migration
         finally:
