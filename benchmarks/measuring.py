@@ -108,9 +108,14 @@ def compare(
     title: str,
     samples: Mapping[str, Sequence[float]],
     ratios: Iterable[Ratio],
+    show: Callable[[float], str] | None = None,
 ) -> Table:
-    """Make the table of the seconds that were measured."""
-    rows = [[name, *spread(values, milliseconds)] for name, values in samples.items()]
+    """Make the table of what was measured.
+
+    :param show: Makes a text of a value. They are seconds if it is left out.
+    """
+    show = show or milliseconds
+    rows = [[name, *spread(values, show)] for name, values in samples.items()]
     verdicts = []
 
     for ratio in ratios:
@@ -134,6 +139,10 @@ def spread(values: Sequence[float], show: Callable[[float], str]) -> list[str]:
 
 def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.1f} ms"
+
+
+def megabytes(size: float) -> str:
+    return f"{size:,.1f} MB"
 
 
 def times(ratio: float) -> str:

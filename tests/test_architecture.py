@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import alembic.op
 import pymysql
 import pytest
@@ -236,6 +237,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
         asyncpg.PGDialect_asyncpg._invalidate_schema_cache
     ),
     "_proxied": _proxied_engine,
+    # aiosqlite
+    "_conn": lambda: aiosqlite.Connection._conn,
     # psycopg; documented, despite its name
     "_tx": lambda: ListDumper(list, None)._tx,
     # PyMySQL

@@ -30,6 +30,8 @@ on_postgresql = on([by_id("postgresql-psycopg2"), ASYNCPG])
 on_each_database = on(
     [by_id("sqlite-aiosqlite"), ASYNCPG, by_id("mariadb-asyncmy")],
 )
+AIOSQLITE = by_id("sqlite-aiosqlite")
+on_sqlite = on([by_id("sqlite-sqlite3"), AIOSQLITE])
 VERSIONS = "SELECT version_num FROM alembic_version"
 SEEN = f"op.execute('INSERT INTO seen {VERSIONS}')"
 
@@ -222,6 +224,117 @@ class TestWhatCanBeSeen:
         history.call("upgrade", ["a1", "b1"])
         history.call("upgrade")
         assert sorted(history.rows(VERSIONS)) == ["a3", "b3"]
+
+
+@on_sqlite
+class TestWhatCanBeSeenOnSQLite:
+    """Every revision sees the version of the one before it."""
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            pytest.param(SEEN, id="execute"),
+            pytest.param(
+                f"""
+                cursor = op.get_bind().connection.cursor()
+                op.get_bind().dialect.do_execute(cursor, "{VERSIONS}", ())
+                [(version,)] = cursor.fetchall()
+                cursor.close()
+                op.execute(f"INSERT INTO seen VALUES ('{{version}}')")
+                """,
+                id="cursor of the adapter",
+            ),
+            pytest.param(
+                f"with op.get_context().autocommit_block():\n    {SEEN}", id="block"
+            ),
+        ],
+    )
+    def test_by_a_revision(self, history: History, look: str) -> None:
+        history.write(
+            "op.create_table('seen', sa.Column('v', sa.Text))",
+            "pass",
+            look,
+            table("other"),
+            look,
+        )
+        history.call("upgrade")
+        assert history.rows("SELECT v FROM seen") == ["a2", "a4"]
+        assert history.rows(VERSIONS) == ["a5"]
+
+    def test_by_a_trigger_of_the_version_table(self, history: History) -> None:
+        history.write(
+            """
+            op.create_table('log', sa.Column('v', sa.Text))
+            op.execute(
+                'CREATE TRIGGER note AFTER UPDATE ON alembic_version BEGIN'
+                ' INSERT INTO log VALUES (NEW.version_num); END'
+            )
+            """,
+            "pass",
+            "op.execute('SELECT 1')",
+            "pass",
+        )
+        history.call("upgrade")
+        assert history.rows("SELECT v FROM log") == ["a2", "a3", "a4"]
+
+    def test_by_what_runs_outside_of_a_transaction(self, history: History) -> None:
+        vacuum = "with op.get_context().autocommit_block():\n    op.execute('VACUUM')"
+        history.write(table("t"), "pass", vacuum, f"{vacuum}\n1 / 0")
+
+        with pytest.raises(AsyncAlembicError, match="division"):
+            history.call("upgrade")
+
+        assert history.rows(VERSIONS) == ["a3"]
+
+    @pytest.mark.parametrize("after", ["pass", table("t")])
+    def test_that_the_row_is_gone(self, history: History, after: str) -> None:
+        history.write("pass", "op.execute('DELETE FROM alembic_version')", after)
+
+        with pytest.raises(AsyncAlembicError, match="row"):
+            history.call("upgrade")
+
+        assert history.call("current") == ()
+
+    def test_that_it_is_back_where_it_was(self, history: History) -> None:
+        history.write(table("t"), table("u"), "1 / 0")
+
+        with pytest.raises(AsyncAlembicError, match="division"):
+            history.call("upgrade")
+
+        assert history.call("current") == ()
+
+
+async def test_a_revision_of_one_statement_costs_one_switch_on_aiosqlite(
+    tmp_path: Path,
+    engine_for: EngineFactory,
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A switch to the driver's thread takes longer than the statement. What hands over
+    several statements at once is not public, so this fails if it changes.
+    """
+    import aiosqlite
+
+    execute: Any = aiosqlite.Connection._execute
+    switches: list[Any] = []
+
+    async def count(self: Any, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        switches.append(fn)
+        return await execute(self, fn, *args, **kwargs)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", count)
+    history = History(tmp_path, engine_for(AIOSQLITE), caller)
+    history.write(*[table(f"t{number}") for number in range(60)])
+    counts = []
+
+    # The first makes the version table.
+    for target in 1, 10, 40:
+        switches.clear()
+        assert len(await history.alembic.upgrade(target)) == target
+        counts.append(len(switches))
+
+    _, few, many = counts
+    assert many - few == 30
 
 
 async def test_a_revision_of_one_statement_costs_one_round_trip_on_asyncpg(

@@ -7,21 +7,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
-from ...errors import RevisionError
-from ..base import VERSION_UPDATE
-
-
-class VersionUpdate(t.NamedTuple):
-    """An update from one revision to the next.
-
-    :param table: The version table, as SQL.
-    :param last: The id before the update.
-    :param next: The id after the update.
-    """
-
-    table: str
-    last: str
-    next: str
+from ..version_updates import VersionUpdate
 
 
 class VersionWrites:
@@ -48,16 +34,8 @@ class VersionWrites:
         :param context: SQLAlchemy's execution context.
         :return: Whether it is deferred.
         """
-        # The context has the options of the statement that Alembic executes, which was
-        # replaced by this one.
-        compiled = getattr(context, "compiled", None)
-
-        if compiled is None or not compiled.execution_options.get(VERSION_UPDATE):
+        if (step := VersionUpdate.of(context)) is None:
             return False
-
-        ids = context.compiled_parameters[0]
-        table = text.partition(" SET ")[0].removeprefix("UPDATE ")
-        step = VersionUpdate(table, ids["last_id"], ids["next_id"])
 
         if self._last is not None and self._last.next != step.last:
             # The step is on another branch.
@@ -97,11 +75,7 @@ class VersionWrites:
         )
 
         if tag.rpartition(" ")[2] != "1":
-            raise RevisionError(
-                f"The version table {last.table} does not have exactly one row for"
-                f" revision {last.last}, which revision {last.next} follows. Correct"
-                " what changes the table: a trigger or a revision."
-            )
+            raise last.missing_row()
 
     def discard(self) -> None:
         """Drop the deferred updates, as the transaction is rolled back."""

@@ -11,10 +11,79 @@ import contextlib
 import copy
 import typing as t
 
+from ..migrated import listening
+from ..version_updates import VersionUpdate
+
 if t.TYPE_CHECKING:
     import collections.abc as c
 
     import sqlalchemy as sa
+
+
+class DriverThread:
+    """Executes the statements of a connection in the driver's thread.
+
+    An update of the version table waits for the next statement, and takes no switch of
+    its own. SQLite executes the same statements in the same order.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._deferred: list[tuple[VersionUpdate, str, t.Any]] = []
+
+    @property
+    def _adapted(self) -> t.Any:
+        return self._connection.connection.dbapi_connection
+
+    def execute(
+        self, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any = None
+    ) -> None:
+        """Execute a statement, or defer it if it updates the version table."""
+        update = VersionUpdate.of(context)
+
+        # A cursor of SQLAlchemy's adapter would be ahead of it.
+        if update or not isinstance(cursor, Cursor):
+            self.flush()
+
+        if update and self._adapted.driver_connection.in_transaction:
+            self._deferred.append((update, statement, parameters))
+        else:
+            cursor.execute(statement, parameters)
+
+    def flush(self) -> None:
+        """Execute the deferred update.
+
+        :raises RevisionError: If the version table was changed by something else.
+        """
+        if self._deferred:
+            self.run(lambda driver: None)
+
+    def discard(self) -> None:
+        """Drop the deferred update, as the transaction is rolled back."""
+        self._deferred.clear()
+
+    def run(self, work: c.Callable[[t.Any], t.Any]) -> t.Any:
+        """Call a function in the driver's thread, after the deferred update.
+
+        :param work: Takes the connection of :mod:`sqlite3`.
+        """
+        adapted = self._adapted
+        deferred, self._deferred = self._deferred, []
+
+        def run(connection: t.Any) -> t.Any:
+            for update, statement, parameters in deferred:
+                if connection.execute(statement, parameters).rowcount != 1:
+                    raise update.missing_row()
+
+            return work(connection)
+
+        try:
+            # There's no public way to do several things in one switch.
+            return adapted.run_async(lambda driver: driver._execute(run, driver._conn))
+        except Exception as e:
+            # There's no public way to convert it to the DBAPI's error.
+            adapted._handle_exception(e)
+            raise
 
 
 @contextlib.contextmanager
@@ -29,50 +98,50 @@ def fewer_thread_switches(connection: sa.Connection) -> c.Iterator[None]:
         yield
         return
 
+    thread = DriverThread(connection)
+
     class Context(original.execution_ctx_cls):  # type: ignore[misc, name-defined]
         def create_default_cursor(self) -> Cursor:
-            return Cursor(self.root_connection.connection.dbapi_connection)
+            return Cursor(thread)
 
     dialect: t.Any = copy.copy(original)
     dialect.execution_ctx_cls = Context
+    dialect.do_execute = thread.execute
     connection.dialect = dialect
 
+    listeners = {
+        "commit": lambda connection: thread.flush(),
+        "rollback": lambda connection: thread.discard(),
+    }
+
     try:
-        yield
+        with listening(connection, listeners):
+            yield
     finally:
         connection.dialect = original
 
 
 class Cursor:
-    """A :pep:`249` cursor. A statement without rows takes one round trip.
+    """A :pep:`249` cursor. A statement takes one switch, with all of its rows.
 
-    :param adapted: SQLAlchemy's adapter of the driver's connection.
+    :param thread: Executes the statements.
     """
 
     arraysize = 1
+    description: t.Any = None
+    lastrowid: int | None = None
+    #: That of an update of the version table which is deferred.
+    rowcount = 1
 
-    def __init__(self, adapted: t.Any) -> None:
-        self._adapted = adapted
-        self._executed: t.Any = None
+    def __init__(self, thread: DriverThread) -> None:
+        self._thread = thread
         self._rows: collections.deque[t.Any] = collections.deque()
 
-    @property
-    def description(self) -> t.Any:
-        return self._executed.description
-
-    @property
-    def rowcount(self) -> int:
-        return int(self._executed.rowcount)
-
-    @property
-    def lastrowid(self) -> int | None:
-        return t.cast("int | None", self._executed.lastrowid)
-
     def execute(self, statement: str, parameters: t.Any = ()) -> None:
-        self._run(lambda driver: driver.execute(statement, parameters))
+        self._run(lambda connection: connection.execute(statement, parameters))
 
     def executemany(self, statement: str, parameters: t.Any) -> None:
-        self._run(lambda driver: driver.executemany(statement, parameters))
+        self._run(lambda connection: connection.executemany(statement, parameters))
 
     def fetchone(self) -> t.Any:
         return self._rows.popleft() if self._rows else None
@@ -87,16 +156,15 @@ class Cursor:
     def close(self) -> None:
         self._rows.clear()
 
-    def _run(self, execute: c.Callable[[t.Any], c.Awaitable[t.Any]]) -> None:
-        async def run(driver: t.Any) -> None:
-            self._executed = await execute(driver)
+    def _run(self, execute: c.Callable[[t.Any], t.Any]) -> None:
+        def run(connection: t.Any) -> None:
+            executed = execute(connection)
 
-            if self._executed.description:
-                self._rows.extend(await self._executed.fetchall())
+            if executed.description:
+                self._rows.extend(executed.fetchall())
 
-        try:
-            self._adapted.run_async(run)
-        except Exception as e:
-            # There's no public way to convert it to the DBAPI's error.
-            self._adapted._handle_exception(e)
-            raise
+            self.description = executed.description
+            self.rowcount = executed.rowcount
+            self.lastrowid = executed.lastrowid
+
+        self._thread.run(run)

@@ -59,7 +59,7 @@ def migrating(
             end_transaction(connection)
             pragma(connection, "foreign_keys=OFF")
 
-        with migration.listening(), fewer_thread_switches(connection):
+        with fewer_thread_switches(connection), migration.listening():
             migration.begin()
             yield migration
     finally:
