@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import Alembic
+from async_alembic import DatabaseError
+from async_alembic import WaitTimeoutError
 
 from .backends import Backend
 from .backends import DatabaseFactory
@@ -22,6 +25,7 @@ from .backends import EngineFactory
 from .backends import on
 from .backends import SHARED_BACKENDS
 from .harness import AnyEngine
+from .harness import blocking_only
 from .harness import Caller
 from .harness import connections
 from .harness import create_table
@@ -75,6 +79,8 @@ if way == "command":
 
 before = {*sys.modules}
 from async_alembic import Alembic
+from async_alembic import DatabaseError
+from async_alembic import WaitTimeoutError
 
 alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
 
@@ -214,6 +220,46 @@ def connections_of(engine: AnyEngine) -> list[object]:
     return made
 
 
+@on([backend for backend in SHARED_BACKENDS if not backend.is_async])
+@blocking_only
+def test_a_blocking_call_starts_no_thread(
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engines(backend))
+    caller(alembic, "upgrade")
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+
+    for method in "upgrade", "current", "heads", "needs_upgrade", "status":
+        caller(alembic, method)
+
+    assert started == []
+
+
+@on([backend for backend in ONE_OF_EACH_KIND if backend.database == "postgresql"])
+def test_waiting_for_the_first_upgrade_does_not_fill_the_log_of_the_server(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """A query of a table that is missing is an error there."""
+    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
+    engine = engines(backend)
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    queries = queries_of(engine)
+
+    with pytest.raises(WaitTimeoutError, match="empty"):
+        caller(alembic, "wait_until_current", 1)
+
+    assert len(queries) > 4
+    assert sum("FROM alembic_version" in query for query in queries) == 1
+
+
 @on(SHARED_BACKENDS)
 @pytest.mark.parametrize("method", ["current", "needs_upgrade", "status"])
 def test_looking_takes_one_query(
@@ -266,8 +312,6 @@ def test_a_version_table_that_cannot_be_read_is_not_taken_for_none(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
     """Else every revision would be run again."""
-    from async_alembic import DatabaseError
-
     write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
     engine = engines(backend)
     app = make_app("flask", tmp_path)

@@ -58,13 +58,18 @@ def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
 
 
 @converted_database_errors()
-def positions_if_readable(env: Environment) -> dict[str, Found]:
-    """Return where each database is, or why it cannot be read for a while."""
+def positions_if_readable(
+    env: Environment, empty: c.Container[str] = ()
+) -> dict[str, Found]:
+    """Return where each database is, or why it cannot be read for a while.
+
+    :param empty: The names of the databases that had no revision when last read.
+    """
     found: dict[str, Found] = {}
 
     for name in env.names:
         try:
-            found[name] = find_position(env, name)
+            found[name] = find_position(env, name, is_missing=name in empty)
         except SQLAlchemyError as e:
             if env.is_blocked(name, e):
                 found[name] = "locked"
@@ -86,9 +91,14 @@ def use_context(
         return fn(env.contexts[name])
 
 
-def find_position(env: Environment, name: str) -> Position:
-    """Find where a database is in the history."""
-    graph, current = env.project.files.graph, env.current_heads(name)
+def find_position(env: Environment, name: str, *, is_missing: bool = False) -> Position:
+    """Find where a database is in the history.
+
+    :param name: The name of the database.
+    :param is_missing: Whether the version table is probably missing.
+    """
+    current = env.current_heads(name, is_missing=is_missing)
+    graph = env.project.files.graph
     known = graph.paths.keys() & {*current}
     unknown = tuple(revision for revision in current if revision not in known)
     is_complete = known == {*graph.real_heads}

@@ -62,6 +62,8 @@ class Waiting:
         self._started = time.monotonic()
         self._delay = 0.05
         self._next_warning = 0.0
+        #: The names of the databases that had no revision at the last check.
+        self.empty: frozenset[str] = frozenset()
 
     def next_delay(self, found: c.Mapping[str, Found]) -> float | None:
         """Return how long to sleep before the next check, in seconds: 0.05, doubled
@@ -81,6 +83,7 @@ class Waiting:
             else:
                 states[name] = position
 
+        self.empty = frozenset(n for n, state in states.items() if state == "empty")
         late = {name: state for name, state in states.items() if state != "current"}
         return self._next_delay(late) if late else None
 

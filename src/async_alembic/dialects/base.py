@@ -81,6 +81,8 @@ class Dialect:
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""
+        from . import migrated as migrated
+        from . import server_defaults as server_defaults
 
     @contextlib.contextmanager
     def migrating(

@@ -268,7 +268,9 @@ class Alembic(BaseAlembic):
             await self._sleep(delay)
 
             try:
-                found = await self._on_databases(commands.inspect.positions_if_readable)
+                found = await self._on_databases(
+                    commands.inspect.positions_if_readable, waiting.empty
+                )
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)

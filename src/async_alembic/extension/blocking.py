@@ -162,7 +162,9 @@ class SyncAlembic(OpAndContext):
             self._sleep(delay)
 
             try:
-                found = self._on_databases(commands.inspect.positions_if_readable)
+                found = self._on_databases(
+                    commands.inspect.positions_if_readable, waiting.empty
+                )
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)

@@ -188,13 +188,18 @@ class Environment:
         self.check_known(name, current)
         return current
 
-    def current_heads(self, name: str) -> tuple[str, ...]:
+    def current_heads(self, name: str, *, is_missing: bool = False) -> tuple[str, ...]:
         """Return the ids in a database's version table, if it has one. Usually takes
         one query.
 
         :param name: The name of the database, whose connection is not in a transaction
             or has not changed anything in it.
+        :param is_missing: Whether the table is probably missing. A query of it would
+            be an error, which a server writes into its log.
         """
+        if is_missing and not self._has_version_table(name):
+            return ()
+
         connection = self.connection(name)
         versions = sa.table(
             self.version_table,

@@ -71,6 +71,7 @@ class MySQL(Dialect):
         return Defaults(backslashes=True, synonyms=_SYNONYMS)
 
     def load(self) -> None:
+        super().load()
         from . import binding as binding
         from . import galera as galera
         from . import half_applied as half_applied

@@ -71,6 +71,7 @@ class PostgreSQL(Dialect):
         return Defaults(server_compares=True)
 
     def load(self) -> None:
+        super().load()
         from . import advisory_locks as advisory_locks
         from . import client_side_binding as client_side_binding
         from . import migrated as migrated

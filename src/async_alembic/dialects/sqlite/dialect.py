@@ -38,6 +38,7 @@ class SQLite(Dialect):
     locks_by_transaction: bool = True
 
     def load(self) -> None:
+        super().load()
         from . import migrated as migrated
 
     @contextlib.contextmanager
