@@ -113,22 +113,27 @@ def _read_with_regex(source: bytes) -> Header | None:
     if found is None or "\r" in text or "\f" in text:
         return None
 
-    doc, *values = found.group("doc", *_NAMES)
-    rest = text[found.end() :]
+    doc, revision, down_revision, labels, dependencies = found.groups()
 
-    for word in _HINTS:
-        if word in rest:
-            return None
-
-    if values[0] is None or values[1] is None:
+    if revision is None or down_revision is None:
         return None
 
-    revision, down_revision, labels, dependencies = map(_unquote, values)
+    # Called for every file at every start, so this avoids a loop.
+    if any(map(text[found.end() :].__contains__, _HINTS)):
+        return None
+
+    revision = _unquote(revision)
 
     if not revision:
         return None
 
-    return Header(revision, down_revision, labels, dependencies, _docstring(doc))
+    return Header(
+        revision,
+        _unquote(down_revision),
+        _unquote(labels),
+        _unquote(dependencies),
+        _docstring(doc),
+    )
 
 
 def _unquote(text: str | None) -> str | None:

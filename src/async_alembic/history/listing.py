@@ -5,7 +5,6 @@ and no file is opened.
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
 import os
 import typing as t
 
@@ -61,10 +60,13 @@ class Folders(t.NamedTuple):
                 if path in found or name in suffixes:
                     continue
 
-                # The file may be removed by now, or be a broken link.
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     status = entry.stat()
-                    found[path] = status.st_mtime_ns, status.st_size, status.st_ino
+                except FileNotFoundError:
+                    # The file was removed, or is a broken link.
+                    continue
+
+                found[path] = status.st_mtime_ns, status.st_size, status.st_ino
 
         return found
 

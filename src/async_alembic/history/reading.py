@@ -31,7 +31,7 @@ _assigns_revision = re.compile(
 #: The name of a file without ``revision``: Alembic still takes the id from the name.
 _legacy_name = re.compile(r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py")
 #: Bytes to read at once, more than nearly every file has.
-_CHUNK = 2**16
+_CHUNK = 2**14
 #: As in Alembic: they would have another meaning in a target.
 _ILLEGAL = frozenset("@-+")
 
