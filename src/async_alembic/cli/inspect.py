@@ -30,13 +30,12 @@ def current(
         click.echo("Database is not on all head revisions")
         ctx.exit(1)
 
-    scripts = {script.revision: script for script in alembic.current()}
-    statuses = alembic.status()
+    found = alembic._current_by_database()
 
-    for name, status in statuses.items():
-        for revision in status.current:
-            prefix = f"[{name}] " if len(statuses) > 1 else ""
-            click.echo(f"{prefix}{format_script(scripts[revision], verbose)}")
+    for name, scripts in found.items():
+        for script in scripts:
+            prefix = f"[{name}] " if len(found) > 1 else ""
+            click.echo(f"{prefix}{format_script(script, verbose)}")
 
 
 @click.command()

@@ -33,6 +33,13 @@ def current(env: Environment) -> tuple[Script, ...]:
     return tuple(map(env.project.history.script, current_ids(env)))
 
 
+@converted_database_errors()
+def current_by_database(env: Environment) -> dict[str, tuple[Script, ...]]:
+    """Return the current revisions of each database, by its name."""
+    script = env.project.history.script
+    return {name: tuple(map(script, env.current(name))) for name in env.names}
+
+
 def current_ids(env: Environment) -> tuple[str, ...]:
     """Return the ids of the current revisions of all databases, without duplicates."""
     ids = (revision for name in env.names for revision in env.current(name))

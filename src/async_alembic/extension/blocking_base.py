@@ -82,6 +82,10 @@ class BlockingBase(BaseAlembic):
         """Return an id for a new revision; see :meth:`Alembic.rev_id`."""
         return super().rev_id() if self._awaited is None else self._awaited.rev_id()
 
+    def _current_by_database(self) -> dict[str, tuple[Script, ...]]:
+        """Return the current revisions of each database for the ``current`` command."""
+        return self._on_databases(commands.inspect.current_by_database)
+
     def _show(self, revisions: Target) -> tuple[Script, ...]:
         """Return the revisions for the ``show`` command."""
         if includes_current(revisions):
