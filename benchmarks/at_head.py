@@ -194,7 +194,7 @@ def table(
                     Verdict(label, f"<= {times(reach)}", times(ratio), ratio <= reach)
                 )
 
-    columns = ["CPU time", "memory", "of the peer's CPU time", "of its memory"]
+    columns = ["CPU time", "memory", "CPU ratio", "memory ratio"]
     return Table(title, rows, columns, verdicts)
 
 

@@ -31,8 +31,8 @@ class LazyScript(SameRevision):
         self._graph = graph
         self._header = graph.header_of(revision)
         self._load = load
-        self.revision = revision
-        self.path = graph.paths[revision]
+        self.revision: str = revision
+        self.path: str = graph.paths[revision]
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Script]:  # type: ignore[override]
