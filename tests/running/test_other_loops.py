@@ -67,9 +67,8 @@ def test_a_cancelled_upgrade_on_trio_is_rolled_back(
 
     assert trio.run(main)
     assert isinstance(engine, sa.Engine)
-    has_users = sa.inspect(engine).has_table("users")
     # DDL commits on MariaDB.
-    assert has_users == (backend.database == "mariadb")
+    assert backend.database == "mariadb" or not sa.inspect(engine).has_table("users")
 
 
 @on(ASYNC)
