@@ -15,7 +15,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from async_alembic import Alembic
 from async_alembic import DatabaseError
 from async_alembic import WaitTimeoutError
 
@@ -28,14 +27,13 @@ from .harness import AnyEngine
 from .harness import blocking_only
 from .harness import Caller
 from .harness import connections
-from .harness import create_table
 from .harness import Framework
 from .harness import ids
-from .harness import make_app
 from .harness import on_both_frameworks
 from .harness import ONE_OF_EACH_KIND
 from .harness import queries_of
 from .harness import write_revision
+from .running.sites import Site
 
 #: Calls the extension in a process whose app has connected before, and prints which
 #: modules were imported by the end of each call, without those of Python, and those of
@@ -205,10 +203,8 @@ def test_no_command_imports_a_package(
 def test_an_upgrade_makes_one_connection_and_one_query(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
-    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
     engine = engines(backend)
-    app = make_app("flask", tmp_path)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    alembic = Site(engine, tmp_path).alembic
     assert ids(caller(alembic, "upgrade")) == ["a1"]
     opened = connections_of(engine)
     queries = queries_of(engine)
@@ -242,9 +238,7 @@ def test_a_blocking_call_starts_no_thread(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
-    app = make_app("flask", tmp_path)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engines(backend))
+    alembic = Site(engines(backend), tmp_path).alembic
     caller(alembic, "upgrade")
     started: list[threading.Thread] = []
     monkeypatch.setattr(threading.Thread, "start", started.append)
@@ -260,10 +254,8 @@ def test_waiting_for_the_first_upgrade_does_not_fill_the_log_of_the_server(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
     """A query of a table that is missing is an error there."""
-    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
     engine = engines(backend)
-    app = make_app("flask", tmp_path)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    alembic = Site(engine, tmp_path).alembic
     queries = queries_of(engine)
 
     with pytest.raises(WaitTimeoutError, match="empty"):
@@ -283,10 +275,8 @@ def test_looking_takes_one_query(
     tmp_path: Path,
 ) -> None:
     """On a connection of the app's pool."""
-    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
     engine = engines(backend, **connections(backend, 1))
-    app = make_app("flask", tmp_path)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    alembic = Site(engine, tmp_path).alembic
     caller(alembic, "upgrade")
     queries = queries_of(engine)
     caller(alembic, method)
@@ -298,17 +288,14 @@ def test_the_version_table_is_the_one_that_the_context_names(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
     """By its name and its schema, also as the engine translates it."""
-    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
     plain = engines(backend)
-    app = make_app("flask", tmp_path)
     schema = {"sqlite": "main", "postgresql": "public"}.get(backend.database)
     translated = {"own": schema or plain.url.database}
     # Alembic asks for the schema that is not translated, which MariaDB refuses.
     named = translated["own"] if backend.database == "mariadb" else "own"
-    context = {"version_table": "history", "version_table_schema": named}
-    app.config["ALEMBIC_CONTEXT"] = context
-    engine = plain.execution_options(schema_translate_map=translated)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    site = Site(plain.execution_options(schema_translate_map=translated), tmp_path)
+    site.pass_in(version_table="history", version_table_schema=named)
+    alembic = site.alembic
     assert caller(alembic, "needs_upgrade")
     assert ids(caller(alembic, "upgrade")) == ["a1"]
     rows = caller.query(plain, "SELECT version_num FROM history")
@@ -325,10 +312,8 @@ def test_a_version_table_that_cannot_be_read_is_not_taken_for_none(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
     """Else every revision would be run again."""
-    write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
     engine = engines(backend)
-    app = make_app("flask", tmp_path)
-    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    alembic = Site(engine, tmp_path).alembic
     caller.execute(engine, "CREATE TABLE alembic_version (version INTEGER)")
 
     for method in "current", "needs_upgrade", "upgrade", "status":

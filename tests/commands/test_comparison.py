@@ -41,6 +41,16 @@ plugins = pytest.mark.skipif(
 )
 
 
+made_up = settings(
+    max_examples=6,
+    # To find a smaller example would take minutes.
+    phases=[Phase.generate],
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[*HealthCheck],
+)
+
+
 def tables(count: int, text: str, schema: str | None = None) -> sa.MetaData:
     """Models with defaults that only the server can compare, each one a bit."""
     metadata = sa.MetaData()
@@ -196,14 +206,7 @@ class TestTheQueries:
 class TestTheResults:
     """They are those of Alembic, whether it compares a table or is kept from it."""
 
-    @settings(
-        max_examples=6,
-        # To find a smaller example would take minutes.
-        phases=[Phase.generate],
-        derandomize=True,
-        deadline=None,
-        suppress_health_check=[*HealthCheck],
-    )
+    @made_up
     @given(models=changes("postgresql"))
     def test_are_alembics_for_made_up_models(
         self,
@@ -222,14 +225,7 @@ class TestTheResults:
             assert_like_alembic(caller, project, include_schemas=True)
 
     @pytest.mark.parametrize("is_filtered", [False, True])
-    @settings(
-        max_examples=6,
-        # To find a smaller example would take minutes.
-        phases=[Phase.generate],
-        derandomize=True,
-        deadline=None,
-        suppress_health_check=[*HealthCheck],
-    )
+    @made_up
     @given(data=st.data())
     def test_are_alembics_for_made_up_defaults(
         self,

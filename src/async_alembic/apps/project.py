@@ -20,18 +20,16 @@ class Project(t.NamedTuple):
     :param settings: The app's settings.
     :param history: The revision files, and Alembic's scripts of them.
     :param rev_id: Returns an id for a new revision.
-    :param make_config: Returns Alembic's config.
     """
 
     settings: Settings
     history: History
     rev_id: c.Callable[[], str]
-    make_config: c.Callable[[], Config]
 
     @property
     def config(self) -> Config:
         """Alembic's config, built from the settings."""
-        return self.make_config()
+        return self.history.make_config()
 
     @property
     def files(self) -> RevisionFiles:

@@ -227,8 +227,7 @@ class AppState:
         """Return the files and settings that a command needs."""
         from .project import Project
 
-        make_config = self._config_maker(app)
-        return Project(self.settings(app), self.history(app), rev_id, make_config)
+        return Project(self.settings(app), self.history(app), rev_id)
 
     def _folders(self, app: App) -> Folders:
         from ..history.listing import Folders
@@ -263,13 +262,14 @@ class AppState:
         """Return an option of Alembic's config, built only if the option may refer to
         another one.
         """
-        config, value = self._config, self.settings(app).options.get(key)
+        if self._config is None:
+            settings = self.settings(app)
+            value = settings.options.get(key)
 
-        if config is None and value is None:
-            return None
+            if value is None:
+                return None
 
-        if config is None:
-            text = format_value(value, self.settings(app).separator)
+            text = format_value(value, settings.separator)
 
             if "%" not in text:
                 return text

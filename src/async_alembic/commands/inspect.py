@@ -108,7 +108,7 @@ def find_position(env: Environment, name: str, *, is_missing: bool = False) -> P
     graph = env.project.files.graph
     known = graph.paths.keys() & {*current}
     unknown = tuple(revision for revision in current if revision not in known)
-    is_complete = known == {*graph.real_heads}
+    is_complete = graph.is_at_heads(known)
     state: State
 
     if unknown:

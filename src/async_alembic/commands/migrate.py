@@ -56,7 +56,7 @@ def upgrade_from(
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        if ids == ["heads"] and {*env.project.files.graph.real_heads} == {*heads}:
+        if ids == ["heads"] and env.project.files.graph.is_at_heads(heads):
             return ()
 
         # Despite its signature, it accepts several ids, but no relative ones.

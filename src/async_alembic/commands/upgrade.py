@@ -74,6 +74,6 @@ def _is_at(
     ids = to_ids(target)
 
     if ids == ["heads"] or ids == ["head"] and len(graph.heads) == 1:
-        return {*graph.real_heads} == {*heads}
+        return graph.is_at_heads(heads)
 
     return {*ids} == {*heads}

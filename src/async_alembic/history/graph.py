@@ -64,6 +64,13 @@ class RevisionGraph:
         left_out = set[str]().union(*successors)
         return tuple(revision for revision in self.paths if revision not in left_out)
 
+    def is_at_heads(self, current: c.Collection[str]) -> bool:
+        """Return whether a database has all revisions.
+
+        :param current: The ids of the revisions that it is at.
+        """
+        return {*current} == {*self.real_heads}
+
     def header_of(self, revision: str) -> Header:
         """Return the header of a revision."""
         return self._headers[self.paths[revision]]

@@ -27,7 +27,7 @@ class History:
         self, files: RevisionFiles, make_config: c.Callable[[], Config]
     ) -> None:
         self.files = files
-        self._make_config = make_config
+        self.make_config = make_config
         self._scripts: Scripts | None = None
         self._lazy_scripts: dict[str, LazyScript] = {}
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class History:
         # Without the lock, several threads would each make it.
         with self._lock:
             if self._scripts is None:
-                self._scripts = Scripts(self._make_config(), self.files)
+                self._scripts = Scripts(self.make_config(), self.files)
 
             return self._scripts
 

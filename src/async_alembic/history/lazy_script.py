@@ -51,11 +51,8 @@ class LazyScript(SameRevision):
         return f"Script({self.revision!r}, {self.down_revision!r})"
 
     def __str__(self) -> str:
-        head = " (head)" if self.is_head else ""
-        return (
-            f"{self._listed_parents()} -> {self.revision}{head}{self._points()},"
-            f" {self.doc}"
-        )
+        text = f"{self._listed_parents()} -> {self.revision}"
+        return f"{text}{self._head()}{self._points()}, {self.doc}"
 
     @property
     def down_revision(self) -> str | tuple[str, ...] | None:
@@ -107,6 +104,28 @@ class LazyScript(SameRevision):
         """The docstring of the file."""
         return (self._header.doc or "").strip()
 
+    @property
+    def log_entry(self) -> str:
+        """Describe the revision in several lines, as Alembic's commands do."""
+        merges = "Merges" if self.is_merge_point else "Parent"
+        lines = [
+            f"Rev: {self.revision}{self._head()}{self._points()}",
+            f"{merges}: {self._listed_parents()}",
+        ]
+
+        if dependencies := _listed(as_tuple(self._header.depends_on)):
+            lines.append(f"Also depends on: {dependencies}")
+
+        if self.is_branch_point:
+            lines.append(f"Branches into: {_listed(sorted(self.nextrev))}")
+
+        if labels := _listed(sorted(self.branch_labels)):
+            lines.append(f"Branch names: {labels}")
+
+        lines += [f"Path: {self.path}", ""]
+        lines += [f"    {line}" for line in self.longdoc.splitlines()]
+        return "\n".join([*lines, ""])
+
     def cmd_format(
         self,
         verbose: bool,
@@ -116,44 +135,29 @@ class LazyScript(SameRevision):
         tree_indicators: bool = True,
     ) -> str:
         """Describe the revision in the format of Alembic's commands."""
-        head = "" if not self.is_head else " (effective head)"
+        if verbose:
+            return self.log_entry
+
+        text = self.revision
+
+        if include_parents:
+            dependencies = _listed(as_tuple(self._header.depends_on))
+            depends = f" ({dependencies})" if dependencies else ""
+            text = f"{self._listed_parents()}{depends} -> {text}"
+
+        if include_branches and (labels := _listed(sorted(self.branch_labels))):
+            text += f" ({labels})"
 
         if self.revision in self._graph.real_heads:
-            head = " (head)"
+            text += " (head)"
+        elif self.is_head:
+            text += " (effective head)"
 
-        points, parents = self._points(), self._listed_parents()
-        dependencies = _listed(as_tuple(self._header.depends_on))
-        labels = _listed(sorted(self.branch_labels))
+        text += self._points() if tree_indicators else ""
+        return text + (f", {self.doc}" if include_doc else "")
 
-        if not verbose:
-            text = self.revision
-
-            if include_parents:
-                depends = f" ({dependencies})" if dependencies else ""
-                text = f"{parents}{depends} -> {text}"
-
-            text += f" ({labels})" if include_branches and labels else ""
-            # Alembic's method shows heads whatever it is asked.
-            text += head + (points if tree_indicators else "")
-            return text + (f", {self.doc}" if include_doc else "")
-
-        lines = [
-            f"Rev: {self.revision}{' (head)' if self.is_head else ''}{points}",
-            f"{'Merges' if self.is_merge_point else 'Parent'}: {parents}",
-        ]
-
-        if dependencies:
-            lines.append(f"Also depends on: {dependencies}")
-
-        if self.is_branch_point:
-            lines.append(f"Branches into: {_listed(sorted(self.nextrev))}")
-
-        if labels:
-            lines.append(f"Branch names: {labels}")
-
-        lines += [f"Path: {self.path}", ""]
-        lines += [f"    {line}" for line in self.longdoc.splitlines()]
-        return "\n".join([*lines, ""])
+    def _head(self) -> str:
+        return " (head)" if self.is_head else ""
 
     def _points(self) -> str:
         branch = " (branchpoint)" if self.is_branch_point else ""

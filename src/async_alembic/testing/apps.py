@@ -89,7 +89,7 @@ class FreshApp:
         # No other process migrates this database.
         config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
         settings = Settings(project.settings.root_path, config)
-        return Project(settings, project.history, project.rev_id, project.make_config)
+        return Project(settings, project.history, project.rev_id)
 
     @functools.cached_property
     def databases(self) -> Databases:
