@@ -204,7 +204,8 @@ def test_an_upgrade_makes_one_connection_and_one_query(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
     engine = engines(backend)
-    alembic = Site(engine, tmp_path).alembic
+    site = Site(engine, tmp_path)
+    alembic = site.alembic
     assert ids(caller(alembic, "upgrade")) == ["a1"]
     opened = connections_of(engine)
     queries = queries_of(engine)
@@ -255,7 +256,8 @@ def test_waiting_for_the_first_upgrade_does_not_fill_the_log_of_the_server(
 ) -> None:
     """A query of a table that is missing is an error there."""
     engine = engines(backend)
-    alembic = Site(engine, tmp_path).alembic
+    site = Site(engine, tmp_path)
+    alembic = site.alembic
     queries = queries_of(engine)
 
     with pytest.raises(WaitTimeoutError, match="empty"):
@@ -276,7 +278,8 @@ def test_looking_takes_one_query(
 ) -> None:
     """On a connection of the app's pool."""
     engine = engines(backend, **connections(backend, 1))
-    alembic = Site(engine, tmp_path).alembic
+    site = Site(engine, tmp_path)
+    alembic = site.alembic
     caller(alembic, "upgrade")
     queries = queries_of(engine)
     caller(alembic, method)
@@ -313,7 +316,8 @@ def test_a_version_table_that_cannot_be_read_is_not_taken_for_none(
 ) -> None:
     """Else every revision would be run again."""
     engine = engines(backend)
-    alembic = Site(engine, tmp_path).alembic
+    site = Site(engine, tmp_path)
+    alembic = site.alembic
     caller.execute(engine, "CREATE TABLE alembic_version (version INTEGER)")
 
     for method in "current", "needs_upgrade", "upgrade", "status":
