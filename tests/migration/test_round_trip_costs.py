@@ -389,7 +389,7 @@ async def test_the_update_of_the_version_table_is_compiled_once(
     history.write(*["pass"] * 20)
     statements = queries_of(engine)
     assert len(await history.alembic.upgrade()) == 20
-    updates = [s for s in statements if s.startswith("UPDATE alembic_version")]
+    updates = [s for s in statements if s.startswith("UPDATE ")]
     assert len(updates) == 19
     assert len(set(updates)) == 1
     assert ids(await history.alembic.current()) == ["a20"]

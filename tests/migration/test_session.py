@@ -134,6 +134,66 @@ def test_settings_do_not_cost_a_database_in_memory(
     assert caller.tables(engine) == {"mine"}
 
 
+@on([b for b in SHARED_BACKENDS if b.database == "postgresql"])
+def test_settings_count_for_every_question(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """The search path decides which tenant is looked at, and the role what it sees."""
+    engine = engines(backend)
+    caller.execute(engine, "CREATE SCHEMA tenant")
+    metadata = sa.MetaData()
+    sa.Table("log", metadata, sa.Column("id", sa.Integer))
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(app, metadatas=metadata, engines=engine)
+    write_revision(tmp_path / "migrations", "a1", None, LOG, "op.drop_table('log')")
+    caller(alembic, "upgrade")
+    app.config["ALEMBIC_SESSION"] = {"search_path": "tenant", "statement_timeout": 0}
+    assert caller(alembic, "current") == ()
+    assert caller(alembic, "needs_upgrade") is True
+    assert caller(alembic, "status")["default"].state == "empty"
+    assert [each[0] for each in caller(alembic, "compare_metadata")] == ["add_table"]
+
+    with caller.inside(app):
+        assert caller.context(alembic, "get_current_revision") is None
+
+    assert ids(caller(alembic, "upgrade")) == ["a1"]
+    assert ids(caller(alembic, "current")) == ["a1"]
+    assert caller(alembic, "status")["default"].state == "current"
+    assert caller(alembic, "compare_metadata") == []
+    caller(alembic, "wait_until_current")
+    assert ids(caller(alembic, "downgrade", "base")) == ["a1"]
+    app.config["ALEMBIC_SESSION"] = {}
+    assert ids(caller(alembic, "current")) == ["a1"]
+    path = caller.query(engine, "SHOW search_path")
+    assert path == [('"$user", public',)]
+
+
+@on([by_id("postgresql-psycopg2"), by_id("postgresql-psycopg-async")])
+def test_a_connection_that_the_app_shares_gets_back_the_sources_of_settings(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """A value that is put back would hide later changes of the server's settings."""
+    engine = engines(backend, poolclass=sa.StaticPool)
+    app = make_app("flask", tmp_path)
+    settings = {"lock_timeout": "7s", "statement_timeout": "8s", "shop.tenant": "acme"}
+    app.config["ALEMBIC_SESSION"] = settings
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    write_revision(tmp_path / "migrations", "a1")
+    query = (
+        "SELECT name, setting, source FROM pg_settings"
+        " WHERE name IN ('lock_timeout', 'statement_timeout') ORDER BY name"
+    )
+    caller.execute(engine, "SET lock_timeout = '3s'")
+    before = caller.query(engine, query)
+    assert {row[2] for row in before} >= {"session"}
+    caller(alembic, "current")
+    assert caller.query(engine, query) == before
+    caller(alembic, "upgrade")
+    assert caller.query(engine, query) == before
+    tenant = "SELECT current_setting('shop.tenant', true)"
+    assert caller.query(engine, tenant) in ([("",)], [(None,)])
+
+
 class Other(SQLiteDialect_pysqlite):
     """A database that this package has never heard of."""
 

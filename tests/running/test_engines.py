@@ -49,14 +49,17 @@ CONNECTION_ID = {
 async def test_a_blocking_call_leaves_the_pool_of_the_app_alone(
     backend: Backend, engine_for: EngineFactory, tmp_path: Path
 ) -> None:
-    """A connection works in the loop only that it was made in."""
+    """A connection works in the loop only that it was made in. After a migration, the
+    pool replaces it there.
+    """
     engine = engine_for.asynchronous(backend, **one_connection(backend))
     site = Site(engine, tmp_path)
     before = await scalar(engine, CONNECTION_ID[backend.database])
 
-    for method in "upgrade", "current", "needs_revision", "downgrade":
+    for method in "current", "needs_revision", "upgrade", "downgrade":
         await asyncio.to_thread(getattr(site.alembic.sync, method))
-        assert await scalar(engine, CONNECTION_ID[backend.database]) == before
+        after = await scalar(engine, CONNECTION_ID[backend.database])
+        assert (after == before) is (method in {"current", "needs_revision"})
         await site.alembic.current()
 
 

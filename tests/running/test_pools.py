@@ -277,3 +277,65 @@ async def test_an_interrupted_statement_ends_at_once_in_its_thread(
     write_revision(site.migrations, "a4", "a3")
     await site.alembic.upgrade()
     assert ids(await site.alembic.current()) == ["a4"]
+
+
+@pytest.mark.parametrize("awaits", [True, False], ids=["awaited", "blocking"])
+@on([b for b in SHARED_BACKENDS if b.database != "sqlite"])
+async def test_what_drivers_keep_of_the_old_schema_does_not_reach_the_app(
+    backend: Backend, awaits: bool, engine_for: EngineFactory, tmp_path: Path
+) -> None:
+    """Plans of prepared statements, and ids of types."""
+    engine = engine_for(backend, **connections(backend, 2))
+    migrations = tmp_path / "migrations"
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+    is_postgresql = backend.database == "postgresql"
+    enum = "CREATE TYPE mood AS ENUM ('good')" if is_postgresql else "SELECT 1"
+    drop = "DROP TYPE mood" if is_postgresql else "SELECT 1"
+    kind = "mood" if is_postgresql else "VARCHAR(9)"
+    create = "CREATE TABLE note ({})"
+    fill = "INSERT INTO note (mood) VALUES ('good')"
+    write_revision(
+        migrations,
+        "a1",
+        None,
+        _executing(enum, create.format(f"mood {kind}"), fill),
+    )
+    create_again = create.format(f"x INT, mood {kind}")
+    write_revision(
+        migrations,
+        "a2",
+        "a1",
+        _executing("DROP TABLE note", drop, enum, create_again, fill),
+    )
+
+    def look(connection: sa.Connection) -> list[int]:
+        # psycopg prepares a statement at its sixth execution.
+        return [
+            len(connection.execute(sa.text("SELECT * FROM note")).one())
+            for _ in range(7)
+        ]
+
+    async def look_twice() -> list[int]:
+        """On two connections, whatever kind the engine is of."""
+        if isinstance(engine, AsyncEngine):
+            async with engine.connect() as one, engine.connect() as two:
+                return await one.run_sync(look) + await two.run_sync(look)
+
+        with engine.connect() as one_, engine.connect() as two_:
+            return look(one_) + look(two_)
+
+    async def upgrade(target: str) -> None:
+        if awaits:
+            await alembic.upgrade(target)
+        else:
+            await asyncio.to_thread(alembic.sync.upgrade, target)
+
+    await upgrade("a1")
+    assert await look_twice() == [1] * 14
+    await upgrade("a2")
+    assert await look_twice() == [2] * 14
+
+
+def _executing(*statements: str) -> str:
+    return "\n".join(f"op.execute({statement!r})" for statement in statements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import random
@@ -13,6 +14,7 @@ import tempfile
 import time
 from abc import ABC
 from abc import abstractmethod
+from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,14 +41,20 @@ class ServerError(Exception):
     """A server could not be started."""
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on.
-
-    It is below the range from which the kernel serves outgoing connections, so that
-    none takes it while a server is down.
+def _ports() -> Iterator[int]:
+    """This process's share of the ports below the range from which the kernel serves
+    outgoing connections, so that none takes one while a server is down.
     """
-    while True:
-        port = random.randrange(20_000, 32_000)
+    first = 20_000 + os.getpid() % 120 * 100
+    return itertools.cycle(random.sample(range(first, first + 100), 100))
+
+
+_next_port: dict[int, Iterator[int]] = {}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on, and nobody else is about to."""
+    for port in _next_port.setdefault(os.getpid(), _ports()):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -54,6 +62,8 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
+
+    raise AssertionError("unreachable")
 
 
 def unprivileged() -> dict[str, Any]:

@@ -69,6 +69,18 @@ def with_own_pool(engine: sa.Engine) -> sa.Engine:
     return engine_copy
 
 
+def replace_connections(engines: c.Iterable[sa.Engine]) -> None:
+    """Make the pools of engines replace the connections that they have, each when it is
+    next used. Drivers keep plans of statements and ids of types, which a migration may
+    have changed.
+    """
+    for engine in engines:
+        if not is_single_connection(engine):
+            # There's no public way that does not close them now, which only the loop
+            # that they belong to can do.
+            engine.pool._invalidate(None)  # type: ignore[arg-type]
+
+
 @contextlib.contextmanager
 def own_arguments(engine: sa.Engine, is_own: bool = True) -> c.Iterator[None]:
     """Use the dialect's own arguments of the driver to make a connection.

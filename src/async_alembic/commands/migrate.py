@@ -20,7 +20,6 @@ from ..migration.steps import RevisionRunner
 from ..migration.steps import StepRunner
 from ..migration.steps import with_known_check
 from ..migration.transactions import begin_transactions
-from ..migration.transactions import session_settings
 from .upgrade import find_heads
 
 if t.TYPE_CHECKING:
@@ -133,7 +132,6 @@ def run(env: Environment, fn: c.Callable[[Environment], T]) -> T:
     names = env.names
 
     with (
-        session_settings(env, names),
         begin_transactions(env, names, single=True) as transactions,
         env.use(env.default),
     ):

@@ -17,6 +17,7 @@ from .base import Connect as Connect
 from .base import Dialect as Dialect
 from .base import digest as digest
 from .base import Interruption as Interruption
+from .base import Place as Place
 from .base import VERSION_UPDATE as VERSION_UPDATE
 from .base import Wait as Wait
 

@@ -38,6 +38,22 @@ READ_ONLY = "Connect to the primary, as this server is a replica or read-only"
 VERSION_UPDATE = "async_alembic_version_update"
 
 
+class Place(t.NamedTuple):
+    """Where a database has its version table, as the server says.
+
+    :param database: The database, as far as its server tells it from others; ``None``
+        if that is unknown.
+    :param schema: The schema that the table is in, or will be created in; ``None`` if
+        the database has none.
+    :param is_settled: Whether the schema stays the same whatever other migrators do. It
+        does not if it depends on a search path, and the table is missing.
+    """
+
+    database: str | None
+    schema: str | None
+    is_settled: bool = True
+
+
 class Interruption(t.NamedTuple):
     """How to cancel the statement that a connection is running.
 
@@ -109,14 +125,30 @@ class Dialect:
 
             raise
 
+    def use_transactions(self, connection: sa.Connection) -> None:
+        """Make a connection use transactions, even if its engine does not.
+
+        :param connection: A connection outside of a transaction.
+        """
+        with contextlib.suppress(NotImplementedError):
+            if connection.get_isolation_level() == "AUTOCOMMIT":
+                level = connection.default_isolation_level
+                connection.execution_options(isolation_level=level)
+
     @contextlib.contextmanager
     def session(
-        self, connection: sa.Connection, settings: c.Mapping[str, Setting]
+        self,
+        connection: sa.Connection,
+        settings: c.Mapping[str, Setting],
+        *,
+        restore: bool,
     ) -> c.Iterator[None]:
-        """Change settings of a connection, and restore them at the end.
+        """Change settings of a connection.
 
         :param connection: A connection outside of a transaction.
         :param settings: The new values, by name.
+        :param restore: Whether to restore them at the end, as the app goes on to use
+            the connection.
         :raises ConfigurationError: If the database rejects a setting.
         """
         before: dict[str, Setting | None] = {}
@@ -129,35 +161,29 @@ class Dialect:
 
             self._end_transaction(connection)
             yield
-            self._end_transaction(connection)
-            self._restore_settings(connection, before)
-        except BaseException:
-            # The settings must not go back to the pool with the connection.
-            self._abandon_settings(connection, before)
-            raise
+        finally:
+            if restore:
+                self._restore_settings(connection, before)
 
     def _restore_settings(
         self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
     ) -> None:
-        for name, value in before.items():
-            self.set_setting(connection, name, value)
-
-        connection.commit()
-
-    def _abandon_settings(
-        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
-    ) -> None:
         from .migrated import is_usable
 
-        if before and is_usable(connection):
-            connection.invalidate()
+        if is_usable(connection):
+            connection.rollback()
+
+            for name, value in before.items():
+                self.set_setting(connection, name, value)
+
+            self._end_transaction(connection)
 
     def _end_transaction(self, connection: sa.Connection) -> None:
         if connection.in_transaction():
             connection.commit()
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
-        """Return the value of a session setting; ``None`` if it is not set."""
+        """Return the value of a session setting; ``None`` to reset it to that."""
         raise ConfigurationError(
             "app.config['ALEMBIC_SESSION'] cannot be used with this database. Set it to"
             " {}."
@@ -168,18 +194,27 @@ class Dialect:
     ) -> None:
         raise NotImplementedError
 
+    def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
+        """Return where the version table is. The server is asked, as URLs can name one
+        database in many ways.
+
+        :param connection: A connection to the database.
+        :param schema: The schema of the version table, if one is configured.
+        :param table: The name of the version table.
+        """
+        return Place(None, schema)
+
+    def server(self, connection: sa.Connection) -> str | None:
+        """Return what tells the server of a connection from other servers."""
+        return None
+
     def lock(
-        self,
-        connection: sa.Connection,
-        schema: str | None,
-        table: str,
-        connect: Connect,
+        self, connection: sa.Connection, place: Place, table: str, connect: Connect
     ) -> MigrationLock | None:
         """Return the lock of one version table, which the session is to hold.
 
-        :param connection: The migrating connection. It is queried for the server's own
-            names, as URLs can name one database in many ways.
-        :param schema: The schema of the version table, if one is configured.
+        :param connection: The migrating connection.
+        :param place: Where the version table is.
         :param table: The name of the version table.
         :param connect: Opens another connection to the database.
         :return: ``None`` if the database has no lock that all of its servers share.

@@ -123,14 +123,18 @@ class OpAndContext(BlockingBase):
             }
 
         def open_environment(stack: contextlib.ExitStack) -> Environment:
-            opened = open_databases(t.cast("t.Any", databases.engines), stack)
+            opened = open_databases(
+                t.cast("t.Any", databases.engines), stack, own_connections=True
+            )
+            environment = Environment(self._project(app), opened, databases.metadatas)
+            stack.enter_context(environment.session_settings())
 
             for connection in opened.connections.values():
                 # Commands use their own connections: they must see the changes, and
                 # must not wait for an open transaction.
                 connection.execution_options(isolation_level="AUTOCOMMIT")
 
-            return Environment(self._project(app), opened, databases.metadatas)
+            return environment
 
         environment = self._open_environments.get(open_environment)
         objects = environment.ops if writes else environment.contexts

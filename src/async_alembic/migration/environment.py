@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
     from ..apps.project import Project
     from ..dialects import Dialect
+    from ..dialects import Place
     from ..history.scripts import Scripts
     from .contexts import Contexts
     from .open_databases import OpenDatabases
@@ -60,6 +61,7 @@ class Environment:
         self.metadatas = metadatas
         #: Called by ``MigrationContext.run_migrations()``.
         self.steps: Steps = lambda heads, context: ()
+        self._places: dict[str, Place] = {}
 
     @functools.cached_property
     def _contexts(self) -> Contexts:
@@ -139,6 +141,24 @@ class Environment:
         """The operations on the default database."""
         return self.ops[self.default]
 
+    @contextlib.contextmanager
+    def session_settings(self) -> c.Iterator[None]:
+        """Apply ``ALEMBIC_SESSION`` to the connections.
+
+        :raises ConfigurationError: If a database rejects a setting.
+        """
+        with contextlib.ExitStack() as stack:
+            for name in self.names:
+                if settings := self.project.settings.session(name):
+                    session = self.dialect(name).session(
+                        self.idle_connection(name),
+                        settings,
+                        restore=name in self.databases.private,
+                    )
+                    stack.enter_context(session)
+
+            yield
+
     def connection(self, name: str) -> sa.Connection:
         """The connection to a database."""
         return self.databases.connections[name]
@@ -156,6 +176,10 @@ class Environment:
         """The :class:`.Dialect` of a database."""
         return dialect_of(self.connection(name))
 
+    def server(self, name: str) -> str | None:
+        """Return what tells the server of a database from other servers."""
+        return self.dialect(name).server(self.connection(name))
+
     @functools.cached_property
     def version_table(self) -> str:
         """The name of the version table."""
@@ -168,11 +192,40 @@ class Environment:
         return t.cast("str | None", options.get("version_table_schema"))
 
     def version_schema(self, name: str) -> str | None:
-        """The schema of a database's version table, if one is configured."""
-        schema = self._configured_schema
+        """The schema of a database's version table, if one is configured, or was found
+        by :meth:`find_place`.
+        """
+        if place := self._places.get(name):
+            return place.schema
+
+        return self.translated_schema(name, self._configured_schema)
+
+    def translated_schema(self, name: str, schema: str | None) -> str | None:
+        """Return what the ``schema_translate_map`` of an engine makes of a schema."""
         options = self.connection(name).get_execution_options()
         schemas = options.get("schema_translate_map") or {}
         return t.cast("str | None", schemas.get(schema, schema))
+
+    def find_place(self, name: str) -> Place:
+        """Return where the version table of a database is. That place counts from now
+        on, whatever search path a revision sets.
+        """
+        schema = self.translated_schema(name, self._configured_schema)
+        connection = self.connection(name)
+        place = self.dialect(name).place(connection, schema, self.version_table)
+        self._places[name] = place
+        return place
+
+    def place(self, name: str) -> Place:
+        """Return the place that :meth:`find_place` has found."""
+        return self._places[name]
+
+    def has_moved(self, name: str) -> bool:
+        """Return whether another migrator has created the version table in another
+        schema than the one that was found.
+        """
+        before = self._places[name]
+        return not before.is_settled and self.find_place(name).schema != before.schema
 
     def _is_version_schema(self, name: str, schema: str | None) -> bool:
         default = self.connection(name).dialect.default_schema_name

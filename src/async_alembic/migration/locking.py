@@ -112,11 +112,7 @@ class Locks:
         self._locks: dict[str, MigrationLock] = {}
 
         for name in names if self._is_on else ():
-            if (lock := _make_lock(env, name)) is not None:
-                self._locks[name] = lock
-
-            # A session must not be idle in a transaction while it waits.
-            env.end_transaction(name)
+            self._make(name)
 
     def in_order(self, names: c.Iterable[str]) -> list[str]:
         """Sort the names of databases by their locks, so that migrators that lock
@@ -146,11 +142,35 @@ class Locks:
 
         :raises LockTimeout: If another migrator does not finish in time.
         """
-        lock, wait = self._locks.get(name), self.wait(name)
+        wait = self.wait(name)
 
-        if lock is None or wait is None:
+        if name not in self._locks or wait is None:
             yield
             return
+
+        self._acquire(name, wait)
+
+        try:
+            while self._env.has_moved(name):
+                self._release(name)
+                self._make(name)
+                self._acquire(name, wait)
+
+            self._env.end_transaction(name)
+            self._checked_at[name] = time.monotonic()
+            yield
+        finally:
+            self._release(name)
+
+    def _make(self, name: str) -> None:
+        if (lock := _make_lock(self._env, name)) is not None:
+            self._locks[name] = lock
+
+        # A session must not be idle in a transaction while it waits.
+        self._env.end_transaction(name)
+
+    def _acquire(self, name: str, wait: Wait) -> None:
+        lock = self._locks[name]
 
         try:
             wait(lock.acquire, lock.holder)
@@ -158,23 +178,16 @@ class Locks:
             raise
         except BaseException:
             # The server may have granted the lock before the error.
-            self._release(name, lock)
+            self._release(name)
             raise
 
-        self._checked_at[name] = time.monotonic()
-
-        try:
-            yield
-        finally:
-            self._release(name, lock)
-
-    def _release(self, name: str, lock: MigrationLock) -> None:
+    def _release(self, name: str) -> None:
         self._env.databases.time_limit.start()
 
         # The end of the session releases the lock as well. Drivers raise their own
         # errors for some lost connections.
         with contextlib.suppress(Exception):
-            lock.release()
+            self._locks[name].release()
 
     def check(self, name: str, *, throttled: bool = False) -> None:
         """Check that the lock of a database is still held, if it has one.
@@ -204,7 +217,7 @@ def _make_lock(env: Environment, name: str) -> MigrationLock | None:
     if env.project.settings.lock != "lease":
         lock = dialect.lock(
             env.connection(name),
-            env.version_schema(name),
+            env.place(name),
             env.version_table,
             functools.partial(env.databases.connect, name),
         )

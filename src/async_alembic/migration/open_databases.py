@@ -40,6 +40,7 @@ class OpenDatabases(t.NamedTuple):
         are not used meanwhile.
     :param repeated: Calls a function every few seconds beside the work, even while that
         blocks, each time with another connection to a database by name.
+    :param on_change: Called with the names of databases that may have been changed.
     :param private: The names of databases that no other connection can reach.
     :param time_limit: Started when nothing is left to do but to roll back or to close.
         At its end, the connections are dropped.
@@ -55,5 +56,6 @@ class OpenDatabases(t.NamedTuple):
         [str, c.Callable[[sa.Connection], None], float],
         contextlib.AbstractContextManager[None],
     ]
+    on_change: c.Callable[[c.Iterable[str]], None]
     private: c.Collection[str]
     time_limit: TimeLimit

@@ -13,11 +13,11 @@ from ..errors import AsyncAlembicError
 from ..errors import DatabaseError
 from ..errors import MigrationError
 from ..errors import ReadOnlyError
+from ..errors import TargetError
 from .locking import backoff
 from .locking import Locks
 from .locking import log
 from .transactions import begin_transactions
-from .transactions import session_settings
 
 if t.TYPE_CHECKING:
     from ..results import LockHolder
@@ -48,6 +48,7 @@ def migrate_exclusively(
     finally:
         # Nothing is left to do but to close.
         env.databases.time_limit.start()
+        env.databases.on_change(names)
 
 
 def _migrate_exclusively(
@@ -59,29 +60,29 @@ def _migrate_exclusively(
     retries = env.project.settings.retries
     delays = backoff(RETRY_DELAY)
 
-    with session_settings(env, names):
-        _check_writable(env, names)
-        locks = Locks(env, names)
+    _check_writable(env, names)
+    _check_distinct(env, names)
+    locks = Locks(env, names)
 
-        for retry in range(retries + 1):
-            try:
-                with begin_transactions(env, names, locks) as transactions:
-                    work(transactions)
+    for retry in range(retries + 1):
+        try:
+            with begin_transactions(env, names, locks) as transactions:
+                work(transactions)
 
-                return
-            except (MigrationError, SQLAlchemyError) as e:
-                blocked = _add_blocker(env, names, e)
+            return
+        except (MigrationError, SQLAlchemyError) as e:
+            blocked = _add_blocker(env, names, e)
 
-                if blocked is None:
-                    raise
+            if blocked is None:
+                raise
 
-                if retry == retries or getattr(e, "partial", None):
-                    raise blocked from (e.__cause__ or e)
+            if retry == retries or getattr(e, "partial", None):
+                raise blocked from (e.__cause__ or e)
 
-                log.warning("%s Retrying, %d of %d.", blocked, retry + 1, retries)
+            log.warning("%s Retrying, %d of %d.", blocked, retry + 1, retries)
 
-            env.databases.time_limit.stop()
-            env.databases.sleep(next(delays))
+        env.databases.time_limit.stop()
+        env.databases.sleep(next(delays))
 
 
 def _check_writable(env: Environment, names: c.Iterable[str]) -> None:
@@ -89,6 +90,28 @@ def _check_writable(env: Environment, names: c.Iterable[str]) -> None:
     for name in names:
         if env.dialect(name).is_read_only(env.connection(name)):
             raise ReadOnlyError(name)
+
+
+def _check_distinct(env: Environment, names: c.Iterable[str]) -> None:
+    """Check that no two names are the same database. Its second transaction would wait
+    for the first one.
+    """
+    found: dict[tuple[str | None, ...], str] = {}
+
+    for name in names:
+        place = env.find_place(name)
+
+        if place.database is None:
+            continue
+
+        other = found.setdefault((place.database, place.schema), name)
+
+        if other != name and env.server(name) == env.server(other):
+            raise TargetError(
+                f"The engines '{other}' and '{name}' connect to the same database, and"
+                " would use the same version table. Remove one of them, or give it"
+                " another schema."
+            )
 
 
 def _add_blocker(

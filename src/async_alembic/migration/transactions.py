@@ -9,6 +9,7 @@ import typing as t
 from .locking import Locks
 from .operations import RevisionOperations
 from .version_table import cached_version_update
+from .version_table import qualified_version_table
 
 if t.TYPE_CHECKING:
     from ..dialects.migrated import MigratedConnection
@@ -109,6 +110,7 @@ def begin_transactions(
         for name in locks.in_order(names):
             connection = env.idle_connection(name)
             connection.execution_options(compiled_cache=CompiledCache())
+            env.dialect(name).use_transactions(connection)
 
             with kept_alive_except(env, name, names):
                 stack.enter_context(locks.acquired(name))
@@ -121,6 +123,7 @@ def begin_transactions(
 
         for name in names:
             context = env.contexts[name]
+            stack.enter_context(qualified_version_table(env, name))
             stack.enter_context(
                 cached_version_update(env.connection(name), context.version_table)
             )
@@ -170,25 +173,6 @@ def _first_error(failure: list[BaseException]) -> c.Iterator[None]:
             raise failure[0] from failure[0].__cause__
 
         raise
-
-
-@contextlib.contextmanager
-def session_settings(env: Environment, names: c.Collection[str]) -> c.Iterator[None]:
-    """Apply ``ALEMBIC_SESSION`` to the connections of databases.
-
-    :param env: The open databases.
-    :param names: The names of the databases.
-    :raises ConfigurationError: If a database rejects a setting.
-    """
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            settings = env.project.settings.session(name)
-
-            if settings:
-                connection = env.idle_connection(name)
-                stack.enter_context(env.dialect(name).session(connection, settings))
-
-        yield
 
 
 class CompiledCache(dict[t.Any, t.Any]):

@@ -1,8 +1,4 @@
-"""Speeds up Alembic's update of the version table at the end of each revision.
-
-Alembic writes the ids into it as literals, so SQLAlchemy compiles it for each revision.
-That takes longer than many revisions do.
-"""
+"""Alembic's table of the current revisions, as a migration writes it."""
 
 from __future__ import annotations
 
@@ -19,14 +15,46 @@ from sqlalchemy.sql import visitors
 
 from ..dialects import VERSION_UPDATE
 
+if t.TYPE_CHECKING:
+    from .environment import Environment
+
 _quoted = re.compile("'([^']*)'")
+
+
+@contextlib.contextmanager
+def qualified_version_table(env: Environment, name: str) -> c.Iterator[None]:
+    """Make Alembic name the schema of the version table, so that no search path of a
+    revision leads to another one.
+
+    :param env: The open databases.
+    :param name: The name of a database whose place was found.
+    """
+    context, schema = env.contexts[name], env.version_schema(name)
+    # Alembic creates the table itself, in the constructor.
+    before = context.version_table_schema, context._version
+    context.version_table_schema = schema
+
+    # SQLAlchemy translates the schema of a table that has none as well.
+    if env.translated_schema(name, None) is None:
+        context._version = context.impl.version_table_impl(
+            version_table=context.version_table,
+            version_table_schema=schema,
+            version_table_pk=context.opts.get("version_table_pk", True),
+        )
+
+    try:
+        yield
+    finally:
+        context.version_table_schema, context._version = before
 
 
 @contextlib.contextmanager
 def cached_version_update(
     connection: sa.Connection, version_table: str
 ) -> c.Iterator[None]:
-    """Make a connection compile the update once, with the ids as parameters.
+    """Make a connection compile the update at the end of each revision once, with the
+    ids as parameters. Alembic writes them as literals, and compiling each update takes
+    longer than many revisions do.
 
     :param connection: The connection.
     :param version_table: The name of the version table.

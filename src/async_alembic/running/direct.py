@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ..apps.engines import initialize_dialect
 from ..apps.engines import is_single_connection
 from ..apps.engines import own_arguments
+from ..apps.engines import replace_connections
 from ..apps.engines import resolve_option_engine
 from ..apps.engines import with_own_pool
 from ..apps.engines import wrap_connection_errors
@@ -118,6 +119,7 @@ def open_databases(
         connect=connect,
         kept_alive=kept_alive,
         repeated=repeated,
+        on_change=lambda names: replace_connections([engines[n] for n in names]),
         private=[n for n, engine in engines.items() if is_single_connection(engine)],
         time_limit=time_limit,
     )

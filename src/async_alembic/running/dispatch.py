@@ -30,7 +30,7 @@ async def await_on_databases(
 ) -> T:
     """Run a command on the databases, without blocking the caller's event loop."""
     work = _make_work(project, databases, lambda env: command(env, *args, **kwargs))
-    own_connections = changes_databases(command)
+    own_connections = _needs_own_connections(project, databases, command)
     return await by_engine.run_awaited(databases.engines, work, own_connections)
 
 
@@ -48,13 +48,26 @@ def block_on_databases(
     """
     work = _make_work(project, databases, lambda env: command(env, *args, **kwargs))
     run = by_engine.run_interruptibly if interruptible else by_engine.run_blocking
-    return run(databases.engines, work, changes_databases(command))
+    own_connections = _needs_own_connections(project, databases, command)
+    return run(databases.engines, work, own_connections)
 
 
 def _make_work(
     project: Project, databases: Databases, command: c.Callable[[Environment], T]
 ) -> Work[T]:
     def work(opened: OpenDatabases) -> T:
-        return command(Environment(project, opened, databases.metadatas))
+        env = Environment(project, opened, databases.metadatas)
+
+        with env.session_settings():
+            return command(env)
 
     return work
+
+
+def _needs_own_connections(
+    project: Project, databases: Databases, command: object
+) -> bool:
+    """Return whether the sessions of a command must not reach the app afterwards."""
+    return changes_databases(command) or any(
+        map(project.settings.session, databases.metadatas)
+    )

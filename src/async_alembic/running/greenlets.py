@@ -22,6 +22,7 @@ from ..apps.current import loop_is_running
 from ..apps.engines import initialize_dialect
 from ..apps.engines import is_single_connection
 from ..apps.engines import own_arguments
+from ..apps.engines import replace_connections
 from ..apps.engines import resolve_option_engine
 from ..apps.engines import with_own_pool
 from ..apps.engines import wrap_connection_errors
@@ -169,6 +170,9 @@ async def _run_in_greenlet(
                 [connections[name] for name in names], wait_for
             ),
             repeated=functools.partial(_repeated, engines),
+            on_change=lambda names: replace_connections(
+                [sync_engines[name] for name in names]
+            ),
             private=[
                 n for n, engine in engines.items() if is_single_connection(engine)
             ],

@@ -13,6 +13,7 @@ from ..base import Connect
 from ..base import Dialect
 from ..base import digest
 from ..base import Interruption
+from ..base import Place
 from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
@@ -48,6 +49,8 @@ _is_read_only = sa.text(
 )
 
 
+#: UUID() ends with an address of the host.
+_server = sa.text("SELECT CONCAT_WS(' ', RIGHT(UUID(), 12), @@hostname, @@port)")
 #: The server's name of a default, by the name in models.
 _SYNONYMS = {
     "current_timestamp": "current_timestamp()",
@@ -94,12 +97,23 @@ class MySQL(Dialect):
         ):
             yield migration
 
+    def use_transactions(self, connection: sa.Connection) -> None:
+        driver_connection: t.Any = connection.connection.driver_connection
+
+        if driver_connection.get_autocommit():
+            level = connection.default_isolation_level
+            connection.execution_options(isolation_level=level)
+
+    def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
+        # A schema is the same as a database.
+        schema = schema or connection.scalar(sa.text("SELECT DATABASE()"))
+        return Place(schema, schema)
+
+    def server(self, connection: sa.Connection) -> str | None:
+        return str(connection.scalar(_server))
+
     def lock(
-        self,
-        connection: sa.Connection,
-        schema: str | None,
-        table: str,
-        connect: Connect,
+        self, connection: sa.Connection, place: Place, table: str, connect: Connect
     ) -> MigrationLock | None:
         from .galera import is_galera
         from .named_locks import NamedLock
@@ -108,9 +122,7 @@ class MySQL(Dialect):
         if is_galera(connection):
             return None
 
-        # A schema is the same as a database.
-        schema = schema or connection.scalar(sa.text("SELECT DATABASE()"))
-        return NamedLock(connection, digest(schema, table))
+        return NamedLock(connection, digest(place.schema, table))
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))

@@ -10,6 +10,7 @@ from ..base import Connect
 from ..base import Dialect
 from ..base import digest
 from ..base import Interruption
+from ..base import Place
 from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
@@ -30,9 +31,18 @@ _BLOCKED = {"55P03", "40P01"}
 #: "read_only_sql_transaction"
 _READ_ONLY = "25006"
 
-_name_of_database = sa.text(
-    "SELECT current_database(), coalesce(:schema, current_schema(), '')"
-).bindparams(sa.bindparam("schema", type_=sa.String))
+#: ``to_regclass()`` looks for a table as a query does, along the search path. The last
+#: function is volatile, so that a proxy asks the primary.
+_place = sa.text(
+    "SELECT current_database(), coalesce(:schema, n.nspname, current_schema()),"
+    " c.oid IS NOT NULL, pg_is_in_recovery()"
+    " FROM (SELECT to_regclass("
+    "coalesce(quote_ident(:schema) || '.', '') || quote_ident(:table)) AS oid) AS found"
+    " LEFT JOIN pg_class c ON c.oid = found.oid"
+    " LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"
+).bindparams(
+    sa.bindparam("schema", type_=sa.String), sa.bindparam("table", type_=sa.String)
+)
 
 # The function is volatile, so that a proxy asks the primary.
 _is_read_only = sa.text(
@@ -97,26 +107,34 @@ class PostgreSQL(Dialect):
         ):
             yield migrated
 
+    def use_transactions(self, connection: sa.Connection) -> None:
+        # At other levels, a transaction reads as of its first statement, which can be
+        # before it has the lock.
+        connection.execution_options(isolation_level="READ COMMITTED")
+
     @contextlib.contextmanager
     def session(
-        self, connection: sa.Connection, settings: c.Mapping[str, Setting]
+        self,
+        connection: sa.Connection,
+        settings: c.Mapping[str, Setting],
+        *,
+        restore: bool,
     ) -> c.Iterator[None]:
         from .pooled_sessions import is_pooled
-        from .settings import LOCAL_SETTINGS
+        from .settings import in_each_transaction
 
-        if not is_pooled(connection):
-            with super().session(connection, settings):
+        pooled = is_pooled(connection)
+        connection.rollback()
+
+        if pooled:
+            self.use_transactions(connection)
+
+            # The session belongs to others after the transaction.
+            with in_each_transaction(connection, settings):
                 yield
-
-            return
-
-        # The session belongs to others after the transaction.
-        connection.execution_options(**{LOCAL_SETTINGS: settings})
-
-        try:
-            yield
-        finally:
-            connection.execution_options(**{LOCAL_SETTINGS: {}})
+        else:
+            with super().session(connection, settings, restore=restore):
+                yield
 
     def current_heads(
         self, connection: sa.Connection, versions: sa.TableClause
@@ -133,17 +151,23 @@ class PostgreSQL(Dialect):
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))
 
+    def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
+        names = {"schema": schema, "table": table}
+        database, found, has_table, _ = connection.execute(_place, names).one()
+        return Place(database, found, is_settled=has_table or schema is not None)
+
+    def server(self, connection: sa.Connection) -> str | None:
+        # In microseconds.
+        started = connection.scalar(sa.select(sa.func.pg_postmaster_start_time()))
+        return str(started)
+
     def lock(
-        self,
-        connection: sa.Connection,
-        schema: str | None,
-        table: str,
-        connect: Connect,
+        self, connection: sa.Connection, place: Place, table: str, connect: Connect
     ) -> MigrationLock | None:
         from .advisory_locks import AdvisoryLock
 
-        row = connection.execute(_name_of_database, {"schema": schema}).one()
-        return AdvisoryLock(connection, digest(*row, table), connect)
+        key = digest(place.database, place.schema or "", table)
+        return AdvisoryLock(connection, key, connect)
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         from .settings import get_setting
@@ -155,7 +179,7 @@ class PostgreSQL(Dialect):
     ) -> None:
         from .settings import set_setting
 
-        set_setting(connection, name, value, is_local=False)
+        set_setting(connection, name, value)
 
     def is_blocked(self, error: BaseException) -> bool:
         return _sqlstate(error) in _BLOCKED

@@ -10,7 +10,6 @@ from ..migrated import is_autocommit
 from ..migrated import listening
 from ..migrated import MigratedConnection
 from .advisory_locks import AdvisoryLock
-from .settings import apply_local_settings
 
 # The function is volatile, so that a proxy sends it and what follows to the primary.
 _use_primary = sa.text("SELECT pg_is_in_recovery()")
@@ -41,6 +40,7 @@ class PostgreSQLConnection(MigratedConnection):
         return listening(
             self._connection,
             {"begin": self._on_begin, "commit": self._before_commit},
+            first=True,
         )
 
     @contextlib.contextmanager
@@ -68,8 +68,6 @@ class PostgreSQLConnection(MigratedConnection):
             connection.execute(_use_primary)
         else:
             self._wait(self._lock.acquire_in_transaction, self._lock.holder)
-
-        apply_local_settings(connection)
 
     def _before_commit(self, connection: sa.Connection) -> None:
         self._has_committed = True

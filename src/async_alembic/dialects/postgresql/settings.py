@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
+import typing as t
+
 import sqlalchemy as sa
 
 from ...errors import ConfigurationError
 from ..base import Setting
 from ..base import setting_errors
+from ..migrated import listening
 
-#: The execution option for the settings that each transaction of a connection gets.
-LOCAL_SETTINGS = "async_alembic_local_settings"
-
-_get = sa.text("SELECT current_setting(:name, true)").bindparams(
-    sa.bindparam("name", type_=sa.String)
-)
+_name = sa.bindparam("name", type_=sa.String)
+#: A value that a session has set itself. It has all others from its start
+#: (https://www.postgresql.org/docs/current/view-pg-settings.html).
+_get = sa.text(
+    "SELECT current_setting(:name, true), EXISTS (SELECT FROM pg_settings"
+    " WHERE lower(name) = lower(:name) AND source = 'session')"
+).bindparams(_name)
 _set = sa.text("SELECT set_config(:name, :value, :is_local)").bindparams(
-    sa.bindparam("name", type_=sa.String),
+    _name,
     sa.bindparam("value", type_=sa.String),
     sa.bindparam("is_local", type_=sa.Boolean),
 )
 
 
 def get_setting(connection: sa.Connection, name: str) -> str | None:
-    value: str | None = connection.scalar(_get, {"name": name})
+    """See :meth:`.Dialect.get_setting`."""
+    value, is_of_session = connection.execute(_get, {"name": name}).one()
 
     # A name with a dot is a custom setting, which need not exist.
     if value is None and "." not in name:
@@ -31,26 +38,39 @@ def get_setting(connection: sa.Connection, name: str) -> str | None:
             " Correct the name; 'SHOW ALL' lists all settings."
         )
 
-    return value
+    return t.cast("str", value) if is_of_session else None
 
 
 def set_setting(
-    connection: sa.Connection, name: str, value: Setting | None, *, is_local: bool
+    connection: sa.Connection,
+    name: str,
+    value: Setting | None,
+    *,
+    is_local: bool = False,
 ) -> None:
     """Change a setting.
 
+    :param value: The value; ``None`` to reset it to that of the session's start.
     :param is_local: Whether to change it for the current transaction only.
     """
+    if value is None:
+        quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+        connection.execute(sa.text(f"RESET {quoted}"))
+        return
+
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    text = "" if value is None else text
     connection.execute(_set, {"name": name, "value": text, "is_local": is_local})
 
 
-def apply_local_settings(connection: sa.Connection) -> None:
-    """Change the settings of a transaction that has begun."""
-    for name, value in (
-        connection.get_execution_options().get(LOCAL_SETTINGS, {}).items()
-    ):
-        with setting_errors(name, value):
-            get_setting(connection, name)
-            set_setting(connection, name, value, is_local=True)
+def in_each_transaction(
+    connection: sa.Connection, settings: c.Mapping[str, Setting]
+) -> contextlib.AbstractContextManager[None]:
+    """Change settings in each transaction of a connection."""
+
+    def apply(connection: sa.Connection) -> None:
+        for name, value in settings.items():
+            with setting_errors(name, value):
+                get_setting(connection, name)
+                set_setting(connection, name, value, is_local=True)
+
+    return listening(connection, {"begin": apply})

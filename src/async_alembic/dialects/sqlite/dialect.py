@@ -3,6 +3,7 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import re
+import sys
 import typing as t
 
 import sqlalchemy as sa
@@ -10,8 +11,10 @@ import sqlalchemy as sa
 from ...errors import ConfigurationError
 from ..base import Dialect
 from ..base import Interruption
+from ..base import Place
 from ..base import Setting
 from ..base import Wait
+from .driver import find_file
 from .driver import is_blocked
 from .driver import pragma
 
@@ -19,6 +22,10 @@ if t.TYPE_CHECKING:
     from ...results import LockHolder
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+
+
+#: ``sqlite3.LEGACY_TRANSACTION_CONTROL``, new in Python 3.12.
+_LEGACY_TRANSACTION_CONTROL = -1
 
 
 class SQLite(Dialect):
@@ -33,6 +40,15 @@ class SQLite(Dialect):
     There is only one writer at a time, so the transaction locks out other migrators.
     """
 
+    # With 'autocommit=True', sqlite3 ignores commit() and rollback().
+    connect_arguments: t.ClassVar[c.Mapping[str, c.Mapping[str, t.Any]]] = (
+        dict.fromkeys(
+            ["pysqlite", "aiosqlite"],
+            {"autocommit": _LEGACY_TRANSACTION_CONTROL},
+        )
+        if sys.version_info >= (3, 12)
+        else {}
+    )
     transactional_ddl: bool | None = True
     needs_batch: bool = True
     locks_by_transaction: bool = True
@@ -57,6 +73,15 @@ class SQLite(Dialect):
         with migrating(connection, wait) as migrated:
             yield migrated
 
+    def use_transactions(self, connection: sa.Connection) -> None:
+        from ..migrated import is_autocommit
+
+        if is_autocommit(connection):
+            connection.execution_options(isolation_level="SERIALIZABLE")
+
+    def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
+        return Place(find_file(connection, schema), schema)
+
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         found = pragma(connection, name) if re.fullmatch(r"\w+", name) else []
 
@@ -74,21 +99,6 @@ class SQLite(Dialect):
     ) -> None:
         text = str(value).replace("'", "''")
         pragma(connection, f"{name}='{text}'")
-
-    def _restore_settings(
-        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
-    ) -> None:
-        for name, value in before.items():
-            self.set_setting(connection, name, value)
-
-    def _abandon_settings(
-        self, connection: sa.Connection, before: c.Mapping[str, Setting | None]
-    ) -> None:
-        from ..migrated import is_usable
-
-        # Invalidating the connection would delete an in-memory database.
-        if is_usable(connection):
-            self._restore_settings(connection, before)
 
     def is_blocked(self, error: BaseException) -> bool:
         return is_blocked(error)

@@ -52,6 +52,14 @@ def pragma(connection: sa.Connection, text: str) -> list[tuple[t.Any, ...]]:
     return execute(connection, f"PRAGMA {text}")
 
 
+def find_file(connection: sa.Connection, schema: str | None) -> str | None:
+    """Return the absolute path of a database, as SQLite resolves it; ``None`` if the
+    database is in memory.
+    """
+    files = {name: path for _, name, path in pragma(connection, "database_list")}
+    return files.get(schema or "main") or None
+
+
 def data_version(connection: sa.Connection) -> list[tuple[t.Any, ...]]:
     """Return a value that changes when another connection commits
     (https://www.sqlite.org/pragma.html#pragma_data_version). It is empty on Turso.

@@ -10,6 +10,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from ...errors import ConfigurationError
 from ..base import Wait
 from ..migrated import Batch
 from ..migrated import Block
@@ -62,6 +63,13 @@ def migrating(
         with fewer_thread_switches(connection), migration.listening():
             migration.begin()
             yield migration
+
+        if not (was_open or migration.is_begun) and in_transaction(connection):
+            raise ConfigurationError(
+                "The driver did not commit, and the migration was rolled back. Create"
+                " the engine without 'autocommit': True in 'connect_args', with which"
+                " sqlite3 ignores commit()."
+            )
     finally:
         if is_usable(connection):
             try:
@@ -78,6 +86,7 @@ class SQLiteConnection(MigratedConnection):
     :param connection: A connection outside of a transaction.
     :param wait: Waits for other writers; ``None`` to let SQLite wait.
     :param check_keys: Whether to check foreign keys before each commit.
+    :ivar is_begun: Whether it has begun a transaction that is not committed yet.
     """
 
     def __init__(
@@ -87,7 +96,7 @@ class SQLiteConnection(MigratedConnection):
         self._wait = wait
         self._check_keys = check_keys
         self._violations: list[Violation] | None = None
-        self._is_begun = False
+        self.is_begun = False
         self._is_in_block = False
         self._data_version: list[t.Any] = []
         #: The schema and the name of each trigger and index that was restored after a
@@ -121,13 +130,13 @@ class SQLiteConnection(MigratedConnection):
             finally:
                 pragma(self._connection, f"busy_timeout={timeout}")
 
-        self._is_begun = True
+        self.is_begun = True
 
         if self._check_keys and self._violations is None:
             self._violations = find_violations(self._connection)
 
     def resume(self) -> bool:
-        if self._is_begun:
+        if self.is_begun:
             return True
 
         before = self._data_version
@@ -189,13 +198,13 @@ class SQLiteConnection(MigratedConnection):
             return statement, parameters
 
         if self._is_in_block and _needs_no_transaction.match(statement):
-            if self._is_begun:
+            if self.is_begun:
                 self._before_commit(connection)
                 execute(connection, "COMMIT")
 
             return statement, parameters
 
-        if not self._is_begun:
+        if not self.is_begun:
             self.begin()
 
         if _begin_statement.fullmatch(statement):
@@ -220,10 +229,10 @@ class SQLiteConnection(MigratedConnection):
                 raise error
 
         self._data_version = data_version(connection)
-        self._is_begun = False
+        self.is_begun = False
 
     def _before_rollback(self, connection: sa.Connection) -> None:
-        self._is_begun = False
+        self.is_begun = False
 
 
 def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:
@@ -231,6 +240,9 @@ def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:
     connection.rollback()
     # SQLAlchemy considers a transaction ended even if its commit failed.
     connection.connection.rollback()
+
+    if not was_open and in_transaction(connection):
+        execute(connection, "ROLLBACK")
 
     if enforced:
         end_transaction(connection)
