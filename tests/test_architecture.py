@@ -236,6 +236,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_invalidate_schema_cache": lambda: (
         asyncpg.PGDialect_asyncpg._invalidate_schema_cache
     ),
+    "_invalidate": lambda: sa.Pool._invalidate,
     "_proxied": _proxied_engine,
     # aiosqlite
     "_conn": lambda: aiosqlite.Connection._conn,

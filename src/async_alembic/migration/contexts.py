@@ -17,6 +17,7 @@ from . import default_comparison
 from . import op_per_task
 from . import table_comparison
 from .operations import RevisionOperations
+from .translated_schemas import translate_alterations
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -58,6 +59,7 @@ class Contexts:
         for name, metadata in metadatas.items():
             connection = connections[name]
             _check_dialect(name, connection.dialect)
+            translate_alterations(connection)
             options = project.settings.context_options()
             options = default_comparison.with_plugin(options)
             options = table_comparison.with_plugin(options)

@@ -229,6 +229,7 @@ class Environment:
 
     def _is_version_schema(self, name: str, schema: str | None) -> bool:
         default = self.connection(name).dialect.default_schema_name
+        schema = self.translated_schema(name, schema)
         return (schema or default) == (self.version_schema(name) or default)
 
     def current(self, name: str) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""Reads tables at once, and leaves unchanged ones out of Alembic's comparison.
+"""Reads tables at once, in the translated schemas, and leaves unchanged ones out of
+Alembic's comparison.
 
 Registers an Alembic plugin. Before Alembic 1.18, which added plugins and reads a table
 at a time, nothing is different.
@@ -13,6 +14,7 @@ from alembic import util
 from ..dialects import dialect_of
 from . import bulk_reading
 from . import plugins
+from . import translated_schemas
 from . import unchanged_tables
 from .comparison import comparison_of
 
@@ -37,6 +39,7 @@ def _read(
     schemas: c.Iterable[str | None],
 ) -> t.Any:
     assert autogen_context.connection is not None
+    translated_schemas.translate_reflection(autogen_context.inspector)
     comparison = comparison_of(autogen_context.migration_context)
     reads_at_once = dialect_of(autogen_context.connection).reads_tables_at_once
 
