@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from typing import Literal
 
 import pytest
+import sqlalchemy as sa
+
+from async_alembic import Alembic
 
 from ..backends import Backend
 from ..backends import by_id
 from ..backends import DatabaseFactory
+from ..backends import EngineFactory
 from ..backends import on
 from ..conftest import require
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import ids
+from ..harness import make_app
+from ..harness import write_revision
 from ..racing import RaceZygote
 from ..racing import write_history
 from ..servers import PgBouncer
@@ -99,3 +109,44 @@ def test_ten_workers_share_sessions_with_each_transaction(
             )
             assert_once(race, url)
             assert postgres_server.execute(ADVISORY_LOCKS, url.database) == []
+
+
+@on_postgresql
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_settings_count_for_every_question_and_reach_no_other_client(
+    mode: Literal["session", "transaction"],
+    backend: Backend,
+    postgres_server: PostgresServer,
+    database_factory: DatabaseFactory,
+    engines: EngineFactory,
+    caller: Caller,
+    tmp_path: Path,
+) -> None:
+    require(PgBouncer.missing())
+    url = database_factory(backend)
+    arguments: Any = CONNECT_ARGS.get(backend.driver, {})
+
+    if backend.driver == "asyncpg":
+        arguments = {"statement_cache_size": 0}
+
+    with PgBouncer(postgres_server, mode, pool_size=1) as pooler:
+        through = url_of(backend, pooler.url(url))
+        engine = engines(
+            backend, through, poolclass=sa.NullPool, connect_args=arguments
+        )
+        caller.execute(engine, "CREATE SCHEMA tenant")
+        app = make_app("flask", tmp_path)
+        alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+        write_revision(tmp_path / "migrations", "a1", None, create_table("log"))
+        caller(alembic, "upgrade")
+        app.config["ALEMBIC_SESSION"] = {"search_path": "tenant"}
+        assert caller(alembic, "current") == ()
+        assert caller(alembic, "status")["default"].state == "empty"
+        assert ids(caller(alembic, "upgrade")) == ["a1"]
+        assert ids(caller(alembic, "current")) == ["a1"]
+        tables = "SELECT schemaname FROM pg_tables WHERE tablename = 'log' ORDER BY 1"
+        assert caller.query(engine, tables) == [("public",), ("tenant",)]
+
+        # The next client of the pooler's only session.
+        if mode == "transaction":
+            assert caller.query(engine, "SHOW search_path") == [('"$user", public',)]

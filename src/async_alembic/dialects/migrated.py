@@ -105,18 +105,15 @@ def listening(
     connection: sa.Connection,
     listeners: c.Mapping[str, c.Callable[..., t.Any]],
     retval: c.Collection[str] = (),
-    *,
-    first: bool = False,
 ) -> c.Iterator[None]:
     """Listen to events of a connection.
 
     :param listeners: The listeners, by the name of the event.
     :param retval: The events whose listeners return what is to be executed.
-    :param first: Whether to call them before all other listeners.
     """
     for name, listener in listeners.items():
         options = {"retval": True} if name in retval else {}
-        event.listen(connection, name, listener, insert=first, **options)
+        event.listen(connection, name, listener, **options)
 
     try:
         yield

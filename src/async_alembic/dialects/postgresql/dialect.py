@@ -96,6 +96,7 @@ class PostgreSQL(Dialect):
         from .advisory_locks import AdvisoryLock
         from .client_side_binding import bind_on_client
         from .migrated import PostgreSQLConnection
+        from .settings import apply_settings_last
 
         advisory = lock if isinstance(lock, AdvisoryLock) else None
         migrated = PostgreSQLConnection(connection, advisory, wait)
@@ -105,6 +106,8 @@ class PostgreSQL(Dialect):
             bind_on_client(connection),
             migrated.listening(),
         ):
+            # The lock comes first.
+            apply_settings_last(connection)
             yield migrated
 
     def use_transactions(self, connection: sa.Connection) -> None:

@@ -40,7 +40,6 @@ class PostgreSQLConnection(MigratedConnection):
         return listening(
             self._connection,
             {"begin": self._on_begin, "commit": self._before_commit},
-            first=True,
         )
 
     @contextlib.contextmanager

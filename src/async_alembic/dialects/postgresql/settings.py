@@ -7,11 +7,15 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from ...errors import ConfigurationError
 from ..base import Setting
 from ..base import setting_errors
-from ..migrated import listening
+from ..migrated import is_autocommit
+
+#: The execution option for the settings that each transaction of a connection gets.
+_LOCAL_SETTINGS = "async_alembic_local_settings"
 
 _name = sa.bindparam("name", type_=sa.String)
 #: A value that a session has set itself. It has all others from its start
@@ -62,15 +66,38 @@ def set_setting(
     connection.execute(_set, {"name": name, "value": text, "is_local": is_local})
 
 
+@contextlib.contextmanager
 def in_each_transaction(
     connection: sa.Connection, settings: c.Mapping[str, Setting]
-) -> contextlib.AbstractContextManager[None]:
+) -> c.Iterator[None]:
     """Change settings in each transaction of a connection."""
+    connection.execution_options(**{_LOCAL_SETTINGS: settings})
+    event.listen(connection, "begin", _apply)
 
-    def apply(connection: sa.Connection) -> None:
-        for name, value in settings.items():
-            with setting_errors(name, value):
-                get_setting(connection, name)
-                set_setting(connection, name, value, is_local=True)
+    try:
+        yield
+    finally:
+        event.remove(connection, "begin", _apply)
 
-    return listening(connection, {"begin": apply})
+
+def apply_settings_last(connection: sa.Connection) -> None:
+    """Change the settings of each transaction, if any, after what all other listeners
+    do at its begin.
+    """
+    # SQLAlchemy ignores the order that a listener of connections asks for.
+    if event.contains(connection, "begin", _apply):
+        event.remove(connection, "begin", _apply)
+        event.listen(connection, "begin", _apply)
+
+
+def _apply(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+
+    # Outside of a transaction, they would last for the next statement only.
+    if is_autocommit(connection):
+        return
+
+    for name, value in options[_LOCAL_SETTINGS].items():
+        with setting_errors(name, value):
+            get_setting(connection, name)
+            set_setting(connection, name, value, is_local=True)
