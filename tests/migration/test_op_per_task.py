@@ -462,3 +462,43 @@ def test_outside_of_the_migration_the_module_has_no_attributes(
             return bool(executor.submit(hasattr, op, "migration_context").result())
 
     assert alembic.sync.run(look) is False
+
+
+@on([by_id("sqlite-sqlite3"), by_id("postgresql-psycopg2"), by_id("mariadb-pymysql")])
+@pytest.mark.parametrize("kind", ["thread", "pool", "task"])
+def test_op_works_in_threads_and_tasks_of_a_revision(
+    kind: str, backend: Backend, engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    """As with Alembic alone, also while another migration runs."""
+    start = {
+        "thread": "thread = threading.Thread(target=change)\n"
+        "thread.start()\nthread.join()",
+        "pool": "with ThreadPoolExecutor(1) as pool:\n    pool.submit(change).result()",
+        "task": "async def main():\n    change()\n"
+        "thread = threading.Thread(target=lambda: asyncio.run(main()))\n"
+        "thread.start()\nthread.join()",
+    }[kind]
+    code = (
+        "import asyncio, threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def change():\n"
+        f"    {create_table('site{}_4')}\n{start}"
+    )
+    sites = [Site(number, engines(backend), tmp_path) for number in (1, 2)]
+    barrier = threading.Barrier(2)
+
+    for number, site in enumerate(sites, 1):
+        site.app.config["ALEMBIC_CONTEXT"]["barrier"] = barrier
+        wait = "op.get_context().opts['barrier'].wait(30)"
+        site.revision(3, f"{wait}\n{code.format(number)}\n{wait}")
+
+    start_of_threads = threading.Thread.start
+
+    with ThreadPoolExecutor(2) as executor:
+        calls = [executor.submit(site.alembic.sync.upgrade) for site in sites]
+
+    for number, (site, call) in enumerate(zip(sites, calls, strict=True), 1):
+        call.result()
+        assert f"site{number}_4" in caller.tables(site.engine)
+
+    assert threading.Thread.start is start_of_threads

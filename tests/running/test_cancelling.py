@@ -37,7 +37,10 @@ async def cancel_an_upgrade(site: Site, running: threading.Event) -> None:
 
 @on([b for b in ASYNC_BACKENDS if b.database == "postgresql"])
 async def test_a_cancelled_upgrade_is_rolled_back_and_the_pool_is_sound(
-    backend: Backend, engine_for: EngineFactory, tmp_path: Path
+    backend: Backend,
+    engine_for: EngineFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     running = threading.Event()
     engine = engine_for.asynchronous(backend, **one_connection(backend))
@@ -48,6 +51,10 @@ async def test_a_cancelled_upgrade_is_rolled_back_and_the_pool_is_sound(
     await cancel_an_upgrade(site, running)
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     assert await tables_in(engine) == set()
+    # A server whose limit for its start has expired says nothing of a migration.
+    [line] = caplog.messages
+    assert "database 'default' was interrupted in revision a2" in line
+    assert line.endswith("a2.py). All of it was rolled back.")
     site.revision("a2", "a1", "pass")
     assert ids(await site.alembic.upgrade()) == ["a1", "a2"]
 

@@ -51,6 +51,16 @@ def test_an_engine_works_on_trio(
     trio.run(main)
 
 
+@on(SYNC)
+def test_an_exit_of_a_revision_reaches_its_caller_on_trio(
+    backend: Backend, engines: EngineFactory, tmp_path: Path
+) -> None:
+    site = Site(engines(backend), tmp_path, "raise SystemExit(3)")
+
+    with pytest.raises(SystemExit, match="3"):
+        trio.run(site.alembic.upgrade)
+
+
 @on([backend for backend in SYNC if backend.database != "sqlite"])
 def test_a_cancelled_upgrade_on_trio_is_rolled_back(
     backend: Backend, engines: EngineFactory, tmp_path: Path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import functools
+import threading
 import typing as t
 
 from .. import commands
@@ -36,6 +37,8 @@ if t.TYPE_CHECKING:
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
+#: How long to wait before another attempt to write a revision, in seconds.
+_WRITING_INTERVAL = 0.02
 
 
 class Alembic(BaseAlembic):
@@ -191,10 +194,15 @@ class Alembic(BaseAlembic):
             message, empty, branch, parent, splice, depend, label, path, rev_id
         )
 
-        if commands.generate.needs_database(self.config, new):
-            return await self._on_databases(commands.generate.revision, new)
+        turn = await self._wait_for_turn()
 
-        return await self._on_files(commands.generate.empty_revision, new)
+        try:
+            if commands.generate.needs_database(self.config, new):
+                return await self._on_databases(commands.generate.revision, new)
+
+            return await self._on_files(commands.generate.empty_revision, new)
+        finally:
+            turn.release()
 
     async def merge(
         self,
@@ -213,9 +221,14 @@ class Alembic(BaseAlembic):
         :return: The new revision, or ``None`` if there are fewer than two to merge.
         :raises RevisionError: If one of the revisions is not found.
         """
-        return await self._on_files(
-            commands.generate.merge, revisions, message, label, splice
-        )
+        turn = await self._wait_for_turn()
+
+        try:
+            return await self._on_files(
+                commands.generate.merge, revisions, message, label, splice
+            )
+        finally:
+            turn.release()
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,
@@ -343,6 +356,17 @@ class Alembic(BaseAlembic):
             *args,
             **kwargs,
         )
+
+    async def _wait_for_turn(self) -> threading.Lock:
+        """Wait until nobody else in this process writes a revision to the same folder.
+        Two at once would have the same parent.
+        """
+        turn = self._writing_turn()
+
+        while not turn.acquire(blocking=False):
+            await self._sleep(_WRITING_INTERVAL)
+
+        return turn
 
     async def _sleep(self, seconds: float) -> None:
         await sleep(seconds)

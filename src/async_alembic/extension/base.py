@@ -4,6 +4,7 @@ properties that need no database.
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import os
 import threading
@@ -26,6 +27,10 @@ if t.TYPE_CHECKING:
 
 _rev_id_lock = threading.Lock()
 _last_rev_id = 0
+#: Held while a revision is written, by folder.
+_writing_turns: collections.defaultdict[str, threading.Lock] = collections.defaultdict(
+    threading.Lock
+)
 
 
 class BaseAlembic:
@@ -112,6 +117,11 @@ class BaseAlembic:
 
     def _project(self, app: App) -> Project:
         return self._registry.state(app).project(app, lambda: self.rev_id())
+
+    def _writing_turn(self) -> threading.Lock:
+        """The lock for writing revisions to the current app's folder."""
+        app = self._app()
+        return _writing_turns[self._registry.state(app).settings(app).script_location]
 
     def _mkdir(self, app: App) -> None:
         from ..commands.generate import mkdir

@@ -107,10 +107,15 @@ class SyncAlembic(OpAndContext):
             message, empty, branch, parent, splice, depend, label, path, rev_id
         )
 
-        if commands.generate.needs_database(self.config, new):
-            return self._on_databases(commands.generate.revision, new)
+        turn = self._wait_for_turn()
 
-        return self._on_files(commands.generate.empty_revision, new)
+        try:
+            if commands.generate.needs_database(self.config, new):
+                return self._on_databases(commands.generate.revision, new)
+
+            return self._on_files(commands.generate.empty_revision, new)
+        finally:
+            turn.release()
 
     @blocks
     def merge(
@@ -121,9 +126,14 @@ class SyncAlembic(OpAndContext):
         splice: bool = False,
     ) -> Script | None:
         """Blocking form of :meth:`Alembic.merge`."""
-        return self._on_files(
-            commands.generate.merge, revisions, message, label, splice
-        )
+        turn = self._wait_for_turn()
+
+        try:
+            return self._on_files(
+                commands.generate.merge, revisions, message, label, splice
+            )
+        finally:
+            turn.release()
 
     @blocks
     def produce_migrations(self) -> MigrationScript:

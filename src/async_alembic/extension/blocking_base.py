@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import copy
 import functools
+import threading
 import time
 import typing as t
 
@@ -125,6 +126,11 @@ class BlockingBase(BaseAlembic):
             *args,
             **kwargs,
         )
+
+    def _wait_for_turn(self) -> threading.Lock:
+        turn = self._writing_turn()
+        turn.acquire()
+        return turn
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -225,10 +225,8 @@ def _inverted(
 def line_of(path: str | os.PathLike[str], name: str) -> int | None:
     """Return the number, from 1, of the line that assigns a variable, or ``None``."""
     with contextlib.suppress(OSError):
-        lines = Path(path).read_text(errors="replace").splitlines()
-
-        for number, line in enumerate(lines, 1):
-            if re.match(rf"{name}\s*[:=]", line):
+        for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
+            if re.match(rb"%b\s*[:=]" % name.encode(), line):
                 return number
 
     return None

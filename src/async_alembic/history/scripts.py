@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 import typing as t
 from pathlib import Path
 
@@ -93,10 +94,19 @@ class Scripts(ScriptDirectory):
             return False
 
     def location_of(self, script: Script) -> str:
-        """Return the folder of ``version_locations`` that contains a revision."""
-        parents = Path(script.path).parents
-        inside = [folder for folder in self.directories if folder.resolve() in parents]
-        return max(map(str, inside), key=len)
+        """Return the folder of ``version_locations`` that contains a revision, or a
+        link to it.
+        """
+        path = Path(script.path)
+        inside = [
+            folder for folder in self.directories if folder.resolve() in path.parents
+        ]
+        linking = (
+            folder
+            for folder in self.directories
+            if any(entry.resolve() == path for entry in folder.rglob("*.py"))
+        )
+        return max(map(str, inside or linking), key=len)
 
     def has_branch(self, label: str) -> bool:
         """Whether a branch has this label."""
@@ -161,7 +171,9 @@ class Scripts(ScriptDirectory):
             if parsed is not None:
                 self.files.add(os.fspath(dest), parsed)
         except BaseException as e:
-            dest.unlink(missing_ok=True)
+            # It may be good, and be read again.
+            if not _fails_elsewhere(e, dest):
+                dest.unlink(missing_ok=True)
 
             if not isinstance(e, MakoException):
                 raise
@@ -199,3 +211,10 @@ class Scripts(ScriptDirectory):
         # The map is built on its first use.
         _ = revision_map.heads
         return revision_map
+
+
+def _fails_elsewhere(error: BaseException, path: Path) -> bool:
+    """Return whether the import of a file has failed in a module that it uses."""
+    cause = error.__cause__ or error
+    files = [frame.filename for frame in traceback.extract_tb(cause.__traceback__)]
+    return os.fspath(path) in files[:-1] and files[-1] != os.fspath(path)

@@ -5,6 +5,7 @@ files and no database.
 from __future__ import annotations
 
 import collections.abc as c
+import re
 import typing as t
 
 from ..errors import RevisionError
@@ -14,6 +15,7 @@ if t.TYPE_CHECKING:
 
 Target: t.TypeAlias = "str | Script | c.Sequence[str | Script]"
 StepTarget: t.TypeAlias = "int | Target"
+_count = re.compile(r"-?[1-9][0-9]*")
 
 
 def to_ids(target: Target) -> list[str]:
@@ -65,7 +67,8 @@ def to_steps(
     """Return the ids, or the relative step, of the target of an upgrade or downgrade.
 
     A number counts revisions from the current one. As in Flask-Alembic, a numeric
-    string is an id if such a revision exists.
+    string is an id if such a revision exists. It is never a number if it begins with a
+    zero, as ids do that are numbered.
 
     :param target: The user's target.
     :param exists: Returns whether a revision exists, by its id.
@@ -76,13 +79,8 @@ def to_steps(
 
     ids = to_ids(target)
 
-    try:
-        [count] = map(int, ids)
-    except ValueError:
+    if len(ids) > 1 or not _count.fullmatch(ids[0]) or exists(ids[0]):
         return ids
 
-    if exists(ids[0]):
-        return ids
-
-    explicit = ids[0].strip()[0] in "+-"
-    return [f"{count if explicit else count * sign:+d}"]
+    count = int(ids[0])
+    return [f"{count * sign if count > 0 else count:+d}"]

@@ -15,6 +15,8 @@ from ..errors import RevisionFileError
 from ..results import Progress
 from . import half_applied
 from . import op_per_task
+from .inherited_context import inherited_by_threads
+from .locking import log
 from .transactions import kept_alive_except
 
 if t.TYPE_CHECKING:
@@ -100,7 +102,7 @@ class StepRunner:
     @contextlib.contextmanager
     def _in_revision(self, migrated: MigratedConnection) -> c.Iterator[None]:
         try:
-            with migrated.in_revision():
+            with inherited_by_threads(), migrated.in_revision():
                 yield
         except BaseException:
             # Where each revision has its own transaction, Alembic rolls it back before
@@ -157,7 +159,11 @@ class RevisionRunner(StepRunner):
         except BaseException as e:
             partial = self._save_partial(transactions, e)
 
-            if not isinstance(e, Exception) or isinstance(e, LockLostError):
+            if not isinstance(e, Exception):
+                self._log_interruption(partial or transactions.describe_kept(self.name))
+                raise
+
+            if isinstance(e, LockLostError):
                 raise
 
             if (interrupt := _find_interrupt(e)) is not None:
@@ -219,6 +225,17 @@ class RevisionRunner(StepRunner):
             self.name, self._direction, self._running, statements
         )
         return partial if half_applied.save(self._env, partial) else None
+
+    def _log_interruption(self, outcome: object) -> None:
+        if (script := self._running) is not None:
+            log.warning(
+                "The %s of database '%s' was interrupted in revision %s (%s). %s.",
+                self._direction,
+                self.name,
+                script.revision,
+                script.path,
+                str(outcome).rstrip("."),
+            )
 
     def _on_start(self, step: RevisionStep) -> None:
         self._running = _script_of(step)

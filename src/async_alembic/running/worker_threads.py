@@ -90,7 +90,8 @@ async def _run_on_trio(
     async def run() -> None:
         try:
             outcome.append(await anyio.to_thread.run_sync(fn))
-        except Exception as e:
+        except (Exception, SystemExit, KeyboardInterrupt) as e:
+            # In a task group it would become one of a group.
             failure.append(e)
         finally:
             finished.set()
