@@ -96,3 +96,17 @@ def test_op_run_async_awaits_on_the_connection_of_the_migration(
     )
     assert ids(caller(site.alembic, "upgrade")) == ["a1", "a2"]
     assert caller.query(site.engine, "SELECT id FROM users") == [(1,)]
+
+
+@on_all_backends
+def test_an_exit_of_a_revision_reaches_its_caller(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """With the code that it asks for, and no other error."""
+    site = Site(engines(backend), tmp_path, "raise SystemExit(3)")
+
+    with pytest.raises(SystemExit) as caught:
+        caller(site.alembic, "upgrade")
+
+    assert caught.value.code == 3
+    assert caller(site.alembic, "current") == ()
