@@ -5,6 +5,7 @@ here.
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.runtime.environment import EnvironmentContext
 from hypothesis import example
 from hypothesis import given
 from hypothesis import HealthCheck
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
+from async_alembic.apps import known_settings
 from async_alembic.apps.alembic_config import build_config
 from async_alembic.apps.settings import set_defaults
 from async_alembic.apps.settings import Settings
@@ -587,3 +590,56 @@ def test_an_app_may_be_in_any_folder(
     assert Path(script.path).parent == root / "migrations"
     assert names(caller(project.alembic, "upgrade")) == [script.revision]
     project.engines["default"].dispose()
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "meant"),
+    [
+        ("ALEMBIC", "script_locations", "script_location"),
+        ("ALEMBIC", "File_Template", "file_template"),
+        ("ALEMBIC", "sqlalchemy_url", "sqlalchemy.url"),
+        ("ALEMBIC_CONTEXT", "compare_types", "compare_type"),
+        ("ALEMBIC_CONTEXT", "include_objects", "include_object"),
+        (None, "ALEMBIC_LOCK_TIME_OUT", "ALEMBIC_LOCK_TIMEOUT"),
+        (None, "ALEMBIC_SESSIONS", "ALEMBIC_SESSION"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_that_is_meant(
+    key: str | None, name: str, meant: str, tmp_path: Path, engines: EngineFactory
+) -> None:
+    project = Project(tmp_path, engines)
+    config = project.app.config[key] if key else project.app.config
+    config[name] = "x"
+
+    for method in "upgrade", "current", "log", "revision":
+        with pytest.raises(ConfigurationError) as caught:
+            getattr(project.alembic.sync, method)(*["x"] * (method == "revision"))
+
+        assert f"'{name}'. Did you mean '{meant}'?" in str(caught.value)
+
+
+def test_settings_that_look_like_none_are_the_apps_own(
+    tmp_path: Path, engines: EngineFactory
+) -> None:
+    """Revisions and plugins read them."""
+    project = Project(tmp_path, engines, context={"pg_functions": []}, tenant="acme")
+    project.app.config["ALEMBIC_TENANT_NAMES"] = ["acme"]
+    code = "assert op.get_context().opts['pg_functions'] == []"
+    write_revision(project.folder, "a1", None, code)
+    assert names(project.alembic.sync.upgrade()) == ["a1"]
+
+
+def test_every_argument_of_configure_is_known() -> None:
+    arguments = inspect.signature(EnvironmentContext.configure).parameters
+    # The first and the last stand for the object and for all others.
+    assert {*arguments} - {"self", "kw"} <= known_settings._CONTEXT
+
+
+def test_session_settings_of_an_unknown_database_are_refused(
+    tmp_path: Path, engines: EngineFactory
+) -> None:
+    project = Project(tmp_path, engines)
+    project.app.config["ALEMBIC_SESSION"] = {"other": {"cache_size": 1}}
+
+    with pytest.raises(ConfigurationError, match=r"\['other'\].*databases are default"):
+        project.alembic.sync.current()

@@ -225,8 +225,10 @@ class AppState:
 
     def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
         """Return the files and settings that a command needs."""
+        from .known_settings import check_spelling
         from .project import Project
 
+        check_spelling(app.config)
         return Project(self.settings(app), self.history(app), rev_id)
 
     def _folders(self, app: App) -> Folders:

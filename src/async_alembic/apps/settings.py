@@ -86,6 +86,24 @@ class Settings:
         """How often to retry a migration that could not lock a table."""
         return int(self._number("ALEMBIC_RETRIES", 0, int, "a whole number"))
 
+    def has_session(self, names: c.Collection[str]) -> bool:
+        """Return whether there are session settings for any of the databases.
+
+        :param names: The names of all databases.
+        :raises ConfigurationError: If there are settings for another database.
+        """
+        session = self.app_config.get("ALEMBIC_SESSION") or {}
+        others = session.keys() - names if isinstance(session, c.Mapping) else ()
+
+        for name in sorted(others):
+            if isinstance(session[name], c.Mapping):
+                raise ConfigurationError(
+                    f"app.config['ALEMBIC_SESSION']['{name}'] has the settings of a"
+                    f" database, but the databases are {', '.join(names)}."
+                )
+
+        return any(map(self.session, names))
+
     def session(self, name: str) -> dict[str, str | int | float]:
         """Return the session settings for the connection that migrates a database.
 

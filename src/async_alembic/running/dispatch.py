@@ -68,6 +68,5 @@ def _needs_own_connections(
     project: Project, databases: Databases, command: object
 ) -> bool:
     """Return whether the sessions of a command must not reach the app afterwards."""
-    return changes_databases(command) or any(
-        map(project.settings.session, databases.metadatas)
-    )
+    has_session = project.settings.has_session(databases.metadatas)
+    return has_session or changes_databases(command)
