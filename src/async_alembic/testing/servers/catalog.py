@@ -11,6 +11,13 @@ _USER_SCHEMAS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 _NOT_IN_EXTENSION = (
     "NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = {oid} AND d.deptype = 'e')"
 )
+#: By dialect: the query for the name of the database that a connection is in. SQLite's
+#: databases are files, which have no name.
+CURRENT_DATABASE: dict[str, str] = {
+    "mariadb": "SELECT DATABASE()",
+    "mysql": "SELECT DATABASE()",
+    "postgresql": "SELECT current_database()",
+}
 #: By dialect: queries for the kind, name and definition of objects.
 _object_queries: dict[str, list[str]] = {
     "postgresql": [
