@@ -18,6 +18,8 @@ from async_alembic.testing import History
 from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
 from async_alembic.testing.checks import CheckSkippedError
+from async_alembic.testing.checks.migrating import read_schema
+from async_alembic.testing.checks.schema_comparison import differences
 
 from ..backends import by_id
 from ..backends import on
@@ -27,6 +29,7 @@ from ..harness import write_revision
 from ..kits import Kit
 from ..kits import kit as kit
 from ..kits import NOTE
+from ..kits import query
 
 on_each_server = on(
     [by_id("sqlite-sqlite3"), by_id("postgresql-asyncpg"), by_id("mariadb-pymysql")]
@@ -567,3 +570,91 @@ def test_two_revisions_that_create_one_type_are_found(
     sentence, lines = failure(history.goes_up_down_and_up)
     assert "Revision d4 (" in sentence and "fails to upgrade" in sentence
     assert any("mood" in line for line in lines)
+
+
+POSTGRESQL_CHANGES = {
+    "valid": (
+        "ALTER TABLE note ADD CONSTRAINT k CHECK (id > 0) NOT VALID",
+        "ALTER TABLE note VALIDATE CONSTRAINT k",
+    ),
+    "row level security": ("", "ALTER TABLE note ENABLE ROW LEVEL SECURITY"),
+    "forced": ("", "ALTER TABLE note FORCE ROW LEVEL SECURITY"),
+    "unlogged": ("", "ALTER TABLE note SET UNLOGGED"),
+    "replica identity": ("", "ALTER TABLE note REPLICA IDENTITY FULL"),
+    "storage parameter": ("", "ALTER TABLE note SET (fillfactor = 70)"),
+    "view": (
+        "CREATE VIEW v AS SELECT 1 AS one",
+        "DROP VIEW v; CREATE MATERIALIZED VIEW v AS SELECT 1 AS one",
+    ),
+    "index of a view": (
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 AS one",
+        "CREATE INDEX i ON v (one)",
+    ),
+    "inheritance": (
+        "CREATE TABLE child (LIKE note INCLUDING ALL)",
+        "ALTER TABLE child INHERIT note",
+    ),
+    "statistics": ("", "CREATE STATISTICS s ON id, text FROM note"),
+    "rule": ("", "CREATE RULE r AS ON DELETE TO note DO INSTEAD NOTHING"),
+    "disabled rule": (
+        "CREATE RULE r AS ON DELETE TO note DO INSTEAD NOTHING",
+        "ALTER TABLE note DISABLE RULE r",
+    ),
+    "storage": ("", "ALTER TABLE note ALTER text SET STORAGE EXTERNAL"),
+    "owner of a sequence": (
+        "CREATE SEQUENCE s",
+        "ALTER SEQUENCE s OWNED BY note.id",
+    ),
+    "deferrable": (
+        "ALTER TABLE note ADD CONSTRAINT k UNIQUE (text)",
+        "ALTER TABLE note DROP CONSTRAINT k, ADD CONSTRAINT k UNIQUE (text) DEFERRABLE",
+    ),
+    "sorting": (
+        "CREATE INDEX i ON note (text)",
+        "DROP INDEX i; CREATE INDEX i ON note (text DESC)",
+    ),
+    "comment": ("", "COMMENT ON TABLE note IS 'x'"),
+}
+MARIADB_CHANGES = {
+    "engine": ("", "ALTER TABLE note ENGINE = Aria"),
+    "row format": ("", "ALTER TABLE note ROW_FORMAT = COMPACT"),
+    "collation": ("", "ALTER TABLE note DEFAULT COLLATE latin1_bin"),
+    "versioning": ("", "ALTER TABLE note ADD SYSTEM VERSIONING"),
+    "invisible": ("", "ALTER TABLE note MODIFY done INT INVISIBLE"),
+    "check": ("", "ALTER TABLE note ADD CONSTRAINT k CHECK (done > 0)"),
+}
+SQLITE_CHANGES = {
+    "without rowid": (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+        "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY) WITHOUT ROWID",
+    ),
+    "strict": (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+        "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT",
+    ),
+}
+CHANGES = {
+    "postgresql-psycopg2": POSTGRESQL_CHANGES,
+    "mariadb-pymysql": MARIADB_CHANGES,
+    "sqlite-sqlite3": SQLITE_CHANGES,
+}
+
+
+@on([by_id(name) for name in CHANGES])
+def test_each_property_of_a_table_is_compared(kit: Kit) -> None:
+    """A downgrade that forgets one of them would not be found otherwise."""
+    databases = kit.databases()
+
+    for name, (first, then) in CHANGES[str(kit.backend)].items():
+        database = databases.make()
+        execute_each(database, first)
+        before = database.fresh_app.run(read_schema)
+        assert not differences(before, database.fresh_app.run(read_schema)), name
+        execute_each(database, then)
+        assert differences(before, database.fresh_app.run(read_schema)), name
+        database.close()
+
+
+def execute_each(database: FreshDatabase, statements: str) -> None:
+    for statement in filter(None, statements.split("; ")):
+        query(database, statement)
