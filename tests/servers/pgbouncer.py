@@ -17,6 +17,7 @@ class PgBouncer(Proxy):
     :param mode: Whose the sessions of the server are: a client's while it is connected,
         or that of whoever begins a transaction.
     :param pool_size: How many sessions of the server there are for a database.
+    :param database: The database that all clients get, whichever they ask for.
     """
 
     label = "PgBouncer"
@@ -27,13 +28,19 @@ class PgBouncer(Proxy):
         server: PostgresServer,
         mode: Literal["session", "transaction"],
         pool_size: int = 20,
+        database: str | None = None,
     ) -> None:
         super().__init__(server)
         self._mode = mode
         self._pool_size = pool_size
+        self._database = database
 
     def _initialize(self) -> None:
         server = f"host={self._server.host} port={self._server.port}"
+
+        if self._database is not None:
+            server += f" dbname={self._database}"
+
         settings = {
             "listen_addr": self.host,
             "listen_port": self.port,

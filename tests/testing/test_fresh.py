@@ -379,7 +379,7 @@ def test_a_connection_that_is_left_open_holds_nobody_up(kit: Kit) -> None:
 @on([by_id("postgresql-asyncpg")])
 def test_what_another_user_has_left_is_let_alone(kit: Kit) -> None:
     assert kit.server is not None
-    name = f"{PREFIX}00000000_1"
+    name = f"{PREFIX}00000000_000000_1"
     kit.server.execute(f"CREATE DATABASE {name}")
 
     try:

@@ -18,6 +18,8 @@ from async_alembic.testing import History
 from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
 from async_alembic.testing.checks import CheckSkippedError
+from async_alembic.testing.checks.migrating import read_schema
+from async_alembic.testing.checks.schema_comparison import differences
 
 from ..backends import by_id
 from ..backends import on
@@ -27,6 +29,7 @@ from ..harness import write_revision
 from ..kits import Kit
 from ..kits import kit as kit
 from ..kits import NOTE
+from ..kits import query
 
 on_each_server = on(
     [by_id("sqlite-sqlite3"), by_id("postgresql-asyncpg"), by_id("mariadb-pymysql")]
@@ -459,3 +462,199 @@ def test_what_is_no_release_cannot_be_compared_with(kit: Kit, history: History) 
 
     with pytest.raises(CheckSkippedError, match="'a1' is a revision"):
         history.is_as_released("a1")
+
+
+@on_each_server
+def test_all_revisions_that_fail_are_listed(kit: Kit, history: History) -> None:
+    """An old history has more than one, and what follows them is tested as well."""
+    write_revision(kit.migrations, "c3", "b2", create_table("c"))
+    write_revision(kit.migrations, "d4", "c3", create_table("d"), "op.drop_table('d')")
+    write_revision(kit.migrations, "e5", "d4", "pass", "op.drop_table('none')")
+    write_revision(kit.migrations, "f6", "e5", create_table("f"))
+    sentence, lines = failure(history.goes_up_down_and_up)
+    assert sentence == "There are 3 failures."
+    failed = [line.split()[1] for line in lines if line.startswith("Revision ")]
+    assert failed == ["c3", "e5", "f6"]
+
+    write_revision(kit.migrations, "a7", "f6", "op.drop_table('none')")
+    write_revision(kit.migrations, "b8", "a7", create_table("g"))
+    sentence, lines = failure(history.goes_up_down_and_up)
+    assert sentence == "There are 4 failures."
+    assert any("a7" in line and "fails to upgrade" in line for line in lines)
+
+
+@on_each_server
+def test_revisions_that_are_known_to_fail_are_only_upgraded(
+    kit: Kit, history: History
+) -> None:
+    commit(kit.root, "v1")
+    write_revision(kit.migrations, "c3", "b2", create_table("c"))
+    write_revision(kit.migrations, "d4", "c3", create_table("d"))
+    known = History(history._make, {"c3": "No downgrade, #12", "d4": "Like c3."})
+    known.goes_up_down_and_up()
+    known.goes_up_from_base()
+
+    with pytest.raises(CheckSkippedError, match=r"fail: c3 \(No downgrade, #12\), d4"):
+        known.leaves_no_trace()
+
+    write_revision(kit.migrations, "e5", "d4", create_table("e"))
+    sentence, _ = failure(known.goes_up_down_and_up)
+    assert sentence.startswith("Revision e5 (")
+
+    body = "op.get_bind().execute(sa.text('SELECT 1')).all()"
+    write_revision(kit.migrations, "c3", "b2", body)
+
+    with pytest.raises(CheckSkippedError, match="Known to fail: c3"):
+        known.is_the_same_offline()
+
+    sentence, _ = failure(History(history._make, {"x9": ""}).goes_up_down_and_up)
+    assert sentence.startswith("x9 is listed as known to fail, but there is no such")
+
+
+@on_aiosqlite
+def test_all_edited_revisions_are_listed(kit: Kit, history: History) -> None:
+    write_revision(kit.migrations, "c3", "b2", "pass")
+    commit(kit.root, "v1")
+    write_revision(kit.migrations, "b2", "a1", "pass")
+    write_revision(kit.migrations, "c3", "b2", "print()")
+    sentence, lines = failure(history.is_as_released, "v1")
+    assert sentence == "There are 2 failures."
+    assert {line.split()[1] for line in lines if "was edited" in line} == {"b2", "c3"}
+    known = History(history._make, {"b2": "Mended by hand.", "c3": "So was this."})
+    known.is_as_released("v1")
+
+
+@on_each_server
+def test_all_lost_rows_are_listed(kit: Kit, history: History) -> None:
+    write_revision(kit.migrations, "c3", "b2", "op.execute('DELETE FROM note')")
+    rows = {"note": [{"id": 7, "text": "kept"}]}
+    lost = RevisionData(after=rows)
+    sentence, lines = failure(history.keeps_data, {"b2": lost, "c3": lost})
+    assert sentence == "There are 2 failures."
+    assert {line.split()[1] for line in lines if "lacks rows" in line} == {"b2", "c3"}
+
+
+ENUM = "sa.Enum('sad', 'ok', name='mood')"
+
+
+@on_postgresql
+def test_a_type_that_is_dropped_with_its_table_can_be_created_again(
+    kit: Kit, history: History
+) -> None:
+    """Alembic's context would remember that the type was created."""
+    write_revision(
+        kit.migrations,
+        "c3",
+        "b2",
+        create_table("c", f"sa.Column('mood', {ENUM})"),
+        f"op.drop_table('c')\n{ENUM}.drop(op.get_bind())",
+    )
+    history.goes_up_down_and_up()
+    history.leaves_no_trace()
+
+
+@on_postgresql
+def test_two_revisions_that_create_one_type_are_found(
+    kit: Kit, history: History
+) -> None:
+    """A database that is upgraded by both in one run hides it."""
+    for revision, down, table in ("c3", "b2", "c"), ("d4", "c3", "d"):
+        write_revision(
+            kit.migrations,
+            revision,
+            down,
+            create_table(table, f"sa.Column('mood', {ENUM})"),
+            f"op.drop_table('{table}')\n{ENUM}.drop(op.get_bind(), checkfirst=True)",
+        )
+
+    sentence, lines = failure(history.goes_up_down_and_up)
+    assert "Revision d4 (" in sentence and "fails to upgrade" in sentence
+    assert any("mood" in line for line in lines)
+
+
+POSTGRESQL_CHANGES = {
+    "valid": (
+        "ALTER TABLE note ADD CONSTRAINT k CHECK (id > 0) NOT VALID",
+        "ALTER TABLE note VALIDATE CONSTRAINT k",
+    ),
+    "row level security": ("", "ALTER TABLE note ENABLE ROW LEVEL SECURITY"),
+    "forced": ("", "ALTER TABLE note FORCE ROW LEVEL SECURITY"),
+    "unlogged": ("", "ALTER TABLE note SET UNLOGGED"),
+    "replica identity": ("", "ALTER TABLE note REPLICA IDENTITY FULL"),
+    "storage parameter": ("", "ALTER TABLE note SET (fillfactor = 70)"),
+    "view": (
+        "CREATE VIEW v AS SELECT 1 AS one",
+        "DROP VIEW v; CREATE MATERIALIZED VIEW v AS SELECT 1 AS one",
+    ),
+    "index of a view": (
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 AS one",
+        "CREATE INDEX i ON v (one)",
+    ),
+    "inheritance": (
+        "CREATE TABLE child (LIKE note INCLUDING ALL)",
+        "ALTER TABLE child INHERIT note",
+    ),
+    "statistics": ("", "CREATE STATISTICS s ON id, text FROM note"),
+    "rule": ("", "CREATE RULE r AS ON DELETE TO note DO INSTEAD NOTHING"),
+    "disabled rule": (
+        "CREATE RULE r AS ON DELETE TO note DO INSTEAD NOTHING",
+        "ALTER TABLE note DISABLE RULE r",
+    ),
+    "storage": ("", "ALTER TABLE note ALTER text SET STORAGE EXTERNAL"),
+    "owner of a sequence": (
+        "CREATE SEQUENCE s",
+        "ALTER SEQUENCE s OWNED BY note.id",
+    ),
+    "deferrable": (
+        "ALTER TABLE note ADD CONSTRAINT k UNIQUE (text)",
+        "ALTER TABLE note DROP CONSTRAINT k, ADD CONSTRAINT k UNIQUE (text) DEFERRABLE",
+    ),
+    "sorting": (
+        "CREATE INDEX i ON note (text)",
+        "DROP INDEX i; CREATE INDEX i ON note (text DESC)",
+    ),
+    "comment": ("", "COMMENT ON TABLE note IS 'x'"),
+}
+MARIADB_CHANGES = {
+    "engine": ("", "ALTER TABLE note ENGINE = Aria"),
+    "row format": ("", "ALTER TABLE note ROW_FORMAT = COMPACT"),
+    "collation": ("", "ALTER TABLE note DEFAULT COLLATE latin1_bin"),
+    "versioning": ("", "ALTER TABLE note ADD SYSTEM VERSIONING"),
+    "invisible": ("", "ALTER TABLE note MODIFY done INT INVISIBLE"),
+    "check": ("", "ALTER TABLE note ADD CONSTRAINT k CHECK (done > 0)"),
+}
+SQLITE_CHANGES = {
+    "without rowid": (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+        "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY) WITHOUT ROWID",
+    ),
+    "strict": (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+        "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT",
+    ),
+}
+CHANGES = {
+    "postgresql-psycopg2": POSTGRESQL_CHANGES,
+    "mariadb-pymysql": MARIADB_CHANGES,
+    "sqlite-sqlite3": SQLITE_CHANGES,
+}
+
+
+@on([by_id(name) for name in CHANGES])
+def test_each_property_of_a_table_is_compared(kit: Kit) -> None:
+    """A downgrade that forgets one of them would not be found otherwise."""
+    databases = kit.databases()
+
+    for name, (first, then) in CHANGES[str(kit.backend)].items():
+        database = databases.make()
+        execute_each(database, first)
+        before = database.fresh_app.run(read_schema)
+        assert not differences(before, database.fresh_app.run(read_schema)), name
+        execute_each(database, then)
+        assert differences(before, database.fresh_app.run(read_schema)), name
+        database.close()
+
+
+def execute_each(database: FreshDatabase, statements: str) -> None:
+    for statement in filter(None, statements.split("; ")):
+        query(database, statement)

@@ -465,6 +465,31 @@ def test_leaks_are_shown(runs: Runs) -> None:
 
 
 @on_aiosqlite
+def test_contexts_that_async_tests_leave_open_are_found(runs: Runs) -> None:
+    """They are open in the task of the test, which nothing else sees."""
+    runs.ini("asyncio_mode = auto")
+    runs.pytester.makepyfile(
+        """
+        kept = []
+
+        async def test_left(no_leaks, fresh_database):
+            kept.append(fresh_database.app.app_context())
+            await kept[-1].push()
+
+        async def test_popped(no_leaks, fresh_database):
+            async with fresh_database.app.app_context():
+                pass
+
+            async with fresh_database.app.test_app() as running:
+                await running.test_client().get("/notes")
+        """
+    )
+    result = runs.run()
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*an app context was pushed and not popped"])
+
+
+@on_aiosqlite
 def test_one_line_switches_ready_made_tests_on(runs: Runs) -> None:
     runs.ini()
     runs.pytester.makepyfile("from async_alembic.testing.migration_tests import *")

@@ -16,6 +16,7 @@ from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
 from ..dialects import dialect_of
+from ..errors import AsyncAlembicError
 from ..errors import DatabaseConnectionError
 
 if t.TYPE_CHECKING:
@@ -145,5 +146,7 @@ def initialize_dialect(connection: sa.Connection) -> None:
 def wrap_connection_errors(name: str, url: sa.URL) -> c.Iterator[None]:
     try:
         yield
+    except AsyncAlembicError:
+        raise
     except Exception as e:
         raise DatabaseConnectionError(name, url, e) from e

@@ -28,6 +28,7 @@ from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
 from ..running.by_engine import run_blocking
 from ..running.dispatch import block_on_databases
+from .connected_database import refuse_other_database
 from .copying.urls import DatabaseName
 from .copying.urls import get_by_name
 from .copying.urls import render_urls
@@ -79,8 +80,9 @@ class FreshApp:
         # A new dict, as several apps may share the old one.
         self.app.config["ALEMBIC"] = {**self.app.config["ALEMBIC"], **(settings or {})}
 
-        for engine in self.databases.engines.values():
+        for name, engine in self.databases.engines.items():
             _disable_pooling(engine)
+            refuse_other_database(engine, get_by_name(urls, name))
 
     @property
     def project(self) -> Project:

@@ -19,6 +19,8 @@ from .checks import offline
 from .checks import revision_files
 from .checks.git_export import export_release
 from .checks.migrating import RevisionData
+from .checks.results import all_failures
+from .checks.results import RevisionFailedError
 from .checks.schema_comparison import differences
 
 if t.TYPE_CHECKING:
@@ -52,10 +54,17 @@ class History:
     :exc:`.CheckSkippedError`.
 
     :param make: Makes a database at a revision. It must not be in memory.
+    :param known_failures: Revisions that are known to fail and cannot be changed any
+        more, with the reason. They are upgraded, and not checked.
     """
 
-    def __init__(self, make: c.Callable[[StepTarget], FreshDatabase]) -> None:
+    def __init__(
+        self,
+        make: c.Callable[[StepTarget], FreshDatabase],
+        known_failures: c.Mapping[str, str] | None = None,
+    ) -> None:
         self._make = make
+        self._known_failures = known_failures or {}
 
     @_as_check_failure
     def has_one_head(self) -> None:
@@ -74,12 +83,36 @@ class History:
 
     @_as_check_failure
     def goes_up_down_and_up(self) -> None:
-        """Upgrade, downgrade and upgrade each revision, and compare the schemas."""
-        self._fresh_app("base").run(migrating.check_up_down_up)
+        """Upgrade, downgrade and upgrade each revision, and compare the schemas.
+
+        After a failure, the check goes on in a new database.
+        """
+        finished = set(self._known_ids())
+        failures: list[CheckFailedError] = []
+
+        while True:
+            tried = set(finished)
+
+            try:
+                self._fresh_app("base").run(migrating.check_up_down_up, finished)
+                break
+            except RevisionFailedError as e:
+                failures.append(e)
+
+                if e.revision in tried or e.revision not in finished:
+                    # Its upgrade fails, which the following revisions need.
+                    break
+
+        if failures:
+            raise all_failures(failures)
 
     @_as_check_failure
     def leaves_no_trace(self) -> None:
-        """Check that a downgrade to base restores an empty database."""
+        """Check that a downgrade to base restores an empty database.
+
+        If revisions are known to fail, no database can be downgraded to base.
+        """
+        self._skip_if_known(self._known_ids())
         empty = self._schema(self._fresh_app("base"))
         self._fresh_app("heads").run(migrating.check_downgrade_to_base, empty)
 
@@ -101,7 +134,13 @@ class History:
     def is_the_same_offline(self) -> None:
         """Check that the SQL script creates the same schema as the revisions."""
         fresh_app = self._fresh_app("base")
-        statements = fresh_app.run(offline.generate_sql)
+
+        try:
+            statements = fresh_app.run(offline.generate_sql)
+        except RevisionFailedError as e:
+            self._skip_if_known({e.revision} & self._known_ids())
+            raise
+
         fresh_app.run(offline.execute_sql, statements)
         self._compare(
             fresh_app,
@@ -127,6 +166,10 @@ class History:
             database, settings = self._export_release(ref, folder)
             released = database.fresh_app_with(**settings).project.scripts
             paths = {s.revision: Path(s.path) for s in released.walk_revisions()}
+
+            for revision in self._known_ids():
+                paths.pop(revision, None)
+
             revision_files.check_unchanged_since_release(current, paths, ref)
 
     @_as_check_failure
@@ -148,6 +191,23 @@ class History:
             f"A database upgraded from '{ref}' differs from one upgraded from base."
             " Check whether a revision was edited.",
         )
+
+    def _known_ids(self) -> set[str]:
+        scripts = self._scripts()
+        unknown = [known for known in self._known_failures if not scripts.has(known)]
+
+        if unknown:
+            raise CheckFailedError(
+                f"{', '.join(unknown)} is listed as known to fail, but there is no such"
+                " revision. Correct the id. 'db log' lists all revisions."
+            )
+
+        return set(self._known_failures)
+
+    def _skip_if_known(self, revisions: c.Collection[str]) -> None:
+        if revisions:
+            reasons = (f"{r} ({self._known_failures[r]})" for r in sorted(revisions))
+            raise CheckSkippedError(f"Known to fail: {', '.join(reasons)}.")
 
     def _export_release(
         self, ref: str, folder: str

@@ -11,7 +11,7 @@ import alembic.op
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..apps.current import current_context
+from ..apps.context_signals import count_open_contexts
 from .checks import CheckFailedError
 
 #: How many stack frames to show for each open connection.
@@ -25,14 +25,14 @@ def no_leaks() -> c.Iterator[None]:
     :raises CheckFailedError: If one is open. The message shows where each connection
         was checked out.
     """
-    app_context, proxy = current_context(), _installed_proxy()
+    proxy = _installed_proxy()
 
-    with _track_connections() as checked_out:
+    with _track_connections() as checked_out, count_open_contexts() as contexts:
         yield
 
     lines = [line for site in checked_out.values() for line in site]
 
-    if current_context() not in (None, app_context):
+    if any(count > 0 for count in contexts.values()):
         lines.append("an app context was pushed and not popped")
 
     if _installed_proxy() not in (None, proxy):

@@ -11,15 +11,16 @@ from alembic.runtime.migration import MigrationStep
 
 from ...commands import migrate
 from ...errors import first_line
+from ...migration.environment import Environment
+from .results import all_failures
 from .results import CheckFailedError
+from .results import RevisionFailedError
 from .schema_comparison import differences
 from .schema_comparison import Schema
 from .schema_comparison import SchemaReader
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
-
-    from ...migration.environment import Environment
 
 #: Rows by table name, or a function that takes a connection.
 Rows: t.TypeAlias = (
@@ -44,18 +45,29 @@ class RevisionData:
     database: str | None = None
 
 
-def check_up_down_up(env: Environment) -> None:
+def check_up_down_up(env: Environment, finished: c.MutableSet[str]) -> None:
     """Upgrade, downgrade and upgrade each revision.
 
     :param env: An empty database.
-    :raises CheckFailedError: If the downgrade does not restore the schema, or the
-        second upgrade creates a different one.
+    :param finished: The revisions to upgrade only. Each revision that was tried is
+        added.
+    :raises RevisionFailedError: If the downgrade does not restore the schema, or the
+        second upgrade creates a different one. The database is then unusable.
     """
     readers = _readers(env)
-    before = _read(env, readers)
+    before: Schema | None = None
 
     for script in _oldest_first(env):
+        if script.revision in finished:
+            _migrate(env, script, "upgrade")
+            before = None
+            continue
+
+        if before is None:
+            before = _read(env, readers)
+
         _migrate(env, script, "upgrade")
+        finished.add(script.revision)
         after = _read(env, readers)
         _migrate(env, script, "downgrade")
         problem = "does not restore the schema on downgrade"
@@ -100,6 +112,8 @@ def check_data_preserved(env: Environment, data: c.Mapping[str, RevisionData]) -
             " Correct the id. 'db log' lists all revisions."
         )
 
+    failures: list[CheckFailedError] = []
+
     for script in scripts:
         revision_data = data.get(script.revision, RevisionData())
         name = revision_data.database or env.default
@@ -113,7 +127,14 @@ def check_data_preserved(env: Environment, data: c.Mapping[str, RevisionData]) -
         connection = env.databases.connections[name]
         _process_rows(connection, script, revision_data.before, _insert)
         _migrate(env, script, "upgrade")
-        _process_rows(connection, script, revision_data.after, _check_rows)
+
+        try:
+            _process_rows(connection, script, revision_data.after, _check_rows)
+        except CheckFailedError as e:
+            failures.append(e)
+
+    if failures:
+        raise all_failures(failures)
 
 
 def _oldest_first(env: Environment) -> list[Script]:
@@ -152,6 +173,8 @@ def _read(env: Environment, readers: c.Mapping[str, SchemaReader]) -> Schema:
 
 
 def _migrate(env: Environment, script: Script, direction: str) -> None:
+    # As each command has. Alembic's contexts remember the types that they have created.
+    env = Environment(env.project, env.databases, env.metadatas)
     create_step = getattr(MigrationStep, f"{direction}_from_script")
 
     def steps(heads: t.Any, context: t.Any) -> list[t.Any]:
@@ -160,7 +183,8 @@ def _migrate(env: Environment, script: Script, direction: str) -> None:
     try:
         migrate.run_migrations(env, steps)
     except Exception as e:
-        raise CheckFailedError(
+        raise RevisionFailedError(
+            script.revision,
             f"Revision {script.revision} ({script.path}) fails to {direction}. Correct"
             f" its '{direction}()'.",
             [first_line(e)],
@@ -169,7 +193,8 @@ def _migrate(env: Environment, script: Script, direction: str) -> None:
 
 def _compare(script: Script, problem: str, expected: Schema, found: Schema) -> None:
     if lines := differences(expected, found):
-        raise CheckFailedError(
+        raise RevisionFailedError(
+            script.revision,
             f"Revision {script.revision} ({script.path}) {problem}. Correct its"
             " 'downgrade()'.",
             lines,

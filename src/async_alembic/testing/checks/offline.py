@@ -13,6 +13,7 @@ from ...migration import op_per_task
 from ..servers.catalog import execute_verbatim
 from .results import CheckFailedError
 from .results import CheckSkippedError
+from .results import RevisionFailedError
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -94,7 +95,8 @@ def _generate_sql(env: Environment, name: str) -> list[str]:
             raise CheckSkippedError(first_line(e)) from e
 
         script = t.cast("t.Any", started[-1]).revision
-        raise CheckFailedError(
+        raise RevisionFailedError(
+            script.revision,
             f"Revision {script.revision} ({script.path}) cannot be written as SQL"
             " because it needs a database. Check 'context.is_offline_mode()' in it. If"
             " you don't use SQL scripts, deselect this test.",

@@ -8,11 +8,10 @@ import difflib
 import typing as t
 from pathlib import Path
 
+from .results import all_failures
 from .results import CheckFailedError
 
 if t.TYPE_CHECKING:
-    from alembic.script import Script
-
     from ...history.scripts import Scripts
 
 
@@ -54,30 +53,42 @@ def check_unchanged_since_release(
     :param ref: The name of the release, for error messages.
     :raises CheckFailedError: If a revision was edited or removed.
     """
-    by_id: dict[str, Script] = {s.revision: s for s in scripts.walk_revisions()}
+    current = {s.revision: Path(s.path) for s in scripts.walk_revisions()}
+    failures = [
+        failure
+        for revision, path in released.items()
+        if (failure := _find_edit(revision, path, current.get(revision), ref))
+    ]
 
-    for revision, path in released.items():
-        if revision not in by_id:
-            raise CheckFailedError(
-                f"Revision {revision} of '{ref}' was removed. Databases at this"
-                " revision can no longer be upgraded. Restore its file."
-            )
+    if failures:
+        raise all_failures(failures)
 
-        before, after = path.read_text(), Path(by_id[revision].path).read_text()
 
-        if _without_docstrings(before) != _without_docstrings(after):
-            raise CheckFailedError(
-                f"Revision {revision} was edited since '{ref}'. Databases that are"
-                " already upgraded do not get the change. Restore its file and write a"
-                " new revision.",
-                difflib.unified_diff(
-                    before.splitlines(),
-                    after.splitlines(),
-                    f"{ref}:{path.name}",
-                    by_id[revision].path,
-                    lineterm="",
-                ),
-            )
+def _find_edit(
+    revision: str, released: Path, current: Path | None, ref: str
+) -> CheckFailedError | None:
+    if current is None:
+        return CheckFailedError(
+            f"Revision {revision} of '{ref}' was removed. Databases at this revision"
+            " can no longer be upgraded. Restore its file."
+        )
+
+    before, after = released.read_text(), current.read_text()
+
+    if _without_docstrings(before) == _without_docstrings(after):
+        return None
+
+    return CheckFailedError(
+        f"Revision {revision} was edited since '{ref}'. Databases that are already"
+        " upgraded do not get the change. Restore its file and write a new revision.",
+        difflib.unified_diff(
+            before.splitlines(),
+            after.splitlines(),
+            f"{ref}:{released.name}",
+            str(current),
+            lineterm="",
+        ),
+    )
 
 
 def _without_docstrings(text: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SAWarning
 
 from ..servers.catalog import non_table_objects
 from ..servers.catalog import table_definitions
+from ..servers.catalog import table_options
 from ..servers.catalog import user_schemas
 
 #: The definition of each object, by kind and name, such as ``column user.name``.
@@ -39,6 +40,11 @@ class SchemaReader:
         :param connection: A connection to the database.
         """
         objects: Schema = non_table_objects(connection)
+
+        for table, name, text in table_options(connection):
+            if table not in self._exclude_tables:
+                objects[name] = text
+
         definitions = table_definitions(connection)
 
         with warnings.catch_warnings():
@@ -167,6 +173,10 @@ def _indexes(indexes: list[dict[str, t.Any]]) -> _Objects:
             for name, value in sorted(index.get("dialect_options", {}).items())
             if value
         }
+
+        if sorting := index.get("column_sorting"):
+            options["sorting"] = sorting
+
         unique = "unique " if index["unique"] else ""
         yield (
             "index",

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import itertools
+import re
 import typing as t
 from uuid import uuid4
 
@@ -14,6 +16,11 @@ if t.TYPE_CHECKING:
 PREFIX = "test_async_alembic_"
 #: The prefix of templates that are kept after a run.
 KEPT_PREFIX = f"{PREFIX}keep_"
+#: The names of :meth:`Server.new_name` and :meth:`Server.template_name`.
+_OWN_NAME = re.compile(
+    rf"{KEPT_PREFIX}[0-9a-f]{{8}}_[0-9a-f]{{16}}"
+    rf"|{PREFIX}[0-9a-f]{{8}}_(t[0-9a-f]{{16}}|[0-9a-f]{{6}}_[0-9]+)"
+)
 
 
 class Server(abc.ABC):
@@ -57,7 +64,7 @@ class Server(abc.ABC):
         """Drop the databases of runs that have ended. Requires the template lock."""
         runs = {
             name: name.removeprefix(PREFIX).partition("_")[0]
-            for name in self.database_names()
+            for name in self._own_names()
             if not name.startswith(KEPT_PREFIX)
         }
         ended = {run for run in set(runs.values()) if not self.is_alive(run)}
@@ -66,7 +73,7 @@ class Server(abc.ABC):
             if run in ended:
                 try:
                     self.drop(name)
-                except DBAPIError:
+                except (DBAPIError, OSError):
                     # It may belong to another user.
                     if run == self.run:
                         raise
@@ -77,9 +84,15 @@ class Server(abc.ABC):
         :param project: See :meth:`template_name`.
         :param keep: The name of a template not to drop, or ``None`` to drop all.
         """
-        for name in self.database_names():
+        for name in self._own_names():
             if name.startswith(f"{KEPT_PREFIX}{project}_") and name != keep:
-                self.drop(name)
+                # It may belong to another user.
+                with contextlib.suppress(DBAPIError, OSError):
+                    self.drop(name)
+
+    def _own_names(self) -> list[str]:
+        """Return the names that only this class creates."""
+        return [name for name in self.database_names() if _OWN_NAME.fullmatch(name)]
 
     @abc.abstractmethod
     def open(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .table_options import table_option_queries
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -11,16 +13,28 @@ _USER_SCHEMAS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 _NOT_IN_EXTENSION = (
     "NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = {oid} AND d.deptype = 'e')"
 )
+#: By dialect: the query for the name of the database that a connection is in. SQLite's
+#: databases are files, which have no name.
+CURRENT_DATABASE: dict[str, str] = {
+    "mariadb": "SELECT DATABASE()",
+    "mysql": "SELECT DATABASE()",
+    "postgresql": "SELECT current_database()",
+}
 #: By dialect: queries for the kind, name and definition of objects.
 _object_queries: dict[str, list[str]] = {
     "postgresql": [
         f"SELECT 'schema ' || n.nspname, '' FROM pg_namespace n WHERE {_USER_SCHEMAS}",
         "SELECT 'extension ' || extname, '' FROM pg_extension",
-        f"SELECT 'view ' || c.oid::regclass, pg_get_viewdef(c.oid) FROM pg_class c"
+        f"SELECT CASE c.relkind WHEN 'm' THEN 'materialized ' ELSE '' END || 'view '"
+        " || c.oid::regclass, pg_get_viewdef(c.oid) FROM pg_class c"
         f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_SCHEMAS}"
         f" AND c.relkind IN ('v', 'm') AND {_NOT_IN_EXTENSION.format(oid='c.oid')}",
         f"SELECT 'sequence ' || c.oid::regclass, concat_ws(' ', s.seqtypid::regtype,"
-        " s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle)"
+        " s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle, (SELECT"
+        " 'OWNED BY ' || a.attrelid::regclass || '.' || a.attname FROM pg_depend d"
+        " JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+        " WHERE d.objid = c.oid AND d.deptype IN ('a', 'i')"
+        " AND d.refclassid = 'pg_class'::regclass))"
         " FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid"
         f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_SCHEMAS}"
         f" AND {_NOT_IN_EXTENSION.format(oid='c.oid')}",
@@ -92,6 +106,18 @@ def non_table_objects(connection: sa.Connection) -> dict[str, str]:
         for query in _object_queries.get(connection.dialect.name, [])
         for name, definition in execute_verbatim(connection, query)
     }
+
+
+def table_options(connection: sa.Connection) -> list[tuple[str, str, str]]:
+    """Return the table, the kind and name, and the definition of each object that
+    belongs to a table and that the inspector does not return.
+    """
+    return [
+        (table, name, definition)
+        for query in table_option_queries(connection)
+        for table, name, definition in execute_verbatim(connection, query)
+        if definition
+    ]
 
 
 def table_definitions(connection: sa.Connection) -> dict[str, str] | None:

@@ -10,6 +10,7 @@ from ..server_connection import ServerConnection
 from .base import PREFIX
 from .base import Server
 from .mysql_dump import dump_database
+from .mysql_dump import quote
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -51,7 +52,7 @@ class MySQLServer(Server):
         if name is None or name in _SYSTEM_DATABASES or name.startswith(PREFIX):
             return
 
-        if self._connection.execute(f"SHOW TABLES IN `{name}`"):
+        if self._connection.execute(f"SHOW TABLES IN {quote(name)}"):
             self._connection.close()
             raise FreshDatabaseError.not_empty(name)
 
@@ -95,7 +96,7 @@ class MySQLServer(Server):
         return [name for (name,) in rows]
 
     def create(self, name: str) -> None:
-        self._connection.execute(f"CREATE DATABASE `{name}`")
+        self._connection.execute(f"CREATE DATABASE {quote(name)}")
 
     def drop(self, name: str) -> None:
         # DROP DATABASE waits for transactions of other sessions.
@@ -107,19 +108,20 @@ class MySQLServer(Server):
             with contextlib.suppress(DBAPIError):
                 self._connection.execute(f"KILL {session}")
 
-        self._connection.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        self._connection.execute(f"DROP DATABASE IF EXISTS {quote(name)}")
 
     def has_template(self, name: str) -> bool:
         if not self._connection.execute(
             "SELECT 1 FROM information_schema.tables"
-            f" WHERE table_schema = '{name}' AND table_name = '{_DUMP_TABLE}'"
+            f" WHERE table_schema = :name AND table_name = '{_DUMP_TABLE}'",
+            name=name,
         ):
             return False
 
         # An empty last row marks the dump as complete.
         return bool(
             self._connection.execute(
-                f"SELECT 1 FROM `{name}`.`{_DUMP_TABLE}` WHERE text = ''"
+                f"SELECT 1 FROM {quote(name)}.`{_DUMP_TABLE}` WHERE text = ''"
             )
         )
 
@@ -127,13 +129,14 @@ class MySQLServer(Server):
         statements = dump_database(self._connection, source)
         self._execute(statements, source, template)
         self._connection.execute(
-            f"CREATE TABLE `{template}`.`{_DUMP_TABLE}`"
+            f"CREATE TABLE {quote(template)}.`{_DUMP_TABLE}`"
             " (number INT PRIMARY KEY, text LONGTEXT NOT NULL) CHARACTER SET utf8mb4"
         )
 
         for number, text in enumerate([*statements, ""]):
             self._connection.execute(
-                f"INSERT INTO `{template}`.`{_DUMP_TABLE}` VALUES (:number, :text)",
+                f"INSERT INTO {quote(template)}.`{_DUMP_TABLE}`"
+                " VALUES (:number, :text)",
                 number=number,
                 text=text,
             )
@@ -143,7 +146,7 @@ class MySQLServer(Server):
     def copy(self, template: str, name: str) -> None:
         if template not in self._dumps:
             rows = self._connection.execute(
-                f"SELECT text FROM `{template}`.`{_DUMP_TABLE}` ORDER BY number"
+                f"SELECT text FROM {quote(template)}.`{_DUMP_TABLE}` ORDER BY number"
             )
             self._dumps[template] = [text for (text,) in rows if text]
 

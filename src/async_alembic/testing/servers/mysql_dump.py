@@ -32,7 +32,7 @@ class _Dumper:
     def __init__(self, connection: ServerConnection, database: str) -> None:
         self._connection = connection
         self._database = database
-        connection.execute(f"USE `{database}`")
+        connection.execute(f"USE {quote(database)}")
 
     def statements(self) -> c.Iterator[str]:
         [(charset, collation)] = self._connection.execute(
@@ -63,22 +63,22 @@ class _Dumper:
         yield from self._stored_programs("EVENT")
 
     def _show_create(self, kind: str, name: str) -> tuple[t.Any, ...]:
-        return self._connection.execute(f"SHOW CREATE {kind} {_quote(name)}")[0]
+        return self._connection.execute(f"SHOW CREATE {kind} {quote(name)}")[0]
 
     def _format_string(self, text: str) -> str:
         """Remove the name of the database and escape braces."""
-        text = text.replace(f"`{self._database}`.", "")
+        text = text.replace(f"{quote(self._database)}.", "")
         return text.replace("{", "{{").replace("}", "}}")
 
     def _create_sequence(self, name: str) -> c.Iterator[str]:
         yield self._format_string(self._show_create("TABLE", name)[1])
         [(value,)] = self._connection.execute(
-            f"SELECT next_not_cached_value FROM {_quote(name)}"
+            f"SELECT next_not_cached_value FROM {quote(name)}"
         )
-        yield self._format_string(f"SELECT SETVAL({_quote(name)}, {value}, 0)")
+        yield self._format_string(f"SELECT SETVAL({quote(name)}, {value}, 0)")
 
     def _copy_rows(self, table: str) -> c.Iterator[str]:
-        if not self._connection.execute(f"SELECT 1 FROM {_quote(table)} LIMIT 1"):
+        if not self._connection.execute(f"SELECT 1 FROM {quote(table)} LIMIT 1"):
             return
 
         columns = self._connection.execute(
@@ -87,8 +87,8 @@ class _Dumper:
             " AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position",
             table=table,
         )
-        listed = self._format_string(", ".join(_quote(name) for (name,) in columns))
-        quoted = self._format_string(_quote(table))
+        listed = self._format_string(", ".join(quote(name) for (name,) in columns))
+        quoted = self._format_string(quote(table))
         yield (
             f"INSERT INTO {quoted} ({listed})"
             f" SELECT {listed} FROM `{{source}}`.{quoted}"
@@ -107,7 +107,7 @@ class _Dumper:
             ready = [
                 name
                 for name, definition in remaining.items()
-                if not any(_quote(o) in definition for o in remaining if o != name)
+                if not any(quote(o) in definition for o in remaining if o != name)
             ]
             # A column can have the name of another view, which looks like a cycle.
             ordered += ready or list(remaining)
@@ -137,5 +137,5 @@ class _Dumper:
             yield "SET SESSION sql_mode = @async_alembic_mode"
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"

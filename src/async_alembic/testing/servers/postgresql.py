@@ -100,7 +100,7 @@ class PostgreSQLServer(Server):
         return [name for (name,) in rows]
 
     def create(self, name: str) -> None:
-        self._connection.execute(f'CREATE DATABASE "{name}"')
+        self._connection.execute(f"CREATE DATABASE {_quote(name)}")
 
     def drop(self, name: str) -> None:
         # WITH (FORCE) checks only every 100 ms whether the sessions have ended.
@@ -110,35 +110,37 @@ class PostgreSQLServer(Server):
 
             time.sleep(_SESSION_CHECK_INTERVAL)
 
-        self._connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._connection.execute(f"DROP DATABASE IF EXISTS {_quote(name)} WITH (FORCE)")
 
     def _terminate_sessions(self, name: str) -> bool:
         """Terminate the sessions of a database. Return whether there were any."""
         return bool(
             self._connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE datname = '{name}'"
+                " WHERE datname = :name",
+                name=name,
             )
         )
 
     def has_template(self, name: str) -> bool:
         return bool(
             self._connection.execute(
-                f"SELECT 1 FROM pg_database WHERE datname = '{name}'"
+                "SELECT 1 FROM pg_database WHERE datname = :name", name=name
             )
         )
 
     def publish(self, source: str, template: str) -> None:
         # A database that has connections cannot be copied.
-        self._connection.execute(f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS false')
+        alter = f"ALTER DATABASE {_quote(source)}"
+        self._connection.execute(f"{alter} ALLOW_CONNECTIONS false")
         self._terminate_sessions(source)
-        self._connection.execute(f'ALTER DATABASE "{source}" RENAME TO "{template}"')
+        self._connection.execute(f"{alter} RENAME TO {_quote(template)}")
 
     def copy(self, template: str, name: str) -> None:
         strategy = self._next_strategy()
         begin = time.perf_counter()
         self._connection.execute(
-            f'CREATE DATABASE "{name}" TEMPLATE "{template}"{strategy}'
+            f"CREATE DATABASE {_quote(name)} TEMPLATE {_quote(template)}{strategy}"
         )
         self._copy_times[strategy].append(time.perf_counter() - begin)
 
@@ -150,9 +152,9 @@ class PostgreSQLServer(Server):
                 value=value,
             )
             self._connection.execute(
-                f'ALTER DATABASE "{name}" SET {setting} FROM CURRENT'
+                f"ALTER DATABASE {_quote(name)} SET {_quote(setting)} FROM CURRENT"
             )
-            self._connection.execute(f"RESET {setting}")
+            self._connection.execute(f"RESET {_quote(setting)}")
 
     def _next_strategy(self) -> str:
         """Return each strategy for the first copies, then the fastest one.
@@ -175,11 +177,16 @@ class PostgreSQLServer(Server):
                 " substr(setting, strpos(setting, '=') + 1)"
                 " FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
                 " CROSS JOIN unnest(s.setconfig) AS setting"
-                f" WHERE d.datname = '{template}' AND s.setrole = 0"
+                " WHERE d.datname = :template AND s.setrole = 0",
+                template=template,
             )
             self._database_settings[template] = [(name, value) for name, value in rows]
 
         return self._database_settings[template]
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _signed_int(run: str) -> int:

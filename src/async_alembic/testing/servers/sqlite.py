@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import getpass
 import os
@@ -119,10 +120,8 @@ class SQLiteServer(Server):
     def drop_leftovers(self) -> None:
         super().drop_leftovers()
 
-        for path in self._folder.glob(f"{PREFIX}*.lock"):
-            run = path.stem.removeprefix(PREFIX)
-
-            if path != self._template_lock_path and not self.is_alive(run):
+        for path in self._folder.glob(f"{PREFIX}{'[0-9a-f]' * 8}.lock"):
+            if not self.is_alive(path.stem.removeprefix(PREFIX)):
                 path.unlink()
 
     def version(self) -> str:
@@ -153,6 +152,7 @@ class SQLiteServer(Server):
         backup = self.new_name()
 
         with (
+            self._plain_files(),
             contextlib.closing(_connect(self._path(source))) as source_connection,
             contextlib.closing(_connect(self._path(backup))) as backup_connection,
         ):
@@ -168,6 +168,11 @@ class SQLiteServer(Server):
         path = self._path(template)
         target: t.Any = connection.connection.driver_connection
 
+        if not connection.dialect.is_async and not isinstance(
+            target, sqlite3.Connection
+        ):
+            raise self._not_plain()
+
         if connection.dialect.is_async:
             adapted: t.Any = connection.connection.dbapi_connection
             adapted.run_async(lambda _: _load_async(path, target))
@@ -175,6 +180,24 @@ class SQLiteServer(Server):
 
         with contextlib.closing(_connect(path)) as source:
             source.backup(target)
+
+    @contextlib.contextmanager
+    def _plain_files(self) -> c.Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as e:
+            if e.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+                raise
+
+            raise self._not_plain() from e
+
+    def _not_plain(self) -> FreshDatabaseError:
+        return FreshDatabaseError(
+            f"Test databases cannot be copied with '{self.url.drivername}', because"
+            " Python's 'sqlite3' cannot open them, for example if they are encrypted."
+            " Use 'sqlite' or 'sqlite+aiosqlite' in the server URL, and let the app"
+            " factory create an engine for that URL."
+        )
 
     def _path(self, name: str) -> str:
         return f"{self._folder}{os.sep}{name}.db"
@@ -204,7 +227,8 @@ async def _load_async(path: str, target: t.Any) -> None:
 def _try_to_lock(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
+    # It can also be a file of another program.
+    except sqlite3.DatabaseError:
         return False
 
     return True
