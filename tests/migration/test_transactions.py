@@ -159,8 +159,8 @@ def test_what_follows_a_commit_is_kept(after_commit: str, twin: Twin) -> None:
     assert twin.look(twin.engine, None) == Outcome(None, ["a2"], {"log": [(1,), (2,)]})
 
 
-#: How a revision ends or begins transactions by itself. Each inserts a row that is there
-#: in the end, but for the one that is rolled back.
+#: How a revision ends or begins transactions by itself. Each inserts a row that is
+#: there in the end, but for the one that is rolled back.
 BY_ITSELF = {
     "commit": "{insert}\nop.get_bind().commit()",
     "begin": ("op.get_bind().commit()\nwith op.get_bind().begin():\n    {insert}\n"),

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import copy
 import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.types import NullType
-from sqlalchemy.util import memoized_property
 
+from ..copies import copy_dialect
 from ..migrated import is_autocommit
 from ..migrated import is_usable
 from .asyncpg import AsyncpgBinding
@@ -75,13 +74,7 @@ def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None
 
 def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
     """Copy a dialect, and make it render parameters as psycopg2's, mostly untyped."""
-    copied: t.Any = copy.copy(dialect)
-
-    for name in [*vars(copied)]:
-        # Memoized values belong to the original binding.
-        if isinstance(getattr(type(copied), name, None), memoized_property):
-            del vars(copied)[name]
-
+    copied = copy_dialect(dialect)
     copied.bind_typing = _psycopg2.bind_typing
     copied.statement_compiler = _with_psycopg2_casts(copied.statement_compiler)
     copied.paramstyle = "pyformat"
