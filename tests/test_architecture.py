@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import aiosqlite
 import alembic.op
