@@ -33,6 +33,10 @@ from ..harness import write_revision
 from ..round_trips.trips import wipe
 
 TEXTS = ["%", "%%", "%s", "%(x)s"]
+pytestmark = pytest.mark.skipif(
+    sa.__version__.startswith("2.0."),
+    reason="SQLAlchemy takes '%(x)s' for a parameter, and MySQL's enums for formats.",
+)
 some_texts = st.lists(
     st.lists(st.sampled_from([*TEXTS, "a"]), min_size=1, max_size=4)
     .map("".join)

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from async_alembic import Alembic
@@ -210,8 +209,8 @@ def test_what_differs_is_documented(
             try:
                 with connection.begin_nested():
                     found.append(repr(connection.scalar(sa.text(statement))))
-            except DBAPIError as e:
-                found.append(type(e).__name__)
+            except Exception:
+                found.append("an error")
 
         return found
 
