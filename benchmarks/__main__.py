@@ -15,6 +15,7 @@ from . import importing
 from . import loop
 from . import many
 from . import migrating
+from . import streaming
 from . import testkit
 from .hot_spots import profile
 from .results import document
@@ -22,7 +23,17 @@ from .results import main
 from .results import RESULTS
 from .results import scale_of
 
-BENCHMARKS = [importing, at_head, migrating, loop, comparing, many, cli, testkit]
+BENCHMARKS = [
+    importing,
+    at_head,
+    migrating,
+    streaming,
+    loop,
+    comparing,
+    many,
+    cli,
+    testkit,
+]
 
 if __name__ == "__main__":
     scale = scale_of(sys.argv[1:])

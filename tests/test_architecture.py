@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import aiosqlite
 import alembic.op
@@ -24,6 +25,7 @@ from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from .architecture import ALL_IMPORTS
 from .architecture import import_cycle
@@ -230,6 +232,9 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_transaction": _begun_transaction,
     "_upgrade_revs": lambda: ScriptDirectory._upgrade_revs,
     # SQLAlchemy
+    "_double_percents": lambda: (
+        cast("Any", PGDialect_psycopg2)().identifier_preparer._double_percents or None
+    ),
     "_handle_exception": lambda: (
         asyncpg.AsyncAdapt_asyncpg_connection._handle_exception
     ),

@@ -4,6 +4,7 @@ and, where that leaves a mess, as it should be.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,45 @@ def test_what_follows_a_commit_is_kept(after_commit: str, twin: Twin) -> None:
     twin.history(f"{LOG}\nop.get_bind().commit()\n{after_commit}", INSERT.format(2))
     assert twin.upgrade() == ["a1", "a2"]
     assert twin.look(twin.engine, None) == Outcome(None, ["a2"], {"log": [(1,), (2,)]})
+
+
+#: How a revision ends or begins transactions by itself. Each inserts a row that is
+#: there in the end, but for the one that is rolled back.
+BY_ITSELF = {
+    "commit": "{insert}\nop.get_bind().commit()",
+    "begin": ("op.get_bind().commit()\nwith op.get_bind().begin():\n    {insert}\n"),
+    "begin_and_leave": "op.get_bind().commit()\nop.get_bind().begin()\n{insert}",
+    "rollback": "op.get_bind().commit()\n{insert}\nop.get_bind().rollback()",
+    "begin_nested": "with op.get_bind().begin_nested():\n    {insert}",
+    "begin_nested_and_leave": "op.get_bind().begin_nested()\n{insert}",
+    "autocommit_block": "with op.get_context().autocommit_block():\n    {insert}",
+    "nothing": "{insert}",
+}
+
+
+@on_each_kind
+@per_migration
+def test_a_revision_ends_transactions_as_it_likes(twin: Twin) -> None:
+    """With Alembic alone, an autocommit block fails after a commit, and a query."""
+    upgrades, rows = [f"{LOG}\nop.get_bind().commit()"], []
+
+    for first, second in itertools.product(BY_ITSELF, repeat=2):
+        names = [first, second, "autocommit_block", second]
+        inserts = [
+            BY_ITSELF[name].format(insert=INSERT.format(f"{len(upgrades)}{n}"))
+            for n, name in enumerate(names)
+        ]
+        rows += [
+            (int(f"{len(upgrades)}{n}"),)
+            for n, name in enumerate(names)
+            if name != "rollback"
+        ]
+        upgrades.append("\n".join(inserts))
+
+    twin.history(*upgrades)
+    twin.upgrade()
+    head = f"a{len(upgrades)}"
+    assert twin.look(twin.engine, None) == Outcome(None, [head], {"log": sorted(rows)})
 
 
 @on_atomic_backends

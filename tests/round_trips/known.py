@@ -246,14 +246,6 @@ KNOWN = {
         model(table("a", replace(_text, default="'a :a'", nullable=False))),
         "still different",
     ),
-    "default-percent": Fault(
-        "a default with a percent sign gets another one when its column is changed",
-        ("mariadb",),
-        None,
-        model(table("a", replace(_text, default="'100%'"))),
-        model(table("a", replace(_text, default="'100%'", nullable=False))),
-        "still different",
-    ),
     "identity": Fault(
         "an Identity is added to a column, by an operation that is not accepted",
         ("postgresql",),

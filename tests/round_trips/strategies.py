@@ -187,9 +187,8 @@ class Maker:
     def default(self, kind: Kind) -> str | None:
         defaults = list(kind.defaults)
 
-        for sign, fault in (" :", "default-colon"), ("%", "default-percent"):
-            if self.avoids(fault):
-                defaults = [default for default in defaults if sign not in default]
+        if self.avoids("default-colon"):
+            defaults = [default for default in defaults if " :" not in default]
 
         return self.one_of([None, *defaults])
 

@@ -10,6 +10,7 @@ from alembic import autogenerate
 
 from ..errors.from_alembic import converted_errors
 from ..migration.comparison import running
+from ..migration.rendering import rendering
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -51,7 +52,9 @@ def comparing(env: Environment, name: str) -> c.Iterator[None]:
 
     :param name: The name of the database.
     """
-    with env.use(name), running(env.contexts[name], env.databases.pause):
+    context = env.contexts[name]
+
+    with env.use(name), rendering([context]), running(context, env.databases.pause):
         yield
 
 

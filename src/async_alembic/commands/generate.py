@@ -18,6 +18,7 @@ from ..errors import NotUpToDateError
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
+from ..migration.rendering import rendering
 from .compare import comparing
 from .naming import name_constraints
 from .ordering import DetectedOps
@@ -115,7 +116,9 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
             if any(not ops.is_empty() for ops in script.upgrade_ops_list)
         ]
 
-    scripts: list[Script] = env.databases.offload(lambda: _write(context))
+    with rendering(env.contexts.values()):
+        scripts: list[Script] = env.databases.offload(lambda: _write(context))
+
     return scripts
 
 

@@ -201,6 +201,8 @@ def _dialect_operations(
     alembic_block = context.autocommit_block
 
     def block() -> contextlib.AbstractContextManager[None]:
+        # Alembic's block fails where the revision has ended the transaction.
+        transactions.reopen(name)
         # Entering the block commits.
         transactions.check_lock(name)
         transactions.leave(name)

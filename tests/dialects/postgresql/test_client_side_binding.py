@@ -30,6 +30,14 @@ STATEMENTS: dict[str, list[tuple[str, Any]]] = {
         ("SELECT 1; UPDATE a SET x = x + 1 RETURNING x", {}),
         ("SELECT x FROM a; UPDATE a SET x = x", {}),
     ],
+    "several statements with what has no literal": [
+        ("SET LOCAL my.x = '1'; SELECT encode(:b, 'hex')", {"b": b"xy"}),
+        ("SELECT 1 < :n; SELECT now() > now() - :t", {"n": 2, "t": dt.timedelta(1)}),
+        ("CREATE TABLE a (x int, b bytea)", {}),
+        ("INSERT INTO a VALUES (1, :b), (2, ''); UPDATE a SET b = :b", {"b": b"\0"}),
+        ("INSERT INTO a VALUES (3, :b); UPDATE a SET x = 4 WHERE x = 3", {"b": b"z"}),
+        ("SELECT encode(:b, 'hex'); SELECT x, encode(b, 'hex') FROM a", {"b": b"z"}),
+    ],
     "functions": [
         (
             "CREATE FUNCTION f(n int) RETURNS int AS $$ BEGIN RETURN n + 1; END; $$"
@@ -93,6 +101,10 @@ STATEMENTS: dict[str, list[tuple[str, Any]]] = {
         ),
         ("SELECT CAST(:x AS int[]), CAST(:n AS int[])", {"x": ["1"], "n": [[1], [2]]}),
         ("SELECT :d, pg_typeof(:x)", {"d": [dt.date(2020, 1, 1)], "x": ["a", None]}),
+        ("CREATE TABLE b (n int[])", {}),
+        ("INSERT INTO b VALUES (:n)", {"n": [None]}),
+        ("INSERT INTO b VALUES (:n), ('{1}')", {"n": [None, None]}),
+        ("SELECT n FROM b", {}),
     ],
     "percent signs and colons": [
         (

@@ -12,7 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..migrated import listening
+from .asyncpg_errors import psycopg2_errors
 from .literals import literal
+from .server_cursors import can_be_declared
+from .server_cursors import ServerCursor
 from .splitting import NO_COPY
 from .splitting import split
 from .splitting import Statement
@@ -29,22 +32,6 @@ _position = re.compile(r"%(?:%|(?P<position>s))")
 _single_percent = re.compile(r"(?<!%)(?:%%)*%(?!%)")
 #: The suffix that SQLAlchemy gives to the parameters of each of many rows.
 _row_number = re.compile(r"__\d+\Z")
-#: The class of an error, by the first two characters of its SQLSTATE
-#: (https://www.psycopg.org/docs/errors.html#sqlstate-exception-classes).
-_ERROR_CLASSES = {
-    **dict.fromkeys(["0A"], "NotSupportedError"),
-    **dict.fromkeys(["20", "21", "3D", "3F", "42", "44"], "ProgrammingError"),
-    **dict.fromkeys(["22"], "DataError"),
-    **dict.fromkeys(["23"], "IntegrityError"),
-    **dict.fromkeys(
-        ["24", "25", "2B", "2D", "2F", "38", "39", "3B", "F0", "P0", "XX"],
-        "InternalError",
-    ),
-    **dict.fromkeys(
-        ["08", "26", "27", "28", "34", "40", "53", "54", "55", "57", "58", "HV"],
-        "OperationalError",
-    ),
-}
 _DML = {"INSERT", "UPDATE", "DELETE", "MERGE"}
 _WITHOUT_ROWS = {
     *("ABORT", "ALTER", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER"),
@@ -76,9 +63,6 @@ class AsyncpgBinding:
 
         :param dialect: A copy of its dialect.
         """
-        # Closing a server-side cursor would leave its portal open, which blocks
-        # ALTER TABLE.
-        dialect.supports_server_side_cursors = False
         dialect.do_execute = self.execute
         dialect.do_execute_no_params = self.execute_no_params
         dialect.do_executemany = self.execute_many
@@ -104,7 +88,7 @@ class AsyncpgBinding:
         if isinstance(parameters, tuple) and parameters:
             if not _has_positional(statement):
                 # The user wrote '$1', the driver's own style.
-                self._execute_natively(cursor, statement, parameters, context)
+                self._query(cursor, Statement(statement), parameters, context)
                 return
 
             statement, parameters = _to_named(statement, parameters)
@@ -122,11 +106,16 @@ class AsyncpgBinding:
         *before, last = statements
 
         for each in before:
-            with contextlib.closing(self._adapted.cursor()) as other:
-                self.execute(other, each.text, named, context)
+            text, arguments = self._bind(each.text, named, context)
+
+            if arguments:
+                self._execute_apart(text, tuple(arguments)).close()
+            else:
+                self._send(self._versions.prepend_to(text))
 
         text, arguments = self._bind(last.text, named, context)
-        self._execute_natively(cursor, text, tuple(arguments), context)
+        bound = Statement(text, self._backslashes)
+        self._query(cursor, bound, tuple(arguments), context)
 
     def execute_no_params(
         self, cursor: t.Any, statement: str, context: t.Any = None
@@ -142,7 +131,9 @@ class AsyncpgBinding:
     ) -> None:
         if isinstance(parameters[0], tuple):
             if not _has_positional(statement):
-                with self._psycopg2_errors():
+                cursor = self._client_side(cursor, context)
+
+                with psycopg2_errors(self._original.loaded_dbapi):
                     self._original.do_executemany(
                         cursor, statement, parameters, context
                     )
@@ -152,6 +143,7 @@ class AsyncpgBinding:
             parameters = [_to_named(statement, row)[1] for row in parameters]
             statement, _ = _to_named(statement, ())
 
+        cursor = self._client_side(cursor, context)
         batch: list[str] = []
 
         def send() -> None:
@@ -173,32 +165,49 @@ class AsyncpgBinding:
 
         send()
 
+    def _query(
+        self,
+        cursor: t.Any,
+        statement: Statement,
+        arguments: tuple[t.Any, ...],
+        context: t.Any,
+    ) -> None:
+        """Execute a statement that may return rows: those of the cursor."""
+        if cursor.server_side and can_be_declared(statement):
+            cursor.close()
+            context.cursor = ServerCursor(
+                self._execute_apart,
+                lambda: self._in_transaction,
+                self._original.loaded_dbapi.Error,
+                statement.text,
+                arguments,
+            )
+            return
+
+        cursor = self._client_side(cursor, context)
+        self._execute_natively(cursor, statement.text, arguments, context)
+
+    def _client_side(self, cursor: t.Any, context: t.Any) -> t.Any:
+        """Replace a server-side cursor by one that fetches all rows at once."""
+        if cursor.server_side:
+            cursor.close()
+            context.cursor = cursor = self._adapted.cursor()
+
+        return cursor
+
+    def _execute_apart(self, text: str, arguments: tuple[t.Any, ...]) -> t.Any:
+        """Execute a statement on a cursor of its own, which is returned."""
+        cursor = self._adapted.cursor()
+        self._execute_natively(cursor, text, arguments, None)
+        return cursor
+
     def _execute_natively(
         self, cursor: t.Any, text: str, arguments: tuple[t.Any, ...], context: t.Any
     ) -> None:
         self._versions.flush()
 
-        with self._psycopg2_errors():
+        with psycopg2_errors(self._original.loaded_dbapi):
             self._original.do_execute(cursor, text, arguments, context)
-
-    @contextlib.contextmanager
-    def _psycopg2_errors(self) -> c.Iterator[None]:
-        """Raise errors as the classes that psycopg2 raises."""
-        dbapi: t.Any = self._original.loaded_dbapi
-
-        try:
-            yield
-        except dbapi.Error as e:
-            name = _ERROR_CLASSES.get((getattr(e, "sqlstate", None) or "")[:2], "Error")
-            error_class: type[BaseException] = getattr(dbapi, name)
-
-            if isinstance(e, error_class):
-                raise
-
-            # Attributes and constructor depend on SQLAlchemy's version.
-            error = error_class.__new__(error_class, *e.args)
-            vars(error).update(vars(e))
-            raise error from e.__cause__
 
     @contextlib.contextmanager
     def _sqlalchemy_errors(self) -> c.Iterator[None]:
@@ -289,9 +298,9 @@ class AsyncpgBinding:
         if len(statements) > 1:
             before = "\n;\n".join(s.text for s in statements[:-1])
             self._send(self._versions.prepend_to(before))
-            text = statements[-1].text
 
-        self._execute_natively(cursor, text, (), context)
+        last = statements[-1] if statements else Statement(text)
+        self._query(cursor, last, (), context)
 
     def _send(self, text: str) -> str:
         """Send statements, and discard their rows.
@@ -302,10 +311,9 @@ class AsyncpgBinding:
 
         if not self._in_transaction and not adapted.autocommit:
             # Executing a statement is the only public way to begin the transaction.
-            with contextlib.closing(adapted.cursor()) as cursor:
-                self._execute_natively(cursor, "SELECT 1", (), None)
+            self._execute_apart("SELECT 1", ()).close()
 
-        with self._psycopg2_errors():
+        with psycopg2_errors(self._original.loaded_dbapi):
             try:
                 status = adapted.run_async(lambda driver: driver.execute(text))
             except Exception as e:
@@ -347,6 +355,9 @@ class _FinishedCursor:
     def __init__(self, status: str) -> None:
         count = status.rpartition(" ")[2]
         self.rowcount = int(count) if count.isdigit() else -1
+
+    def fetchmany(self, size: int | None = None) -> list[t.Any]:
+        return []
 
     def close(self) -> None: ...
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import copy
 import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.types import NullType
-from sqlalchemy.util import memoized_property
 
+from ..copies import copy_dialect
 from ..migrated import is_autocommit
 from ..migrated import is_usable
 from .asyncpg import AsyncpgBinding
@@ -75,13 +74,7 @@ def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None
 
 def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
     """Copy a dialect, and make it render parameters as psycopg2's, mostly untyped."""
-    copied: t.Any = copy.copy(dialect)
-
-    for name in [*vars(copied)]:
-        # Memoized values belong to the original binding.
-        if isinstance(getattr(type(copied), name, None), memoized_property):
-            del vars(copied)[name]
-
+    copied = copy_dialect(dialect)
     copied.bind_typing = _psycopg2.bind_typing
     copied.statement_compiler = _with_psycopg2_casts(copied.statement_compiler)
     copied.paramstyle = "pyformat"
@@ -134,18 +127,20 @@ def _with_psycopg2_casts(compiler: type[SQLCompiler]) -> type[SQLCompiler]:
 
 @contextlib.contextmanager
 def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
-    from .psycopg import cursor_factory_for
+    from .psycopg import cursor_factories_for
 
     driver_connection: t.Any = connection.connection.driver_connection
     adapted: t.Any = connection.connection.dbapi_connection
-    factory, autocommit = driver_connection.cursor_factory, adapted.autocommit
+    factories = cursor_factories_for(driver_connection)
+    before = {name: getattr(driver_connection, name) for name in factories}
+    autocommit = adapted.autocommit
 
     def begin(connection: sa.Connection) -> None:
         if not is_autocommit(connection):
             # A cursor turned autocommit on when a statement ended the transaction.
             adapted.autocommit = autocommit
 
-    driver_connection.cursor_factory = cursor_factory_for(driver_connection)
+    _set_attributes(driver_connection, factories)
     connection.dialect = _with_psycopg2_binding(connection.dialect)
     event.listen(connection, "begin", begin)
 
@@ -155,11 +150,16 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
         event.remove(connection, "begin", begin)
 
         if is_usable(connection):
-            driver_connection.cursor_factory = factory
+            _set_attributes(driver_connection, before)
             connection.rollback()
             # SQLAlchemy considers a transaction ended even if its commit failed.
             adapted.rollback()
             adapted.autocommit = autocommit
+
+
+def _set_attributes(target: object, values: c.Mapping[str, object]) -> None:
+    for name, value in values.items():
+        setattr(target, name, value)
 
 
 @contextlib.contextmanager

@@ -59,8 +59,9 @@ def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None
             )
         case uuid.UUID():
             return _render_with_cast(value, sa.Uuid(), dialect)
-        case []:
-            return "'{}'"
+        case list() if all(item is None for item in value):
+            # With a type of items, the server would not infer it from the column.
+            return f"'{{{','.join(['NULL'] * len(value))}}}'"
         case list():
             return _render_items("ARRAY[{}]", value, dialect, backslashes)
         case tuple():

@@ -6,7 +6,9 @@ import contextlib
 import typing as t
 
 import psycopg
+from psycopg.abc import AdaptContext
 from psycopg.adapt import RecursiveDumper
+from psycopg.client_cursor import ClientCursorMixin
 from psycopg.pq import TransactionStatus
 
 from .splitting import NO_COPY
@@ -57,6 +59,28 @@ class AsyncClientCursor(psycopg.AsyncClientCursor[t.Any]):
         return self
 
 
+class ServerCursor(ClientCursorMixin[t.Any, t.Any], psycopg.ServerCursor[t.Any]):
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        _register_dumpers(self)
+
+    def execute(self, *args: t.Any, **kwargs: t.Any) -> t.Self:
+        with _with_pgcode():
+            return super().execute(*args, **kwargs)
+
+
+class AsyncServerCursor(
+    ClientCursorMixin[t.Any, t.Any], psycopg.AsyncServerCursor[t.Any]
+):
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        _register_dumpers(self)
+
+    async def execute(self, *args: t.Any, **kwargs: t.Any) -> t.Self:
+        with _with_pgcode():
+            return await super().execute(*args, **kwargs)
+
+
 def _reject_copy(query: object) -> None:
     is_text = isinstance(query, str) and "copy" in query.lower()
 
@@ -65,13 +89,17 @@ def _reject_copy(query: object) -> None:
         raise psycopg.NotSupportedError(NO_COPY)
 
 
-def cursor_factory_for(
+def cursor_factories_for(
     connection: psycopg.Connection[t.Any] | psycopg.AsyncConnection[t.Any],
-) -> type[ClientCursor] | type[AsyncClientCursor]:
+) -> dict[str, type[t.Any]]:
+    """Return the classes of a connection's cursors, by the name of its attribute."""
     if isinstance(connection, psycopg.AsyncConnection):
-        return AsyncClientCursor
+        return {
+            "cursor_factory": AsyncClientCursor,
+            "server_cursor_factory": AsyncServerCursor,
+        }
 
-    return ClientCursor
+    return {"cursor_factory": ClientCursor, "server_cursor_factory": ServerCursor}
 
 
 class _ItemsDumper(RecursiveDumper):
@@ -90,14 +118,18 @@ class _ListDumper(_ItemsDumper):
     form = b"ARRAY[%b]"
 
     def quote(self, obj: c.Collection[t.Any]) -> bytes:
-        return super().quote(obj) if obj else b"'{}'"
+        if all(item is None for item in obj):
+            # With a type of items, the server would not infer it from the column.
+            return b"'{%b}'" % b",".join([b"NULL"] * len(obj))
+
+        return super().quote(obj)
 
 
 class _TupleDumper(_ItemsDumper):
     form = b"(%b)"
 
 
-def _register_dumpers(cursor: ClientCursor | AsyncClientCursor) -> None:
+def _register_dumpers(cursor: AdaptContext) -> None:
     cursor.adapters.register_dumper(list, _ListDumper)
     cursor.adapters.register_dumper(tuple, _TupleDumper)
 

@@ -1,0 +1,35 @@
+"""Copies of dialects. All connections of an engine share one."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from sqlalchemy.util import memoized_property
+
+if t.TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+def copy_dialect(dialect: Dialect) -> t.Any:
+    """Copy a dialect, without what it has memoized, which depends on its settings."""
+    copied = copy.copy(dialect)
+
+    for name in [*vars(copied)]:
+        if isinstance(getattr(type(copied), name, None), memoized_property):
+            del vars(copied)[name]
+
+    return copied
+
+
+def with_single_percent_signs(dialect: Dialect) -> Dialect:
+    """Copy a dialect, and make it render percent signs as they are, for texts that are
+    not sent to a driver.
+    """
+    copied = copy_dialect(dialect)
+    copied.identifier_preparer = copy.copy(dialect.identifier_preparer)
+    copied.identifier_preparer.dialect = copied
+    # There's no public way. A new one would not know the server's settings.
+    copied.identifier_preparer._double_percents = False
+    copied.type_compiler_instance = copied.type_compiler_cls(copied)
+    return t.cast("Dialect", copied)
