@@ -122,6 +122,8 @@ class BatchChange:
         if given is not None:
             names = {fold(column.name) for column in given.columns}
             self._changes.dropped |= old.columns.keys() - names
+        elif self._changes.gone:
+            self._notify_listeners()
 
         sequence = self._find_sequence(old)
         found = self._find("index", self._schema)
@@ -172,6 +174,26 @@ class BatchChange:
                 raise BatchError(self._table, key[0], reason)
 
         return {(fold(x.schema), fold(x.name)) for x in (*lost, *triggers)}
+
+    def _notify_listeners(self) -> None:
+        """Tell the app's listeners that columns are dropped, as Alembic does with the
+        whole table: those of GeoAlchemy2 drop the triggers of SpatiaLite.
+        """
+        inspector = sa.inspect(self._connection)
+        table = sa.Table(self._table, sa.MetaData(), schema=self._batch.schema)
+
+        for found in inspector.get_columns(self._table, self._schema):
+            if fold(found["name"]) in self._changes.gone:
+                table.dispatch.column_reflect(inspector, table, found)
+                table.append_column(sa.Column(found["name"], found["type"]))
+
+        for notify in (table.dispatch.before_drop, table.dispatch.after_drop):
+            notify(
+                table,
+                self._connection,
+                checkfirst=False,
+                _ddl_runner=self._batch.impl,
+            )
 
     # The state before.
 
