@@ -166,17 +166,21 @@ class RevisionRunner(StepRunner):
             if (script := self._running) is None:
                 raise
 
+            migrated = transactions.connections[self.name]
+
             raise MigrationError(
                 self._direction,
                 self.name,
                 script.revision,
                 script.path,
                 e,
-                advice=self._env.dialect(self.name).advice(
+                advice=migrated.advice(e)
+                or self._env.dialect(self.name).advice(
                     self._env.connection(self.name), e
                 ),
                 partial=partial,
                 kept=transactions.describe_kept(self.name),
+                has_committed=migrated.has_committed,
             ) from e
         finally:
             self._running = None
