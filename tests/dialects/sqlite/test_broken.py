@@ -129,6 +129,15 @@ def test_a_quoted_name_that_would_be_a_text_is_found(
 
 @on_sqlite
 @awaited_only
+def test_a_view_with_names_for_fewer_columns_is_found(enforcing: Twin) -> None:
+    view = "CREATE VIEW v (x, y, z) AS SELECT * FROM shop"
+    assert "would break the view 'v': expected 3 columns for 'v' but got 4" in str(
+        refuse(enforcing, (*TABLES, view), ADD)
+    )
+
+
+@on_sqlite
+@awaited_only
 def test_what_was_a_text_stays_one(enforcing: Twin) -> None:
     view = "CREATE VIEW v AS SELECT \"x\", 'b' FROM item"
     assert change(enforcing, (*TABLES, view), drop("b"))["v"] == view

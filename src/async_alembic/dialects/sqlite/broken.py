@@ -17,9 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from ..migrated import is_usable
 from .driver import execute
 from .driver import pragma
+from .tokens import groups
 from .tokens import literal
 from .tokens import quote
+from .tokens import split
 from .tokens import tokens
+from .trigger_writes import count_columns
 from .trigger_writes import TriggerWrites
 
 _SCRATCH = "async_alembic scratch"
@@ -133,11 +136,34 @@ def _find_unresolved(
         programs.remove(program)
 
     for program in programs:
+        if reason := _count_columns(connection, program):
+            broken[program.what, program.name] = reason
+
         for text in _find_texts(connection, program):
             reason = f"without a column of this name, {text} is a text"
             broken[program.what, f"{program.name} {text}"] = reason
 
     return broken
+
+
+def _count_columns(connection: sa.Connection, program: Program) -> str:
+    """Count the columns of a view that names them, and return the reason if it has
+    another number of names.
+    """
+    found = tokens(program.sql)
+
+    if program.kind == "trigger" or found[3].text != "(":
+        return ""
+
+    names = next(groups(found))
+    select = program.sql[found[3 + len(names)].end :]
+    expected = len(split(names[1:-1]))
+    count = count_columns(connection, program.schema, select)
+
+    if count in {0, expected}:
+        return ""
+
+    return f"expected {expected} columns for '{program.name}' but got {count}"
 
 
 def _find_texts(connection: sa.Connection, program: Program) -> set[str]:

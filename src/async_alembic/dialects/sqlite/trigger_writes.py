@@ -40,6 +40,26 @@ def updated_columns(trigger: str) -> set[str]:
     return {fold(token.name) for token in names if token.name is not None}
 
 
+def count_columns(connection: sa.Connection, schema: str, select: str) -> int:
+    """Count the columns of a query; 0 if SQLite cannot tell.
+
+    :param connection: A connection, within a savepoint that is rolled back.
+    """
+    place, name = quote(schema), quote(_SCRATCH)
+
+    try:
+        execute(connection, f"CREATE VIEW {place}.{name} AS {select}")
+    except DBAPIError:
+        return 0
+
+    try:
+        return len(pragma(connection, f"{place}.table_info({name})"))
+    except DBAPIError:
+        return 0
+    finally:
+        execute(connection, f"DROP VIEW {place}.{name}")
+
+
 class TriggerWrites:
     """Compares what a trigger writes with the tables that there are.
 
@@ -149,17 +169,8 @@ class TriggerWrites:
             for row, dot, column in zip(values, values[1:], values[2:], strict=False)
             if row.keyword in {"NEW", "OLD"} and dot.text == "." and column.name
         ]
-        schema, view = quote(self._schema), quote(_SCRATCH)
         select = edit(self._sql, [*edits, (end, len(self._sql), "")])[start:]
-
-        try:
-            execute(self._connection, f"CREATE VIEW {schema}.{view} AS {select}")
-        except DBAPIError:
-            return 0
-
-        count = len(self._pragma("table_info", _SCRATCH))
-        execute(self._connection, f"DROP VIEW {schema}.{view}")
-        return count
+        return count_columns(self._connection, self._schema, select)
 
     def _pragma(self, name: str, argument: str | None) -> list[tuple[t.Any, ...]]:
         # A temporary trigger can write to any database.
