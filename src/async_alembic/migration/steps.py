@@ -22,7 +22,6 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
-    from ..dialects.migrated import MigratedConnection
     from ..results import PartialRevision
     from ..results import Report
     from .environment import Environment
@@ -78,7 +77,8 @@ class StepRunner:
                 migrated.on_revision_start()
                 self._on_start(step)
                 step.migration_fn = _inside(
-                    functools.partial(self._in_revision, migrated), step.migration_fn
+                    functools.partial(self._in_revision, transactions),
+                    step.migration_fn,
                 )
                 yield step
                 migrated.on_revision_end()
@@ -98,11 +98,12 @@ class StepRunner:
                 self._env.contexts[self.name].run_migrations(**kwargs)
 
     @contextlib.contextmanager
-    def _in_revision(self, migrated: MigratedConnection) -> c.Iterator[None]:
+    def _in_revision(self, transactions: Transactions) -> c.Iterator[None]:
         try:
-            with migrated.in_revision():
+            with transactions.connections[self.name].in_revision():
                 yield
         except BaseException:
+            transactions.notice_end(self.name)
             # Where each revision has its own transaction, Alembic rolls it back before
             # anything else can know.
             self._env.databases.time_limit.start()

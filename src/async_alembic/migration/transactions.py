@@ -51,17 +51,26 @@ class Transactions:
     def describe_kept(self, name: str) -> str:
         """Say what stays applied if a revision of a database is rolled back."""
         options = self._env.project.settings.context_options()
+        is_atomic = self._env.dialect(name).is_atomic
         stay = "The revisions before this one stay"
 
         if self.connections[name].has_committed:
             stay = "What the revision has committed itself stays"
-        elif self._env.dialect(name).is_atomic:
-            if name in self._left:
-                stay = "The revisions up to the last one that has committed stay"
-            elif not options.get("transaction_per_migration"):
+        elif is_atomic and not options.get("transaction_per_migration"):
+            if name not in self._left:
                 return "All of it was rolled back"
 
+            stay = "The revisions up to the last one that has committed stay"
+
         return f"{stay} applied; the rest was rolled back"
+
+    def notice_end(self, name: str) -> None:
+        """Notice that a revision that fails has ended its transaction."""
+        # There's no public way to read it.
+        transaction = self._env.contexts[name]._transaction
+
+        if transaction is not None and not transaction.is_active:
+            self.connections[name].has_committed = True
 
     def reopen(self, name: str) -> None:
         """Begin the transaction again if a revision has ended it, as
