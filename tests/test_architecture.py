@@ -19,7 +19,9 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
+from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
+from alembic.operations.batch import ApplyBatchImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
@@ -220,6 +222,12 @@ def _extension(module: str, name: str) -> object:
 #: The private names of other packages that are used here, and where to find them.
 PRIVATE: dict[str, Callable[[], object]] = {
     # Alembic
+    "_alembic_tmp_": lambda: re.match(
+        "_alembic_tmp_", ApplyBatchImpl._calc_temp_name("x")
+    ),
+    "_ddl_runner": lambda: (
+        "_ddl_runner" in inspect.getsource(DefaultImpl.drop_table) or None
+    ),
     "_downgrade_revs": lambda: ScriptDirectory._downgrade_revs,
     "_hook_name": _first_hook,
     "_invoke": lambda: write_hooks._invoke,

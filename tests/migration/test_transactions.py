@@ -431,6 +431,34 @@ def test_what_stood_before_an_autocommit_block_stays(twin: Twin) -> None:
     assert twin.look(twin.engine, None) == Outcome(None, ["a1"], {"log": [(1,)]})
 
 
+@on_postgresql
+def test_a_revision_with_such_a_block_is_complete_if_a_later_one_fails(
+    twin: Twin,
+) -> None:
+    """What is behind the block would be rolled back with the later one, and what is
+    before it would be there without a record.
+    """
+    block = f"with op.get_context().autocommit_block():\n    {INSERT.format(1)}"
+    twin.history(f"{LOG}\n{block}\n{INSERT.format(2)}", INSERT.format(3), FAIL)
+
+    with pytest.raises(MigrationError, match=r"no\. Correct the revision or the data"):
+        twin.upgrade()
+
+    rows = {"log": [(1,), (2,)]}
+    assert twin.look(twin.engine, None) == Outcome(None, ["a1"], rows)
+
+
+@on_postgresql
+def test_the_error_says_that_a_part_of_the_revision_stays(twin: Twin) -> None:
+    twin.history(f"{LOG}\nop.get_bind().commit()\n{INSERT.format(1)}\n{FAIL}")
+
+    with pytest.raises(MigrationError) as e:
+        twin.upgrade()
+
+    assert "no. What the revision has committed itself stays applied;" in str(e.value)
+    assert twin.look(twin.engine, None).rows == {"log": []}
+
+
 @on_atomic_backends
 def test_a_failure_in_an_autocommit_block_leaves_a_sound_pool(twin: Twin) -> None:
     twin.history(LOG)

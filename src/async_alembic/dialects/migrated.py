@@ -39,10 +39,13 @@ class MigratedConnection:
     """A connection during a migration.
 
     :param connection: A connection outside of a transaction.
+    :ivar has_committed: Whether the running revision has ended its transaction, so that
+        a part of it stays applied.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.has_committed = False
 
     def on_revision_start(self) -> None:
         """Called before a revision runs."""
@@ -56,6 +59,13 @@ class MigratedConnection:
 
     def applied_statements(self, error: BaseException) -> AppliedStatements | None:
         """Return what was not rolled back of the revision that failed.
+
+        :param error: The error of the revision.
+        """
+        return None
+
+    def advice(self, error: BaseException) -> str | None:
+        """Return what to write instead, if the migration is the cause of an error.
 
         :param error: The error of the revision.
         """
@@ -75,7 +85,7 @@ class MigratedConnection:
 
         :param block: Alembic's own block, which commits, and begins again at the end.
         """
-        is_switching = True
+        is_switching = self.has_committed = True
 
         try:
             with block():

@@ -104,14 +104,17 @@ class MigrationError(AsyncAlembicError):
         partial: PartialRevision | None = None,
         blocker: LockHolder | None = None,
         kept: str = "Nothing of it was applied",
+        has_committed: bool = False,
     ) -> None:
         """
-        :param kept: What stays applied if the connection was lost.
+        :param kept: What stays applied.
+        :param has_committed: Whether the revision has ended its transaction itself.
         """
         self._direction = direction
         self._error = error
         self._advice = advice
         self._kept = kept
+        self._has_committed = has_committed
         self.database = database
         self.revision = revision
         self.path = path
@@ -119,17 +122,18 @@ class MigrationError(AsyncAlembicError):
         self.blocker = blocker
         self.connection_lost: bool = is_connection_lost(error)
         reason = first_line(error)
-        outcome = ""
+        is_told = (self.connection_lost or has_committed) and not partial
+        outcome = f"{kept}. " if is_told else ""
+        default = "Correct the revision or the data"
+
+        if has_committed:
+            default = "Undo by hand what stays, correct the revision"
 
         if self.connection_lost:
             reason = f"the connection was lost: {reason}"
-            outcome = "" if partial else f"{kept}. "
             advice = _CONNECTION_ADVICE
 
-        way_out = partial or (
-            f"{advice or 'Correct the revision or the data'}, and run the {direction}"
-            " again."
-        )
+        way_out = partial or f"{advice or default}, and run the {direction} again."
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
             f" ({path}): {reason}{_format_blocker(blocker)}. {outcome}{way_out}"
@@ -149,6 +153,7 @@ class MigrationError(AsyncAlembicError):
             partial=self.partial,
             blocker=blocker,
             kept=self._kept,
+            has_committed=self._has_committed,
         )
 
 

@@ -1,4 +1,6 @@
-"""The tables beside the version table, which are no part of the app's models."""
+"""The tables that are no part of the app's models: those beside the version table, and
+what a batch change of Alembic has left behind.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,9 @@ if t.TYPE_CHECKING:
     import collections.abc as c
 
     NameFilter: t.TypeAlias = c.Callable[[t.Any, t.Any, t.Any], bool]
+
+#: How Alembic names the new table of a batch change. If that is broken off, it stays.
+_BATCH_TABLE = "_alembic_tmp_"
 
 
 def partial_table(version_table: str) -> str:
@@ -43,6 +48,9 @@ def left_out(
         if type_ == "table" and name in companions:
             if is_version_schema(parents["schema_name"]):
                 return False
+
+        if type_ == "table" and name.startswith(_BATCH_TABLE):
+            return False
 
         return include_name is None or include_name(name, type_, parents)
 

@@ -24,7 +24,6 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
-    from ..dialects.migrated import MigratedConnection
     from ..results import PartialRevision
     from ..results import Report
     from .environment import Environment
@@ -80,7 +79,8 @@ class StepRunner:
                 migrated.on_revision_start()
                 self._on_start(step)
                 step.migration_fn = _inside(
-                    functools.partial(self._in_revision, migrated), step.migration_fn
+                    functools.partial(self._in_revision, transactions),
+                    step.migration_fn,
                 )
                 yield step
                 migrated.on_revision_end()
@@ -100,11 +100,15 @@ class StepRunner:
                 self._env.contexts[self.name].run_migrations(**kwargs)
 
     @contextlib.contextmanager
-    def _in_revision(self, migrated: MigratedConnection) -> c.Iterator[None]:
+    def _in_revision(self, transactions: Transactions) -> c.Iterator[None]:
         try:
-            with inherited_by_threads(), migrated.in_revision():
+            with (
+                inherited_by_threads(),
+                transactions.connections[self.name].in_revision(),
+            ):
                 yield
         except BaseException:
+            transactions.notice_end(self.name)
             # Where each revision has its own transaction, Alembic rolls it back before
             # anything else can know.
             self._env.databases.time_limit.start()
@@ -172,17 +176,21 @@ class RevisionRunner(StepRunner):
             if (script := self._running) is None:
                 raise
 
+            migrated = transactions.connections[self.name]
+
             raise MigrationError(
                 self._direction,
                 self.name,
                 script.revision,
                 script.path,
                 e,
-                advice=self._env.dialect(self.name).advice(
+                advice=migrated.advice(e)
+                or self._env.dialect(self.name).advice(
                     self._env.connection(self.name), e
                 ),
                 partial=partial,
                 kept=transactions.describe_kept(self.name),
+                has_committed=migrated.has_committed,
             ) from e
         finally:
             self._running = None

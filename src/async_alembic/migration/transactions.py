@@ -31,7 +31,8 @@ class Transactions:
         self._env = env
         self._locks = locks
         self.connections: dict[str, MigratedConnection] = {}
-        #: The names of the databases where a revision has ended its transaction.
+        #: The names of the databases where a complete revision has ended its
+        #: transaction.
         self._left: set[str] = set()
 
     def is_open(self, name: str) -> bool:
@@ -48,34 +49,48 @@ class Transactions:
         """
         self._locks.check(name, throttled=throttled)
 
-    def leave(self, name: str) -> None:
-        """Note that a revision ends its transaction."""
-        self._left.add(name)
-
     def describe_kept(self, name: str) -> str:
         """Say what stays applied if a revision of a database is rolled back."""
         options = self._env.project.settings.context_options()
-        in_one = self._env.dialect(name).is_atomic and name not in self._left
+        is_atomic = self._env.dialect(name).is_atomic
+        stay = "The revisions before this one stay"
 
-        if in_one and not options.get("transaction_per_migration"):
-            return "All of it was rolled back"
+        if self.connections[name].has_committed:
+            stay = "What the revision has committed itself stays"
+        elif is_atomic and not options.get("transaction_per_migration"):
+            if name not in self._left:
+                return "All of it was rolled back"
 
-        return "The revisions before this one stay applied; the rest was rolled back"
+            stay = "The revisions up to the last one that has committed stay"
+
+        return f"{stay} applied; the rest was rolled back"
+
+    def notice_end(self, name: str) -> None:
+        """Notice that a revision that fails has ended its transaction."""
+        # There's no public way to read it.
+        transaction = self._env.contexts[name]._transaction
+
+        if transaction is not None and not transaction.is_active:
+            self.connections[name].has_committed = True
 
     def reopen(self, name: str) -> None:
         """Begin the transaction again if a revision has ended it, as
-        ``op.get_bind().commit()`` does. First commit what ran outside of it.
+        ``op.get_bind().commit()`` does. First commit the rest of that revision, which
+        would be half applied if the next one failed.
 
         :param name: The name of the database.
         """
         connection, context = self._env.connection(name), self._env.contexts[name]
         # There's no public way to read or replace it.
         transaction = context._transaction
+        is_active = transaction is not None and transaction.is_active
+        migrated = self.connections[name]
 
-        if transaction is not None and transaction.is_active:
+        if is_active and not migrated.has_committed:
             return
 
-        self.leave(name)
+        migrated.has_committed = False
+        self._left.add(name)
 
         if connection.in_transaction():
             connection.commit()
@@ -205,7 +220,6 @@ def _dialect_operations(
         transactions.reopen(name)
         # Entering the block commits.
         transactions.check_lock(name)
-        transactions.leave(name)
         return migrated.autocommit_block(alembic_block)
 
     # Alembic creates the context itself, so there is no class to extend.

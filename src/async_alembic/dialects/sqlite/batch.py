@@ -9,7 +9,6 @@ table, are recreated from their own statements.
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
 import sqlite3
 import typing as t
 
@@ -17,9 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import BatchError
-from ..migrated import is_usable
 from .broken import find_broken
-from .broken import updated_columns
+from .broken import legacy_alter_table
 from .changes import Changes
 from .column_names import find_columns
 from .column_names import in_schema
@@ -32,6 +30,7 @@ from .rows import copy_rows
 from .tokens import fold
 from .tokens import NotUnderstoodError
 from .tokens import quote
+from .trigger_writes import updated_columns
 
 if t.TYPE_CHECKING:
     from alembic.operations.batch import BatchOperationsImpl
@@ -123,6 +122,8 @@ class BatchChange:
         if given is not None:
             names = {fold(column.name) for column in given.columns}
             self._changes.dropped |= old.columns.keys() - names
+        elif self._changes.gone:
+            self._notify_listeners()
 
         sequence = self._find_sequence(old)
         found = self._find("index", self._schema)
@@ -134,7 +135,7 @@ class BatchChange:
         if given is not None:
             kept = self._keep_beside(given, old, indexes)
 
-            with self._old_way_of_renaming():
+            with legacy_alter_table(self._connection, "ON"):
                 flush()
         else:
             kept = self._swap(old, indexes)
@@ -173,6 +174,26 @@ class BatchChange:
                 raise BatchError(self._table, key[0], reason)
 
         return {(fold(x.schema), fold(x.name)) for x in (*lost, *triggers)}
+
+    def _notify_listeners(self) -> None:
+        """Tell the app's listeners that columns are dropped, as Alembic does with the
+        whole table: those of GeoAlchemy2 drop the triggers of SpatiaLite.
+        """
+        inspector = sa.inspect(self._connection)
+        table = sa.Table(self._table, sa.MetaData(), schema=self._batch.schema)
+
+        for found in inspector.get_columns(self._table, self._schema):
+            if fold(found["name"]) in self._changes.gone:
+                table.dispatch.column_reflect(inspector, table, found)
+                table.append_column(sa.Column(found["name"], found["type"]))
+
+        for notify in (table.dispatch.before_drop, table.dispatch.after_drop):
+            notify(
+                table,
+                self._connection,
+                checkfirst=False,
+                _ddl_runner=self._batch.impl,
+            )
 
     # The state before.
 
@@ -249,7 +270,7 @@ class BatchChange:
         copy_rows(self._connection, self._batch, self._changes, new, into)
         self._execute(f"DROP TABLE {schema}.{quote(self._table)}")
 
-        with self._old_way_of_renaming():
+        with legacy_alter_table(self._connection, "ON"):
             self._execute(
                 f"ALTER TABLE {schema}.{quote(name)} RENAME TO {quote(self._table)}"
             )
@@ -275,22 +296,6 @@ class BatchChange:
         columns = changes.find_concerned(old.columns)
         places = find_columns(self._connection, [old.sql, *kept], columns)
         return keep_indexes(kept, places[1:], changes)
-
-    @contextlib.contextmanager
-    def _old_way_of_renaming(self) -> c.Iterator[None]:
-        """Rename a table without checking views and triggers. Those that mention the
-        old table are an error until the new one has its name
-        (https://www.sqlite.org/pragma.html#pragma_legacy_alter_table).
-        """
-        before = pragma(self._connection, "legacy_alter_table")
-        pragma(self._connection, "legacy_alter_table=ON")
-
-        try:
-            yield
-        finally:
-            # Turso does not have it.
-            if before and is_usable(self._connection):
-                pragma(self._connection, f"legacy_alter_table={before[0][0]}")
 
     def _has(self, name: str) -> bool:
         master = f"{quote(self._schema)}.sqlite_master"

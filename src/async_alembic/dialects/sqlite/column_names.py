@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from .driver import execute
 from .tokens import edit
 from .tokens import fold
+from .tokens import literal
 from .tokens import NotUnderstoodError
 from .tokens import quote
 from .tokens import tokens
@@ -57,10 +58,9 @@ def find_columns(
             rename = f"RENAME COLUMN {quote(column)} TO {new}"
             execute(connection, f"ALTER TABLE {table} {rename}")
 
-        literal = name.replace("'", "''")
         renamed = execute(
             connection,
-            f"SELECT sql FROM temp.sqlite_master WHERE tbl_name = '{literal}'"
+            f"SELECT sql FROM temp.sqlite_master WHERE tbl_name = {literal(name)}"
             " AND sql IS NOT NULL ORDER BY rowid",
         )
         savepoint.rollback()

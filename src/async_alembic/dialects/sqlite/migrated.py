@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import re
 import typing as t
 
 import sqlalchemy as sa
@@ -30,20 +29,15 @@ from .file_locks import find_blocker
 from .foreign_keys import find_error
 from .foreign_keys import find_violations
 from .foreign_keys import Violation
+from .refusals import Attempts
+from .refusals import find_ignored
+from .refusals import is_refused
 from .tokens import find_created
 from .tokens import quote
+from .transaction import Transaction
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
-
-_begin_statement = re.compile(
-    r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*",
-    re.IGNORECASE,
-)
-_needs_no_transaction = re.compile(
-    r"\s*(VACUUM|ATTACH|DETACH|PRAGMA\s+[\w.\"]+\s*=|PRAGMA\s+[\w.\"]*wal_checkpoint)\b",
-    re.IGNORECASE,
-)
 
 
 @contextlib.contextmanager
@@ -64,7 +58,9 @@ def migrating(
             migration.begin()
             yield migration
 
-        if not (was_open or migration.is_begun) and in_transaction(connection):
+        is_open = migration.transaction.is_open
+
+        if in_transaction(connection) and not (was_open or is_open):
             raise ConfigurationError(
                 "The driver did not commit, and the migration was rolled back. Create"
                 " the engine without 'autocommit': True in 'connect_args', with which"
@@ -74,6 +70,7 @@ def migrating(
         if is_usable(connection):
             try:
                 _restore(connection, enforced, was_open)
+                migration.transaction.restore()
             except BaseException:
                 # The connection must not go back to the pool partly restored.
                 connection.invalidate()
@@ -86,7 +83,6 @@ class SQLiteConnection(MigratedConnection):
     :param connection: A connection outside of a transaction.
     :param wait: Waits for other writers; ``None`` to let SQLite wait.
     :param check_keys: Whether to check foreign keys before each commit.
-    :ivar is_begun: Whether it has begun a transaction that is not committed yet.
     """
 
     def __init__(
@@ -96,24 +92,32 @@ class SQLiteConnection(MigratedConnection):
         self._wait = wait
         self._check_keys = check_keys
         self._violations: list[Violation] | None = None
-        self.is_begun = False
+        self.transaction = Transaction(connection)
+        self._attempts = Attempts(connection, self._leave_after)
+        self._is_in_revision = False
         self._is_in_block = False
+        #: Whether the revision has failed with an error of another connection.
+        self._is_of_other = False
         self._data_version: list[t.Any] = []
         #: The schema and the name of each trigger and index that was restored after a
         #: batch.
         self._restored: set[tuple[str, str]] = set()
 
-    def listening(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def listening(self) -> c.Iterator[None]:
         """Begin each transaction of the connection, and check it before the commit."""
-        return listening(
-            self._connection,
-            {
-                "before_cursor_execute": self._before_statement,
-                "commit": self._before_commit,
-                "rollback": self._before_rollback,
-            },
-            retval={"before_cursor_execute"},
-        )
+        listeners: dict[str, c.Callable[..., t.Any]] = {
+            "before_cursor_execute": self._before_statement,
+            "after_cursor_execute": self._after_statement,
+            "commit": self._before_commit,
+            "rollback": self._before_rollback,
+        }
+
+        with (
+            self._attempts.use(),
+            listening(self._connection, listeners, retval={"before_cursor_execute"}),
+        ):
+            yield
 
     def begin(self) -> None:
         end_transaction(self._connection)
@@ -130,19 +134,46 @@ class SQLiteConnection(MigratedConnection):
             finally:
                 pragma(self._connection, f"busy_timeout={timeout}")
 
-        self.is_begun = True
+        self.transaction.on_begin()
 
         if self._check_keys and self._violations is None:
             self._violations = find_violations(self._connection)
 
     def resume(self) -> bool:
-        if self.is_begun:
+        if self.transaction.is_open:
             return True
 
         before = self._data_version
         self.begin()
         self._data_version = data_version(self._connection)
         return bool(before) and self._data_version == before
+
+    @contextlib.contextmanager
+    def in_revision(self) -> c.Iterator[None]:
+        self._is_in_revision = True
+
+        try:
+            yield
+            self._check_transaction()
+        except BaseException as e:
+            if is_usable(self._connection):
+                self._is_of_other = self.transaction.is_open and (
+                    self._attempts.is_of_other(e)
+                )
+                self._notice_end()
+
+            raise
+        finally:
+            self._is_in_revision = False
+
+    def advice(self, error: BaseException) -> str | None:
+        if not self._is_of_other:
+            return None
+
+        return (
+            "Use op.get_bind() instead of another connection, which can neither see nor"
+            " change the database during a migration"
+        )
 
     @contextlib.contextmanager
     def autocommit_block(self, block: Block) -> c.Iterator[None]:
@@ -155,6 +186,10 @@ class SQLiteConnection(MigratedConnection):
             yield
         finally:
             self._is_in_block = False
+
+            if not self.transaction.is_open and is_usable(self._connection):
+                # They would delete rows in a batch change.
+                pragma(self._connection, "foreign_keys=OFF")
 
     @contextlib.contextmanager
     def batch_alter_table(
@@ -197,18 +232,17 @@ class SQLiteConnection(MigratedConnection):
         if is_autocommit(connection):
             return statement, parameters
 
-        if self._is_in_block and _needs_no_transaction.match(statement):
-            if self.is_begun:
-                self._before_commit(connection)
-                execute(connection, "COMMIT")
+        self._check_transaction()
 
-            return statement, parameters
+        if setting := find_ignored(statement):
+            if self._is_in_block:
+                self._leave()
+                return statement, parameters
 
-        if not self.is_begun:
+            setting.check(connection)
+
+        if not self.transaction.is_open:
             self.begin()
-
-        if _begin_statement.fullmatch(statement):
-            return "SELECT 1", parameters
 
         if self._restored and (created := find_created(statement)):
             kind, schema, name = created
@@ -221,6 +255,43 @@ class SQLiteConnection(MigratedConnection):
 
         return statement, parameters
 
+    def _after_statement(
+        self, connection: sa.Connection, cursor: t.Any, *args: object
+    ) -> None:
+        self.transaction.has_changes |= cursor.description is None
+
+    # The end of a transaction.
+
+    def _leave(self) -> None:
+        """Commit, to execute something outside of a transaction."""
+        if self.transaction.is_open:
+            self._before_commit(self._connection)
+            execute(self._connection, "COMMIT")
+
+    def _leave_after(self, error: BaseException) -> bool:
+        """Leave the transaction if that makes SQLite refuse a statement of a block."""
+        if not self._is_in_block or not self.transaction.is_open:
+            return False
+
+        if is_refused(error):
+            self._leave()
+
+        return not self.transaction.is_open
+
+    def _notice_end(self) -> None:
+        if self.transaction.has_ended():
+            self._on_end(is_rollback=self.transaction.was_rolled_back())
+
+    def _check_transaction(self) -> None:
+        self._notice_end()
+        self.transaction.check()
+
+    def _on_end(self, *, is_rollback: bool) -> None:
+        if self._is_in_revision and self.transaction.is_open and not is_rollback:
+            self.has_committed = True
+
+        self.transaction.on_end(is_rollback=is_rollback and self._is_in_revision)
+
     def _before_commit(self, connection: sa.Connection) -> None:
         if self._check_keys:
             before, after = self._violations or [], find_violations(connection)
@@ -229,10 +300,10 @@ class SQLiteConnection(MigratedConnection):
                 raise error
 
         self._data_version = data_version(connection)
-        self.is_begun = False
+        self._on_end(is_rollback=False)
 
     def _before_rollback(self, connection: sa.Connection) -> None:
-        self.is_begun = False
+        self._on_end(is_rollback=True)
 
 
 def _restore(connection: sa.Connection, enforced: bool, was_open: bool) -> None:

@@ -118,6 +118,11 @@ def quote(name: str) -> str:
     return f'"{escaped}"'
 
 
+def literal(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
 def edit(sql: str, edits: c.Iterable[tuple[int, int, str]]) -> str:
     """Replace what is from a start to an end by a text, as often as there are such."""
     parts = []
