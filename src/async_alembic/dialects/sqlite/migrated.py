@@ -151,6 +151,7 @@ class SQLiteConnection(MigratedConnection):
     @contextlib.contextmanager
     def in_revision(self) -> c.Iterator[None]:
         self._is_in_revision = True
+        self.transaction.on_revision_start()
 
         try:
             yield

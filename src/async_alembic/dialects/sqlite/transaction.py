@@ -22,7 +22,8 @@ class Transaction:
     :param connection: A connection outside of a transaction.
     :ivar is_open: Whether it is open, as far as known.
     :ivar has_changes: Whether a statement has changed anything in it.
-    :ivar has_lost: Whether a rollback within a revision has undone such changes.
+    :ivar has_lost: Whether a rollback within a revision has undone such changes,
+        unless the revision has begun the transaction.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -30,14 +31,19 @@ class Transaction:
         self.is_open = False
         self.has_changes = False
         self.has_lost = False
+        self._is_of_revision = False
         self._original = self._read_mark()
         self._mark = self._original or 0
 
     def on_begin(self) -> None:
         self.is_open = True
         self.has_changes = False
+        self._is_of_revision = True
         self._mark += 1
         self._write_mark(self._mark)
+
+    def on_revision_start(self) -> None:
+        self._is_of_revision = False
 
     def has_ended(self) -> bool:
         """Whether it was ended past SQLAlchemy, by a statement or after an error."""
@@ -51,7 +57,7 @@ class Transaction:
         """
         :param is_rollback: Whether it was rolled back, within a revision.
         """
-        self.has_lost |= is_rollback and self.has_changes
+        self.has_lost |= is_rollback and self.has_changes and not self._is_of_revision
         self.is_open = False
 
     def check(self) -> None:
