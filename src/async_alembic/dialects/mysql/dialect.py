@@ -20,6 +20,7 @@ from ..sockets import shut_down
 
 if t.TYPE_CHECKING:
     from ...results import LockHolder
+    from ..journals import Journal
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..server_defaults import Defaults
@@ -74,15 +75,15 @@ class MySQL(Dialect):
         super().load()
         from . import binding as binding
         from . import galera as galera
-        from . import half_applied as half_applied
         from . import named_locks as named_locks
+        from . import recording as recording
 
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         from .binding import pymysql_escaping
-        from .half_applied import MySQLConnection
+        from .recording import MySQLConnection
 
         migration = MySQLConnection(connection)
         _keep_session(connection)
@@ -90,7 +91,7 @@ class MySQL(Dialect):
         with (
             super().migrating(connection, lock, wait),
             pymysql_escaping(connection),
-            migration.listening(),
+            migration.installed(),
         ):
             yield migration
 
@@ -111,6 +112,13 @@ class MySQL(Dialect):
         # A schema is the same as a database.
         schema = schema or connection.scalar(sa.text("SELECT DATABASE()"))
         return NamedLock(connection, digest(schema, table))
+
+    def journal(
+        self, connection: sa.Connection, table: str, versions: str, schema: str | None
+    ) -> Journal:
+        from .journal import MySQLJournal
+
+        return MySQLJournal(connection, table, versions, schema)
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))
