@@ -133,6 +133,8 @@ def settle(
     name: str,
     migrated: MigratedConnection,
     details: dict[str, t.Any],
+    *,
+    is_interrupted: bool,
 ) -> PartialRevision | None:
     """Complete the record after a failure.
 
@@ -140,6 +142,7 @@ def settle(
     :param name: The name of the database.
     :param migrated: The connection of the revision that has failed.
     :param details: The fields of :func:`describe`.
+    :param is_interrupted: Whether its last statement may still run.
     :return: The revision, if it is half applied.
     """
     connection = env.connection(name)
@@ -158,8 +161,8 @@ def settle(
             if recorded is not None:
                 return recorded.partial
 
-            # Where the connection was lost, the server may still be at it.
-            if is_usable(connection) and journal.exists():
+            # A transaction that still runs would block it.
+            if is_usable(connection) and not is_interrupted and journal.exists():
                 journal.clear()
 
             return None

@@ -166,7 +166,7 @@ class RevisionRunner(StepRunner):
                 self._env, self.name, transactions.connections[self.name]
             )
         except BaseException as e:
-            partial = self._settle(transactions)
+            partial = self._settle(transactions, e)
 
             if not isinstance(e, Exception) or isinstance(e, _RAISED_AS_THEY_ARE):
                 raise
@@ -226,7 +226,9 @@ class RevisionRunner(StepRunner):
         if (partial.direction, [partial.revision]) != (self._direction, first):
             raise PartialRevisionError(partial)
 
-    def _settle(self, transactions: Transactions) -> PartialRevision | None:
+    def _settle(
+        self, transactions: Transactions, error: BaseException
+    ) -> PartialRevision | None:
         if self._running is None or self._journal is None:
             return None
 
@@ -235,6 +237,7 @@ class RevisionRunner(StepRunner):
             self.name,
             transactions.connections[self.name],
             half_applied.describe(self._direction, self._running),
+            is_interrupted=not isinstance(error, Exception),
         )
 
     @property

@@ -381,7 +381,8 @@ class MySQLConnection(MigratedConnection):
 
         self._settle()
 
-        if self._replay is not None and self._replay.is_searching:
+        # Otherwise, the journal would have the statements.
+        if self._replay is not None and self._replay.is_searching and self._entries:
             self._replay.refuse("no statement commits what was committed")
 
         if self._is_marked and self._journal is not None:
