@@ -74,7 +74,11 @@ def check(
 
     recorded = journal.read(name, heads)
 
-    if recorded is None or way is Way.RETRY:
+    if recorded is None:
+        _drop_outdated(journal)
+        return None
+
+    if way is Way.RETRY:
         journal.clear()
         return None
 
@@ -107,9 +111,13 @@ def finish(env: Environment, name: str, migrated: MigratedConnection) -> None:
     journal = journal_of(env, name)
 
     if journal is not None and migrated.has_journal:
-        # By the version table, it is out of date anyway.
-        with contextlib.suppress(DBAPIError):
-            journal.clear()
+        _drop_outdated(journal)
+
+
+def _drop_outdated(journal: Journal) -> None:
+    # Without the privilege, it stays, and the next revision uses it.
+    with contextlib.suppress(DBAPIError):
+        journal.clear()
 
 
 def describe(direction: str, script: Script) -> dict[str, t.Any]:

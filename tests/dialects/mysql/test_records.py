@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import alembic.command
 import alembic.config
@@ -15,12 +16,14 @@ from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 
 from ...backends import Backend
+from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import on
 from ...backends import POSTGRESQL_BACKENDS
 from ...conftest import require
 from ...harness import awaited_only
 from ...harness import Caller
+from ...harness import ids
 from ...harness import make_app
 from ...harness import write_revision
 from ...servers import GaleraServer
@@ -213,3 +216,42 @@ def test_a_record_of_an_earlier_version_has_no_key(shop: Shop) -> None:
     assert shop.refuse().partial == partial
     shop.call("stamp", "a2")
     assert not shop.has_record
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+@awaited_only
+@pytest.mark.parametrize("missing", ["CREATE", "DROP"])
+def test_the_record_needs_privileges(
+    missing: str,
+    shop: Shop,
+    backend: Backend,
+    engines: EngineFactory,
+    mariadb_server: MariaDBServer,
+) -> None:
+    """Without DROP, it stays, and is used again."""
+    shop.execute("CREATE TABLE t (x INT)")
+    write_revision(shop.folder, "a1", None, "pass")
+    shop.call("upgrade", "a1")
+    user = f"u{uuid4().hex[:8]}"
+    granted = {"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"} - {missing}
+    database = shop.engine.url.database
+    mariadb_server.execute(f"CREATE USER {user} IDENTIFIED BY 'x'")
+    mariadb_server.execute(f"GRANT {', '.join(granted)} ON {database}.* TO {user}")
+    write_revision(shop.folder, "a2", "a1", "op.execute('INSERT INTO t VALUES (1)')")
+    write_revision(shop.folder, "a3", "a2", "op.execute('INSERT INTO t VALUES (2)')")
+    url = shop.engine.url.set(username=user, password="x")
+    shop.engine = engines(backend, url)
+
+    if missing == "CREATE":
+        with pytest.raises(MigrationError) as caught:
+            shop.call("upgrade")
+
+        assert "'alembic_version_partial'" in str(caught.value).replace("`", "'")
+        assert "Grant the user this privilege, and run the upgrade" in str(caught.value)
+        assert caught.value.partial is None
+    else:
+        assert ids(shop.call("upgrade", "a2")) == ["a2"]
+        assert ids(shop.call("upgrade")) == ["a3"]
+        assert ids(shop.call("downgrade", "a1")) == ["a3", "a2"]
+
+    mariadb_server.execute(f"DROP USER {user}")

@@ -33,6 +33,8 @@ _BLOCKED = {1205, 1213}
 _NOT_PREPARED = 1047
 #: "Cannot execute statement in a READ ONLY transaction", "Running in read-only mode".
 _READ_ONLY = {1792, 1836}
+#: "Access denied", "command denied to user" and "you need the privilege".
+_DENIED = {1044, 1142, 1227}
 #: The settings of a migrating session, as far as the server has them. A year is the
 #: longest timeout that servers accept.
 _SESSION = {
@@ -145,7 +147,11 @@ class MySQL(Dialect):
         code, text = (*getattr(getattr(error, "orig", None), "args", ()), None, "")[:2]
         # 1290 names whichever option of the server refuses.
         is_read_only = code in _READ_ONLY or (code == 1290 and "read" in str(text))
-        return READ_ONLY if is_read_only else None
+
+        if is_read_only:
+            return READ_ONLY
+
+        return "Grant the user this privilege" if code in _DENIED else None
 
     def is_unavailable(self, error: BaseException) -> bool:
         return error.args[:1] == (_NOT_PREPARED,)
