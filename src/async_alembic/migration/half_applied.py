@@ -165,21 +165,24 @@ def settle(
             assert journal is not None
             migrated.settle_failure(journal)
             recorded = journal.read(name, _heads_on(env, name, other))
-
-            if recorded is not None:
-                return recorded.partial
-
-            # A transaction that still runs would block it.
-            if is_usable(connection) and not is_interrupted and journal.exists():
-                journal.clear()
-
-            return None
+            exists = journal.exists()
     except Exception as e:
         partial = PartialRevision(
             name, applied=(), failed=None, interrupted=True, **details
         )
         log.warning("Cannot complete the record: %s. %s", first_line(e), partial)
         return partial
+
+    if recorded is not None:
+        return recorded.partial
+
+    own = journal_of(env, name)
+
+    # Another connection would wait for this one.
+    if own is not None and exists and is_usable(connection) and not is_interrupted:
+        _drop_outdated(own)
+
+    return None
 
 
 def _heads_on(

@@ -92,6 +92,8 @@ class MySQLJournal(Journal):
         return sa.inspect(self._connection).has_table(self._name, self._schema)
 
     def clear(self) -> None:
+        # It would commit what could not be rolled back otherwise.
+        self._execute("ROLLBACK")
         self._execute(f"DROP TABLE {self._table}")
 
     def read(self, database: str, heads: c.Collection[str] | None) -> Recorded | None:

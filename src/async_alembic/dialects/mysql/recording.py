@@ -376,7 +376,8 @@ class MySQLConnection(MigratedConnection):
             return True
 
     def _before_commit(self, connection: sa.Connection) -> None:
-        if not self._is_recording:
+        # What was interrupted may have committed.
+        if not self._is_recording or self._running:
             return
 
         self._settle()
