@@ -24,6 +24,7 @@ from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
 from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.engine.default import DefaultExecutionContext
 
 from .architecture import ALL_IMPORTS
 from .architecture import import_cycle
@@ -230,6 +231,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_transaction": _begun_transaction,
     "_upgrade_revs": lambda: ScriptDirectory._upgrade_revs,
     # SQLAlchemy
+    "_rowcount": lambda: "_rowcount" in vars(DefaultExecutionContext) or None,
     "_handle_exception": lambda: (
         asyncpg.AsyncAdapt_asyncpg_connection._handle_exception
     ),

@@ -9,15 +9,18 @@ the process is killed. Once the transaction is committed, its statements are add
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import hashlib
 import json
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from ...results import PartialRevision
 from ..journals import Journal
 from ..journals import Recorded
+from .responses import is_locked
 
 #: A statement and its parameters.
 Statement: t.TypeAlias = tuple[str, tuple[t.Any, ...]]
@@ -38,7 +41,8 @@ FAILED = "failed"
 UNDONE = "undone"
 
 
-class Entry(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Entry:
     """A statement of a revision.
 
     :param text: The beginning of the statement.
@@ -206,8 +210,15 @@ class MySQLJournal(Journal):
 
     def has_committed(self) -> bool:
         """Return whether something has committed since the probe."""
-        self._execute("ROLLBACK")
-        return self.is_open(_PROBE)
+        try:
+            self._execute("ROLLBACK")
+            return self.is_open(_PROBE)
+        except DBAPIError as e:
+            # It has locked tables, which commits.
+            if not is_locked(e):
+                raise
+
+            return True
 
     def end_probe(self) -> None:
         self._execute(f"DELETE FROM {self._table} WHERE position = %s", _PROBE)
@@ -223,7 +234,7 @@ class MySQLJournal(Journal):
     def _update(self, position: int, entries: c.Sequence[Entry]) -> Statement:
         return (
             f"UPDATE {self._table} SET details = %s WHERE position = %s",
-            (json.dumps(entries), position),
+            (json.dumps([dataclasses.astuple(e) for e in entries]), position),
         )
 
     def _execute(self, statement: str, *parameters: t.Any) -> sa.CursorResult[t.Any]:

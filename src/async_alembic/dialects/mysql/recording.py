@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import copy
+import dataclasses
 import functools
 import typing as t
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import elements
 
 from ..migrated import is_usable
 from ..migrated import listening
@@ -23,9 +22,14 @@ from .journal import APPLIED
 from .journal import Entry
 from .journal import FAILED
 from .journal import NEUTRAL
-from .journal import UNDONE
 from .replay import is_already_applied
 from .replay import Replay
+from .responses import executing_by
+from .responses import is_locked
+from .responses import refuses_transactions
+from .responses import Responses
+from .statements import is_savepoint
+from .statements import Statements
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -35,20 +39,6 @@ if t.TYPE_CHECKING:
     from .journal import MySQLJournal
 
 Run: t.TypeAlias = c.Callable[[], None]
-#: SERVER_STATUS_IN_TRANS.
-_IN_TRANSACTION = 1
-#: "Table was not locked with LOCK TABLES" and "conflicting read lock": the journal can
-#: be written once the revision unlocks the tables.
-_LOCKED = {1099, 1100, 1223}
-#: The errors of statements that are not possible in a transaction, such as SET
-#: TRANSACTION and SET sql_log_bin.
-_NOT_IN_TRANSACTION = {1568, 1679, 1685, 1694, 1695, 1766}
-#: SQLAlchemy numbers savepoints by connection, so that they differ between two runs.
-_SAVEPOINTS = (
-    elements.SavepointClause,
-    elements.ReleaseSavepointClause,
-    elements.RollbackToSavepointClause,
-)
 
 
 class MySQLConnection(MigratedConnection):
@@ -56,33 +46,28 @@ class MySQLConnection(MigratedConnection):
 
     def __init__(self, connection: sa.Connection) -> None:
         super().__init__(connection)
+        self._responses = Responses(connection)
         self._driver_error = connection.dialect.loaded_dbapi.Error
         self.on_revision_end()
 
     @contextlib.contextmanager
     def installed(self) -> c.Iterator[None]:
         """Make the connection execute statements like this."""
-        original = self._connection.dialect
-        dialect: t.Any = copy.copy(original)
-
-        for name in "do_execute", "do_execute_no_params", "do_executemany":
-            method = functools.partial(self._execute_by, getattr(original, name))
-            setattr(dialect, name, method)
-
         listeners: dict[str, c.Callable[..., None]] = {
             "commit": self._before_commit,
             "rollback": self._before_rollback,
-            "savepoint": self._before_savepoint,
-            "release_savepoint": self._before_release,
-            "rollback_savepoint": self._before_rollback_to,
+            "savepoint": lambda *args: self._statements.before_savepoint(*args),
+            "release_savepoint": lambda *args: self._statements.before_release(*args),
+            "rollback_savepoint": lambda *args: self._statements.before_rollback_to(
+                *args
+            ),
         }
-        self._connection.dialect = dialect
 
-        try:
-            with listening(self._connection, listeners):
-                yield
-        finally:
-            self._connection.dialect = original
+        with (
+            executing_by(self._connection, self._execute_by),
+            listening(self._connection, listeners),
+        ):
+            yield
 
     def on_revision_end(self) -> None:
         self._journal: MySQLJournal | None = None
@@ -93,12 +78,7 @@ class MySQLConnection(MigratedConnection):
         self._is_begun = False
         #: Whether the journal has the transaction that is open.
         self._is_marked = False
-        #: The position of its first statement.
-        self._position = 1
-        #: Its statements.
-        self._entries: list[Entry] = []
-        #: How many statements came before each savepoint.
-        self._savepoints: list[int] = []
+        self._statements = Statements()
         #: Whether it has ended, which is not written yet.
         self._is_due = False
         #: Whether it may have ended: a response with rows does not say so.
@@ -117,7 +97,7 @@ class MySQLConnection(MigratedConnection):
 
         if recorded is not None:
             self._replay = Replay(self._connection, recorded)
-            self._position = self._replay.position
+            self._statements = Statements(self._replay.position)
             self._is_begun = self.has_journal = True
 
     @contextlib.contextmanager
@@ -139,14 +119,16 @@ class MySQLConnection(MigratedConnection):
         if not self._is_begun and not self._is_marked and not self._is_due:
             return
 
-        is_open = journal.is_open(self._position)
+        is_open = journal.is_open(self._statements.position)
 
         if is_open and (self._is_due or self._is_unclear):
-            journal.complete(self._position, self._entries)
+            journal.complete(self._statements.position, self._statements.entries)
             is_open = False
 
         failed = self._failed if self._running is None else self._running
-        uncertain = [entry.text for entry in self._entries if entry.kind == APPLIED]
+        uncertain = [
+            entry.text for entry in self._statements.entries if entry.kind == APPLIED
+        ]
         journal.update(
             self._details
             | {"failed": failed.text if failed else None}
@@ -166,7 +148,7 @@ class MySQLConnection(MigratedConnection):
 
         if not self._is_recording:
             run()
-        elif isinstance(getattr(context, "invoked_statement", None), _SAVEPOINTS):
+        elif is_savepoint(context):
             self._execute_savepoint(run)
         else:
             self._execute(Entry.of(statement, parameters), run, cursor, context)
@@ -212,12 +194,12 @@ class MySQLConnection(MigratedConnection):
             run()
 
     def _run(self, run: Run) -> None:
-        self._forget_status()
+        self._responses.forget()
 
         try:
             run()
         except self._driver_error as e:
-            if not self._is_autocommit or e.args[0] not in _NOT_IN_TRANSACTION:
+            if not self._responses.is_autocommit or not refuses_transactions(e):
                 raise
 
             with self._unrecorded():
@@ -228,14 +210,15 @@ class MySQLConnection(MigratedConnection):
 
     def _note(self, entry: Entry, cursor: t.Any, context: t.Any) -> None:
         has_rows = cursor.description is not None
-        is_open = self._is_in_transaction()
+        is_open = self._responses.is_in_transaction
         is_applied = (
             bool(context.isinsert or context.isupdate or context.isdelete)
             if has_rows
             else cursor.rowcount > 0 or not is_open
         )
-        self._entries.append(
-            entry._replace(
+        self._statements.entries.append(
+            dataclasses.replace(
+                entry,
                 kind=APPLIED if is_applied else NEUTRAL,
                 rowcount=cursor.rowcount,
                 lastrowid=None if has_rows else cursor.lastrowid,
@@ -246,7 +229,7 @@ class MySQLConnection(MigratedConnection):
         if has_rows:
             # The rows must be read first.
             self._is_unclear = True
-        elif not is_open or self._is_autocommit:
+        elif not is_open or self._responses.is_autocommit:
             self._is_due = True
             self._settle()
 
@@ -257,14 +240,14 @@ class MySQLConnection(MigratedConnection):
             return
 
         try:
-            is_open = self._ask()
+            is_open = self._responses.ask()
         except self._driver_error:
             return
 
         known = [code, str(message)] if isinstance(code, int) else None
         self._running = None
-        self._failed = entry._replace(kind=FAILED, error=known)
-        self._entries.append(self._failed)
+        self._failed = dataclasses.replace(entry, kind=FAILED, error=known)
+        self._statements.entries.append(self._failed)
         self._is_due = not is_open
 
     def _begin(self) -> None:
@@ -279,13 +262,17 @@ class MySQLConnection(MigratedConnection):
                 self._connection.exec_driver_sql("ROLLBACK")
 
             if self._is_begun:
-                self._journal.mark(self._position, transaction=self._is_autocommit)
+                self._journal.mark(
+                    self._statements.position, transaction=self._responses.is_autocommit
+                )
             else:
                 if not self.has_journal:
                     self._journal.create()
                     self.has_journal = True
 
-                self._journal.begin(self._details, transaction=self._is_autocommit)
+                self._journal.begin(
+                    self._details, transaction=self._responses.is_autocommit
+                )
 
         self._is_marked = True
 
@@ -294,10 +281,12 @@ class MySQLConnection(MigratedConnection):
         if self._is_unclear:
             self._is_unclear = False
 
-            if not self._ask():
+            if not self._responses.ask():
                 self._is_due = True
-                self._entries[-1] = self._entries[-1]._replace(kind=APPLIED)
-            elif self._is_autocommit:
+                self._statements.entries[-1] = dataclasses.replace(
+                    self._statements.entries[-1], kind=APPLIED
+                )
+            elif self._responses.is_autocommit:
                 self._is_due = True
 
         if self._is_due:
@@ -309,10 +298,12 @@ class MySQLConnection(MigratedConnection):
         try:
             with self._unrecorded():
                 is_committed = self._journal.write(
-                    self._position, self._entries, transaction=self._is_autocommit
+                    self._statements.position,
+                    self._statements.entries,
+                    transaction=self._responses.is_autocommit,
                 )
         except DBAPIError as e:
-            if not _is_locked(e):
+            if not is_locked(e):
                 raise
 
             return
@@ -322,10 +313,9 @@ class MySQLConnection(MigratedConnection):
 
         if is_committed:
             self._is_begun = True
-            self._position += len(self._entries)
-            self._entries = []
+            self._statements.end()
         else:
-            self._undo(self._position)
+            self._statements.undo()
 
     def _search(self, replay: Replay, entry: Entry, run: Run, cursor: t.Any) -> None:
         """Find the statement that has committed what the journal does not have.
@@ -336,19 +326,23 @@ class MySQLConnection(MigratedConnection):
         error: t.Any = None
 
         with self._unrecorded():
-            self._journal.probe(transaction=self._is_autocommit)
+            self._journal.probe(transaction=self._responses.is_autocommit)
 
             try:
                 run()
             except self._driver_error as e:
                 error = e
 
-            has_committed = self._has_committed()
+            has_committed = self._journal.has_committed()
 
         has_rows = cursor.description is not None
         is_applied = has_committed or (not has_rows and cursor.rowcount > 0)
 
-        if self._is_autocommit and not has_committed and (is_applied or error):
+        if (
+            self._responses.is_autocommit
+            and not has_committed
+            and (is_applied or error)
+        ):
             replay.refuse(f"it is unknown whether [{entry.text}] was applied")
 
         if has_committed and error and not is_already_applied(error):
@@ -356,24 +350,14 @@ class MySQLConnection(MigratedConnection):
             raise error
 
         kind = APPLIED if is_applied else NEUTRAL
-        self._entries.append(entry._replace(kind=kind, has_rows=has_rows))
+        self._statements.entries.append(
+            dataclasses.replace(entry, kind=kind, has_rows=has_rows)
+        )
 
         if has_committed:
             replay.is_searching = False
             self._is_marked = self._is_due = True
             self._settle()
-
-    def _has_committed(self) -> bool:
-        assert self._journal is not None
-
-        try:
-            return self._journal.has_committed()
-        except DBAPIError as e:
-            # It has locked tables, which commits.
-            if not _is_locked(e):
-                raise
-
-            return True
 
     def _before_commit(self, connection: sa.Connection) -> None:
         # What was interrupted may have committed.
@@ -383,15 +367,18 @@ class MySQLConnection(MigratedConnection):
         self._settle()
 
         # Otherwise, the journal would have the statements.
-        if self._replay is not None and self._replay.is_searching and self._entries:
+        if (
+            self._replay is not None
+            and self._replay.is_searching
+            and self._statements.entries
+        ):
             self._replay.refuse("no statement commits what was committed")
 
         if self._is_marked and self._journal is not None:
             with self._unrecorded():
-                self._journal.add(self._position, self._entries)
+                self._journal.add(self._statements.position, self._statements.entries)
 
-            self._position += len(self._entries)
-            self._entries = []
+            self._statements.end()
             self._is_begun = True
             self._is_marked = False
 
@@ -400,29 +387,8 @@ class MySQLConnection(MigratedConnection):
             return
 
         self._settle()
-        self._undo(self._position)
+        self._statements.undo()
         self._is_marked = False
-
-    def _before_savepoint(self, connection: sa.Connection, name: str | None) -> None:
-        self._savepoints.append(self._position + len(self._entries))
-
-    def _before_release(
-        self, connection: sa.Connection, name: str, context: None
-    ) -> None:
-        self._savepoints.pop()
-
-    def _before_rollback_to(
-        self, connection: sa.Connection, name: str, context: None
-    ) -> None:
-        self._undo(self._savepoints.pop())
-
-    def _undo(self, position: int) -> None:
-        """Note that the statements from a position on were rolled back."""
-        for index in range(max(position - self._position, 0), len(self._entries)):
-            entry = self._entries[index]
-
-            if entry.kind == APPLIED:
-                self._entries[index] = entry._replace(kind=UNDONE)
 
     @contextlib.contextmanager
     def _unrecorded(self) -> c.Iterator[None]:
@@ -432,33 +398,3 @@ class MySQLConnection(MigratedConnection):
             yield
         finally:
             self._is_recording = is_recording
-
-    @property
-    def _driver_connection(self) -> t.Any:
-        return self._connection.connection.driver_connection
-
-    @property
-    def _is_autocommit(self) -> bool:
-        return bool(self._driver_connection.get_autocommit())
-
-    def _ask(self) -> bool:
-        """Return whether a transaction is open. Errors and rows don't say so."""
-        self._forget_status()
-        dialect = self._connection.dialect
-
-        with contextlib.closing(self._connection.connection.cursor()) as cursor:
-            with self._unrecorded():
-                dialect.do_execute(t.cast("t.Any", cursor), "DO 0", ())
-
-        return self._is_in_transaction()
-
-    def _forget_status(self) -> None:
-        # asyncmy keeps the last status if the next one is 0.
-        self._driver_connection.server_status &= ~_IN_TRANSACTION
-
-    def _is_in_transaction(self) -> bool:
-        return bool(self._driver_connection.server_status & _IN_TRANSACTION)
-
-
-def _is_locked(error: DBAPIError) -> bool:
-    return error.orig is not None and error.orig.args[0] in _LOCKED
