@@ -205,7 +205,7 @@ def break_off(lab: Lab, zygote: ToolZygote, database: str, how: str) -> Iterator
 
     project.write("a2", "a1", HALF)
     error = project.upgrade()
-    promised = "ok" if is_atomic else "refuses" if how == FAILURE else ""
+    promised = "ok" if is_atomic else "refuses"
     yield Row(f"{title}: second run, once mended", outcome(error, project), promised)
 
 
@@ -224,8 +224,8 @@ def outcome(error: str | None, project: Project) -> str:
         found = state_of(project)
         return "ok" if found == "its column, its row, its version" else found
 
-    if "Finish the revision by hand" in error and "or undo it by hand" in error:
-        return "refuses, and names the two ways out"
+    if "finish the revision by hand" in error and "or undo it by hand" in error:
+        return "refuses, and names the ways out"
 
     return died(error)
 

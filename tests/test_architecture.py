@@ -28,6 +28,7 @@ from alembic.script import write_hooks
 from psycopg.types.array import ListDumper
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.engine.default import DefaultExecutionContext
 
 from .architecture import ALL_IMPORTS
 from .architecture import import_cycle
@@ -243,6 +244,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_double_percents": lambda: (
         cast("Any", PGDialect_psycopg2)().identifier_preparer._double_percents or None
     ),
+    "_rowcount": lambda: "_rowcount" in vars(DefaultExecutionContext) or None,
     "_handle_exception": lambda: (
         asyncpg.AsyncAdapt_asyncpg_connection._handle_exception
     ),

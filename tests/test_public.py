@@ -39,8 +39,8 @@ SIGNATURES = {
     "branches": "(self)",
     "log": "(self, start='base', end='heads')",
     "stamp": "(self, target='heads', *, purge=False)",
-    "upgrade": "(self, target='heads', *, retry=False)",
-    "downgrade": "(self, target=-1, *, retry=False)",
+    "upgrade": "(self, target='heads', *, retry=False, resume=False)",
+    "downgrade": "(self, target=-1, *, retry=False, resume=False)",
     "revision": (
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
         " depend=None, label=None, path=None, rev_id=None)"
@@ -117,6 +117,7 @@ def test_the_public_names_are_pinned() -> None:
         "PartialRevision",
         "PartialRevisionError",
         "ReadOnlyError",
+        "ResumeError",
         "RevisionError",
         "RevisionFileError",
         "RevisionNotFoundError",

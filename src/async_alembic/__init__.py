@@ -25,6 +25,7 @@ from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
 from .errors import PartialRevisionError
 from .errors import ReadOnlyError
+from .errors import ResumeError
 from .errors import RevisionError
 from .errors import RevisionFileError
 from .errors import RevisionNotFoundError
@@ -65,6 +66,7 @@ __all__ = [
     "PartialRevision",
     "PartialRevisionError",
     "ReadOnlyError",
+    "ResumeError",
     "RevisionError",
     "RevisionFileError",
     "RevisionNotFoundError",

@@ -84,13 +84,14 @@ class PartialRevision:
     :param revision: The id of the revision.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param target: The revision to stamp after finishing the revision by hand.
-    :param applied: The statements that were applied, in order. Any other statement was
-        rolled back.
+    :param applied: The statements that were applied, in order, each up to 2,000
+        characters. Any other statement was rolled back.
     :param failed: The statement that failed, or ``None`` if no statement failed.
-    :param interrupted: Whether ``failed`` was interrupted, so that it is unknown
-        whether it was applied.
+    :param interrupted: Whether the revision was interrupted, so that it is unknown
+        whether ``failed``, or whichever statements came next, were applied.
     :param uncertain: The statements before ``failed`` that it commits. They are applied
         only if ``failed`` is.
+    :param resumable: Whether the revision can be resumed.
     """
 
     database: str
@@ -101,10 +102,25 @@ class PartialRevision:
     failed: str | None
     interrupted: bool = False
     uncertain: tuple[str, ...] = ()
+    resumable: bool = True
 
     def __str__(self) -> str:
         half = "applied" if self.direction == "upgrade" else "reverted"
         applied = _format_statements(self.applied) or "none known"
+        resume = (
+            f"Run 'db {self.direction} --resume' to continue after these statements,"
+            " finish"
+        )
+        return (
+            f"Revision {self.revision} is half {half}, because DDL statements commit"
+            f" implicitly in database '{self.database}'. Applied:"
+            f" {applied}{self._describe_failure()}."
+            f" {resume if self.resumable else 'Finish'} the revision by hand and run"
+            f" 'db stamp {self.target}', or undo it by hand and run"
+            f" 'db {self.direction} --retry'."
+        )
+
+    def _describe_failure(self) -> str:
         failed = ""
 
         if self.failed:
@@ -115,13 +131,12 @@ class PartialRevision:
 
             if self.uncertain:
                 failed += f", together with {_format_statements(self.uncertain)}"
+        elif self.uncertain:
+            failed = f"; may also be applied: {_format_statements(self.uncertain)}"
+        elif self.interrupted:
+            failed = "; the next statements may also be applied, up to one that commits"
 
-        return (
-            f"Revision {self.revision} is half {half}, because DDL statements commit"
-            f" implicitly in database '{self.database}'. Applied: {applied}{failed}."
-            f" Finish the revision by hand and run 'db stamp {self.target}', or undo it"
-            f" by hand and run 'db {self.direction} --retry'."
-        )
+        return failed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Self
 
+from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 
 from ..migration.test_op_per_task import left_in_modules
@@ -126,9 +127,7 @@ class Campaign:
         if left_in_modules() != modules:
             complaints.append("something is left in 'alembic.op' or 'alembic.context'")
 
-        # What is killed can keep no record.
-        if kind.name != "SIGKILL":
-            complaints += self._kept(outcome)
+        complaints += self._kept(outcome)
 
         if complaint := self._upgraded_again(outcome):
             complaints.append(complaint)
@@ -165,13 +164,13 @@ class Campaign:
         record = self.database.record()
         is_half = outcome in {BETWEEN, WITH_INDEX} and not self.database.rolls_ddl_back
 
-        if record is None:
+        if not record:
             if is_half:
                 yield f"it is at {outcome}, of which there is no record"
 
             return
 
-        if not is_half and not record["interrupted"]:
+        if not is_half and None not in record:
             yield f"it is at {outcome}, with the record {record}"
 
         try:
@@ -188,11 +187,9 @@ class Campaign:
         target = FIRST_STEPS.get(outcome, HEAD) if outcome in self._shown else HEAD
 
         try:
-            self.site.upgrade(target, retry=self.database.record() is not None)
+            self._resume(target)
         except Exception as error:
-            # What can't be rolled back is in the way of the same statements.
-            excused = outcome == BETWEEN
-            return None if excused else f"upgraded again, {described(error)}"
+            return f"upgraded again, {described(error)}"
 
         state = self.database.state()
 
@@ -206,6 +203,16 @@ class Campaign:
 
         self._shown.add(outcome)
         return None
+
+    def _resume(self, target: str) -> None:
+        try:
+            self.site.upgrade(target, resume=bool(self.database.record()))
+        except MigrationError as error:
+            # The statement that cancels the first upgrade can come late.
+            if "Query execution was interrupted" not in str(error):
+                raise
+
+            self.site.upgrade(target, resume=bool(self.database.record()))
 
     def _start_anew(self) -> None:
         # What goes wrong with what is broken is known already.

@@ -7,7 +7,6 @@ that is not of the site.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sqlite3
 import time
@@ -65,9 +64,11 @@ class Database(ABC):
     @abstractmethod
     def state(self) -> State: ...
 
-    def record(self) -> dict[str, Any] | None:
-        """What is kept of a revision that is half applied."""
-        return None
+    def record(self) -> list[str | None]:
+        """What is kept of a revision that is half applied: the statements of each
+        transaction, or None where they are unknown.
+        """
+        return []
 
     @abstractmethod
     def unrest(self, allowed: int) -> list[str]:
@@ -304,12 +305,18 @@ class MariaDB(Server):
 
         return State(versions, frozenset(content))
 
-    def record(self) -> dict[str, Any] | None:
+    def record(self) -> list[str | None]:
         if RECORD_TABLE not in self._texts("SHOW TABLES"):
-            return None
+            return []
 
-        [details] = self._texts(f"SELECT details FROM {RECORD_TABLE}")
-        return cast("dict[str, Any]", json.loads(details))
+        rows = self._query(
+            f"SELECT details, heads FROM {RECORD_TABLE} ORDER BY position"
+        )
+        heads = {heads for _, heads in rows[:1]}
+        at = self._query(f"SELECT group_concat(version_num) FROM {VERSION_TABLE}")
+        # It is out of date once the revision is done.
+        kept = [details for details, _ in rows[1:]] if heads == {at[0][0]} else []
+        return [text for text in kept if text is None or '"applied"' in text]
 
     def unrest(self, allowed: int) -> list[str]:
         others = self._query(self._others)

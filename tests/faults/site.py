@@ -57,8 +57,8 @@ class Site:
         finally:
             self.runner.close()
 
-    def upgrade(self, target: str = "heads", *, retry: bool = False) -> None:
-        self._call(self.alembic, "upgrade", target, retry=retry)
+    def upgrade(self, target: str = "heads", *, resume: bool = False) -> None:
+        self._call(self.alembic, "upgrade", target, resume=resume)
 
     def checked_out(self) -> int:
         pool: Any = self.engine.pool

@@ -6,6 +6,7 @@ import typing as t
 
 import click
 
+from .options import resume_option
 from .options import retry_option
 
 if t.TYPE_CHECKING:
@@ -25,12 +26,13 @@ def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
 @click.pass_obj
 @click.argument("target", default="heads")
 @retry_option
-def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
+@resume_option
+def upgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None:
     """Apply revisions.
 
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
-    if not alembic.upgrade(target, retry=retry):
+    if not alembic.upgrade(target, retry=retry, resume=resume):
         click.echo("Nothing to upgrade.")
 
 
@@ -39,10 +41,11 @@ def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
 @click.pass_obj
 @click.argument("target", default="-1")
 @retry_option
-def downgrade(alembic: Migrations, target: str, retry: bool) -> None:
+@resume_option
+def downgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None:
     """Revert revisions.
 
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
-    if not alembic.downgrade(target, retry=retry):
+    if not alembic.downgrade(target, retry=retry, resume=resume):
         click.echo("Nothing to downgrade.")

@@ -17,6 +17,11 @@ retry_option: Decorator = click.option(
     is_flag=True,
     help="Run a half applied revision again, after it was undone by hand.",
 )
+resume_option: Decorator = click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue a half applied revision after the statements that are applied.",
+)
 label_option: Decorator = click.option(
     "-l",
     "--label",

@@ -46,6 +46,7 @@ def upgrade_from(
     found: FoundHeads,
     report: Report | None,
     retry: bool,
+    resume: bool,
 ) -> list[Script]:
     """Upgrade databases.
 
@@ -62,7 +63,8 @@ def upgrade_from(
         destination = ids[0] if len(ids) == 1 else ids
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
-    return _migrate(env, "upgrade", ids, plan, found, report, retry)
+    way = half_applied.Way.of(retry, resume)
+    return _migrate(env, "upgrade", ids, plan, found, report, way)
 
 
 @converted_errors()
@@ -72,6 +74,7 @@ def downgrade(
     report: Report | None = None,
     *,
     retry: bool = False,
+    resume: bool = False,
 ) -> list[Script]:
     ids = to_steps(target, env.scripts.has, -1)
 
@@ -94,7 +97,8 @@ def downgrade(
 
         return env.project.scripts._downgrade_revs(ids[0], heads)
 
-    return _migrate(env, "downgrade", ids, plan, find_heads(env), report, retry)
+    way = half_applied.Way.of(retry, resume)
+    return _migrate(env, "downgrade", ids, plan, find_heads(env), report, way)
 
 
 @converted_errors()
@@ -162,11 +166,11 @@ def _migrate(
     plan: Steps,
     found: FoundHeads,
     report: Report | None,
-    retry: bool,
+    way: half_applied.Way,
 ) -> list[Script]:
     nothing: Steps = lambda heads, context: ()  # noqa: E731
     names = _find_pending(env, found, nothing if target == ["+0"] else plan)
-    runners = [RevisionRunner(env, name, direction, report, retry) for name in names]
+    runners = [RevisionRunner(env, name, direction, report, way) for name in names]
 
     def work(transactions: Transactions) -> None:
         for runner in runners:

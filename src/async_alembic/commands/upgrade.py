@@ -30,6 +30,7 @@ def upgrade(
     report: Report | None = None,
     *,
     retry: bool = False,
+    resume: bool = False,
 ) -> list[Script]:
     found = find_heads(env)
 
@@ -43,7 +44,7 @@ def upgrade(
         env.end_transaction(name)
 
     env.databases.offload(migrate.load)
-    return t.cast("list[Script]", migrate(env, target, found, report, retry))
+    return t.cast("list[Script]", migrate(env, target, found, report, retry, resume))
 
 
 @converted_database_errors()

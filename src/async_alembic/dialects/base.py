@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
 
     from ..results import LockHolder
+    from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
     from .server_defaults import Defaults
@@ -218,6 +219,19 @@ class Dialect:
         :param table: The name of the version table.
         :param connect: Opens another connection to the database.
         :return: ``None`` if the database has no lock that all of its servers share.
+        """
+        return None
+
+    def journal(
+        self, connection: sa.Connection, table: str, versions: str, schema: str | None
+    ) -> Journal | None:
+        """Return what records revisions that are half applied.
+
+        :param connection: A connection to the database.
+        :param table: The name of the table for it.
+        :param versions: The name of the version table.
+        :param schema: The schema of both, if one is configured.
+        :return: ``None`` if a failed revision is always rolled back as a whole.
         """
         return None
 

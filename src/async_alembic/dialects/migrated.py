@@ -12,27 +12,14 @@ if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.operations import BatchOperations
 
+    from .journals import Journal
+    from .journals import Recorded
+
 Block: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[None]]
 #: ``batch_alter_table`` of Alembic's operations.
 Batch: t.TypeAlias = c.Callable[
     ..., contextlib.AbstractContextManager["BatchOperations"]
 ]
-
-
-class AppliedStatements(t.NamedTuple):
-    """The statements of a failed revision that were not rolled back.
-
-    :param applied: The statements that were applied.
-    :param failed: The statement that failed; ``None`` if something else failed.
-    :param interrupted: Whether it is unknown if the failed statement was applied.
-    :param uncertain: The statements before the failed one that it commits, so that they
-        are applied only if it is.
-    """
-
-    applied: tuple[str, ...]
-    failed: str | None
-    interrupted: bool
-    uncertain: tuple[str, ...]
 
 
 class MigratedConnection:
@@ -43,12 +30,26 @@ class MigratedConnection:
         a part of it stays applied.
     """
 
+    #: Whether it has written, or found, a record of a revision.
+    has_journal: bool = False
+
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self.has_committed = False
 
-    def on_revision_start(self) -> None:
-        """Called before a revision runs."""
+    def record(
+        self,
+        journal: Journal,
+        details: dict[str, t.Any],
+        recorded: Recorded | None,
+    ) -> None:
+        """Record the next revision in a journal.
+
+        :param journal: The journal, on this connection.
+        :param details: The revision, its direction and target, as in
+            :class:`.PartialRevision`.
+        :param recorded: What is recorded of the revision, if it is resumed.
+        """
 
     def in_revision(self) -> contextlib.AbstractContextManager[None]:
         """Return a context for the code of a revision."""
@@ -57,12 +58,11 @@ class MigratedConnection:
     def on_revision_end(self) -> None:
         """Called after a revision, when the version table is updated."""
 
-    def applied_statements(self, error: BaseException) -> AppliedStatements | None:
-        """Return what was not rolled back of the revision that failed.
+    def settle_failure(self, journal: Journal) -> None:
+        """Record what is known about the revision that has failed.
 
-        :param error: The error of the revision.
+        :param journal: The journal, on another connection.
         """
-        return None
 
     def advice(self, error: BaseException) -> str | None:
         """Return what to write instead, if the migration is the cause of an error.

@@ -21,6 +21,7 @@
     ├── MigrationError                a revision failed
     ├── ReadOnlyError                 the server is a replica, or refuses to write
     ├── PartialRevisionError          a revision that failed earlier is half applied
+    │   └── ResumeError               it cannot be resumed
     ├── ForeignKeyError               a migration would violate a foreign key
     ├── BatchError                    a batch change would break a view or a trigger
     ├── LockTimeout                   another migration did not finish in time
@@ -43,6 +44,7 @@ from .databases import ForeignKeyError as ForeignKeyError
 from .databases import MigrationError as MigrationError
 from .databases import PartialRevisionError as PartialRevisionError
 from .databases import ReadOnlyError as ReadOnlyError
+from .databases import ResumeError as ResumeError
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError

@@ -168,6 +168,25 @@ class PartialRevisionError(AsyncAlembicError):
         self.partial = partial
 
 
+class ResumeError(PartialRevisionError):
+    """A half-applied revision cannot be resumed.
+
+    :ivar partial: The revision, and what was applied of it.
+    """
+
+    def __init__(self, partial: PartialRevision, reason: str) -> None:
+        """
+        :param reason: What has changed since.
+        """
+        super().__init__(partial)
+        self.args = (
+            f"Revision {partial.revision} cannot be resumed in database"
+            f" '{partial.database}': {reason}. Restore what the revision was, finish it"
+            f" by hand and run 'db stamp {partial.target}', or undo it by hand and run"
+            f" 'db {partial.direction} --retry'.",
+        )
+
+
 class BatchError(AsyncAlembicError):
     """A batch change would break something or is not possible, so it was not made.
 

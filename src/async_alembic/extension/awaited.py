@@ -126,37 +126,51 @@ class Alembic(BaseAlembic):
         await self._on_databases(commands.migrate.stamp, target, purge)
 
     async def upgrade(
-        self, target: StepTarget = "heads", *, retry: bool = False
+        self, target: StepTarget = "heads", *, retry: bool = False, resume: bool = False
     ) -> list[Script]:
         """Apply revisions, up to a target.
 
         :param target: The revision or revisions to upgrade to, or how many to apply.
         :param retry: Whether to run a half applied revision again, after it was undone
             by hand. Only needed if the database cannot roll back DDL.
+        :param resume: Whether to continue a half applied revision after the statements
+            that are known to be applied.
         :return: The revisions that were applied, in order.
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises MigrationError: If a revision fails.
         :raises PartialRevisionError: If a revision that failed earlier is half applied.
+        :raises ResumeError: If it cannot be resumed.
         """
         return await self._on_databases(
-            commands.upgrade.upgrade, target, self._report(), retry=retry
+            commands.upgrade.upgrade,
+            target,
+            self._report(),
+            retry=retry,
+            resume=resume,
         )
 
     async def downgrade(
-        self, target: StepTarget = -1, *, retry: bool = False
+        self, target: StepTarget = -1, *, retry: bool = False, resume: bool = False
     ) -> list[Script]:
         """Revert revisions, down to a target.
 
         :param target: The revision to downgrade to, or how many to revert.
         :param retry: Whether to run a half reverted revision again, after it was
             restored by hand. Only needed if the database cannot roll back DDL.
+        :param resume: Whether to continue a half reverted revision after the statements
+            that are known to be applied.
         :return: The revisions that were reverted, in order.
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises MigrationError: If a revision fails.
         :raises PartialRevisionError: If a revision that failed earlier is half applied.
+        :raises ResumeError: If it cannot be resumed.
         """
         return await self._on_databases(
-            commands.migrate.downgrade, target, self._report(), retry=retry
+            commands.migrate.downgrade,
+            target,
+            self._report(),
+            retry=retry,
+            resume=resume,
         )
 
     async def revision(

@@ -73,20 +73,28 @@ class SyncAlembic(OpAndContext):
 
     @blocks
     def upgrade(
-        self, target: StepTarget = "heads", *, retry: bool = False
+        self, target: StepTarget = "heads", *, retry: bool = False, resume: bool = False
     ) -> list[Script]:
         """Blocking form of :meth:`Alembic.upgrade`."""
         return self._on_databases(
-            commands.upgrade.upgrade, target, self._report(), retry=retry
+            commands.upgrade.upgrade,
+            target,
+            self._report(),
+            retry=retry,
+            resume=resume,
         )
 
     @blocks
     def downgrade(
-        self, target: StepTarget = -1, *, retry: bool = False
+        self, target: StepTarget = -1, *, retry: bool = False, resume: bool = False
     ) -> list[Script]:
         """Blocking form of :meth:`Alembic.downgrade`."""
         return self._on_databases(
-            commands.migrate.downgrade, target, self._report(), retry=retry
+            commands.migrate.downgrade,
+            target,
+            self._report(),
+            retry=retry,
+            resume=resume,
         )
 
     @blocks

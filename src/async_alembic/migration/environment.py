@@ -242,6 +242,14 @@ class Environment:
         self.check_known(name, current)
         return current
 
+    def heads_on(self, name: str, connection: sa.Connection) -> tuple[str, ...]:
+        """Return the ids in a database's version table, read on another connection.
+
+        :param name: The name of the database.
+        :param connection: A connection to it.
+        """
+        return self.dialect(name).current_heads(connection, self._versions(name))
+
     def current_heads(self, name: str, *, is_missing: bool = False) -> tuple[str, ...]:
         """Return the ids in a database's version table, if it has one. Usually takes
         one query.
@@ -254,13 +262,7 @@ class Environment:
         if is_missing and not self._has_version_table(name):
             return ()
 
-        connection = self.connection(name)
-        versions = sa.table(
-            self.version_table,
-            sa.column("version_num", sa.String),
-            # SQLAlchemy translates the schemas of Table objects only.
-            schema=self.version_schema(name),
-        )
+        connection, versions = self.connection(name), self._versions(name)
 
         try:
             return self.dialect(name).current_heads(connection, versions)
@@ -277,6 +279,14 @@ class Environment:
 
         # It failed for another reason, or another migrator has just made the table.
         return self.dialect(name).current_heads(connection, versions)
+
+    def _versions(self, name: str) -> sa.TableClause:
+        return sa.table(
+            self.version_table,
+            sa.column("version_num", sa.String),
+            # SQLAlchemy translates the schemas of Table objects only.
+            schema=self.version_schema(name),
+        )
 
     def _has_version_table(self, name: str) -> bool:
         inspector = sa.inspect(self.connection(name))

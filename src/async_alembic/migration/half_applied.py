@@ -1,18 +1,20 @@
-"""Handles a revision that is half applied because DDL cannot be rolled back. A table
-beside the version table records it.
+"""Handles a revision that is half applied because DDL cannot be rolled back. A journal
+in the database records it.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
-import dataclasses
-import json
+import contextlib
+import enum
 import typing as t
 
 import sqlalchemy as sa
 from alembic.util import to_tuple
+from sqlalchemy.exc import DBAPIError
 
 from ..dialects.migrated import is_usable
+from ..errors import ConfigurationError
 from ..errors import first_line
 from ..errors import PartialRevisionError
 from ..results import PartialRevision
@@ -22,62 +24,107 @@ from .locking import log
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ..dialects.migrated import AppliedStatements
+    from ..dialects.journals import Journal
+    from ..dialects.journals import Recorded
+    from ..dialects.migrated import MigratedConnection
     from .environment import Environment
 
-#: In characters, so that the database chooses a type that is long enough.
-_MAX_LENGTH = 2**24
+
+class Way(enum.Enum):
+    """What to do about a half-applied revision."""
+
+    REFUSE = enum.auto()
+    #: Run it again from its start, as the user has undone it by hand.
+    RETRY = enum.auto()
+    #: Run what is not applied.
+    RESUME = enum.auto()
+
+    @classmethod
+    def of(cls, retry: bool, resume: bool) -> Way:
+        """Return the way that the arguments of a command say.
+
+        :raises ConfigurationError: If they say both.
+        """
+        if retry and resume:
+            raise ConfigurationError(
+                "'retry' and 'resume' exclude each other. Use 'resume' to continue a"
+                " half-applied revision, or 'retry' after it was undone by hand."
+            )
+
+        return cls.RETRY if retry else cls.RESUME if resume else cls.REFUSE
 
 
-def check(env: Environment, name: str, heads: c.Iterable[str], *, retry: bool) -> None:
+def check(
+    env: Environment, name: str, heads: c.Collection[str], way: Way
+) -> Recorded | None:
     """Check that no revision is half applied.
 
     :param env: The open databases.
     :param name: The name of the database.
     :param heads: The ids of the revisions that the database is at.
-    :param retry: Whether to delete the record instead, as the user has undone the
-        revision by hand.
-    :raises PartialRevisionError: If a revision is half applied.
+    :param way: What to do if one is.
+    :return: The record of the revision that is to be resumed, if there is one.
+    :raises PartialRevisionError: If a revision is half applied, and not to be retried
+        or resumed.
     """
-    if env.dialect(name).is_atomic:
-        return
+    journal = journal_of(env, name)
 
-    record = _record_of(env, name)
-    partial = record.read(name, heads)
+    if journal is None or not journal.exists():
+        return None
 
-    if partial is not None and not retry:
-        raise PartialRevisionError(partial)
+    recorded = journal.read(name, heads)
 
-    if retry:
-        record.clear()
+    if recorded is None:
+        _drop_outdated(journal)
+        return None
+
+    if way is Way.RETRY:
+        journal.clear()
+        return None
+
+    if way is Way.REFUSE or not recorded.partial.resumable:
+        raise PartialRevisionError(recorded.partial)
+
+    return recorded
 
 
 def has_record(env: Environment, name: str) -> bool:
     """Return whether a database has a record of a half-applied revision."""
-    if env.dialect(name).is_atomic:
-        return False
+    journal = journal_of(env, name)
 
     try:
-        return _record_of(env, name).exists()
+        return journal is not None and journal.exists()
     finally:
         env.end_transaction(name)
 
 
 def clear(env: Environment, name: str) -> None:
     """Delete the record, as the user has stamped the database."""
-    if not env.dialect(name).is_atomic:
-        _record_of(env, name).clear()
+    journal = journal_of(env, name)
+
+    if journal is not None and journal.exists():
+        journal.clear()
 
 
-def describe(
-    name: str, direction: str, script: Script, statements: AppliedStatements
-) -> PartialRevision:
-    """Describe a revision that failed and is half applied.
+def finish(env: Environment, name: str, migrated: MigratedConnection) -> None:
+    """Delete the record, as the revisions are done."""
+    journal = journal_of(env, name)
 
-    :param name: The name of the database.
+    if journal is not None and migrated.has_journal:
+        _drop_outdated(journal)
+
+
+def _drop_outdated(journal: Journal) -> None:
+    # Without the privilege, it stays, and the next revision uses it.
+    with contextlib.suppress(DBAPIError):
+        journal.clear()
+
+
+def describe(direction: str, script: Script) -> dict[str, t.Any]:
+    """Return those fields of a :class:`.PartialRevision` that are known before it runs.
+
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param script: The revision.
-    :param statements: What was not rolled back.
     """
     target = script.revision
 
@@ -86,124 +133,78 @@ def describe(
         below = to_tuple(script.down_revision, default=())
         target = " ".join(below) or f"{script.revision}@base"
 
-    return PartialRevision(
-        name,
-        script.revision,
-        direction,
-        target,
-        statements.applied,
-        statements.failed,
-        statements.interrupted,
-        statements.uncertain,
-    )
+    return {"revision": script.revision, "direction": direction, "target": target}
 
 
-def save(env: Environment, partial: PartialRevision) -> bool:
-    """Record a half-applied revision for the next migrator.
+def settle(
+    env: Environment,
+    name: str,
+    migrated: MigratedConnection,
+    details: dict[str, t.Any],
+    *,
+    is_interrupted: bool,
+) -> PartialRevision | None:
+    """Complete the record after a failure.
 
-    :return: Whether it is half applied, as far as is known.
+    :param env: The open databases.
+    :param name: The name of the database.
+    :param migrated: The connection of the revision that has failed.
+    :param details: The fields of :func:`describe`.
+    :param is_interrupted: Whether its last statement may still run.
+    :return: The revision, if it is half applied.
     """
-    connection = env.connection(partial.database)
+    connection = env.connection(name)
 
     try:
         if is_usable(connection):
             connection.rollback()
 
         # An interrupted connection may not be able to execute anything.
-        with env.databases.connect(partial.database) as other:
-            return _record_of(env, partial.database, other).write(partial)
+        with env.databases.connect(name) as other:
+            journal = journal_of(env, name, other)
+            assert journal is not None
+            migrated.settle_failure(journal)
+            recorded = journal.read(name, _heads_on(env, name, other))
+            exists = journal.exists()
     except Exception as e:
-        log.warning("Cannot record the failure: %s. %s", first_line(e), partial)
-        return True
+        partial = PartialRevision(
+            name, applied=(), failed=None, interrupted=True, **details
+        )
+        log.warning("Cannot complete the record: %s. %s", first_line(e), partial)
+        return partial
+
+    if recorded is not None:
+        return recorded.partial
+
+    own = journal_of(env, name)
+
+    # Another connection would wait for this one.
+    if own is not None and exists and is_usable(connection) and not is_interrupted:
+        _drop_outdated(own)
+
+    return None
 
 
-def _record_of(
+def _heads_on(
+    env: Environment, name: str, connection: sa.Connection
+) -> tuple[str, ...] | None:
+    try:
+        return env.heads_on(name, connection)
+    except DBAPIError:
+        # The revision has dropped the version table.
+        return None
+
+
+def journal_of(
     env: Environment, name: str, connection: sa.Connection | None = None
-) -> HalfAppliedRecord:
-    return HalfAppliedRecord(
+) -> Journal | None:
+    """Return the journal of a database, if it needs one.
+
+    :param connection: The connection to use instead of the migrating one.
+    """
+    return env.dialect(name).journal(
         connection or env.connection(name),
+        partial_table(env.version_table),
         env.version_table,
         env.version_schema(name),
     )
-
-
-class HalfAppliedRecord:
-    """The table that records a half-applied revision. It exists only while there is
-    one.
-
-    :param connection: A connection to the database.
-    :param version_table: The name of the version table.
-    :param schema: The schema of the version table, if one is configured.
-    """
-
-    def __init__(
-        self, connection: sa.Connection, version_table: str, schema: str | None
-    ) -> None:
-        self._connection = connection
-        self._versions = sa.table(
-            version_table, sa.column("version_num", sa.String), schema=schema
-        )
-        self._table = sa.Table(
-            partial_table(version_table),
-            sa.MetaData(),
-            # Some servers require a primary key. It fits in every row format.
-            sa.Column("revision", sa.String(191), primary_key=True),
-            sa.Column("details", sa.Text(_MAX_LENGTH), nullable=False),
-            schema=schema,
-        )
-
-    def read(self, database: str, heads: c.Iterable[str]) -> PartialRevision | None:
-        """Return the half-applied revision, if there is one.
-
-        :param database: The name of the database.
-        :param heads: The ids of the revisions that the database is at. If they have
-            changed since the failure, the user has stamped the database.
-        """
-        if not self.exists():
-            return None
-
-        details = self._connection.scalar(sa.select(self._table.c.details))
-        found: dict[str, t.Any] = json.loads(details) if details else {"heads": None}
-
-        if found.pop("heads") != sorted(heads):
-            return None
-
-        for name in "applied", "uncertain":
-            found[name] = tuple(found[name])
-
-        return PartialRevision(database, **found)
-
-    def exists(self) -> bool:
-        """Return whether the table exists."""
-        inspector = sa.inspect(self._connection)
-        return inspector.has_table(self._table.name, self._table.schema)
-
-    def write(self, partial: PartialRevision) -> bool:
-        """Record a revision, and commit.
-
-        :return: Whether it is half applied. It is not if its commit went through after
-            all, so that the version table has it.
-        """
-        heads = sorted(
-            self._connection.scalars(sa.select(self._versions.c.version_num))
-        )
-
-        is_half = (partial.revision in heads) != (partial.direction == "upgrade")
-
-        if is_half:
-            details = dataclasses.asdict(partial) | {"heads": heads}
-            del details["database"]
-            self._table.create(self._connection, checkfirst=True)
-            self._connection.execute(self._table.delete())
-            self._connection.execute(
-                self._table.insert().values(
-                    revision=partial.revision, details=json.dumps(details)
-                )
-            )
-
-        self._connection.commit()
-        return is_half
-
-    def clear(self) -> None:
-        """Drop the table."""
-        self._table.drop(self._connection, checkfirst=True)

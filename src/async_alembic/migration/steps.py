@@ -11,6 +11,8 @@ import typing as t
 
 from ..errors import LockLostError
 from ..errors import MigrationError
+from ..errors import PartialRevisionError
+from ..errors import ResumeError
 from ..errors import RevisionFileError
 from ..results import Progress
 from . import half_applied
@@ -24,6 +26,9 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
+    from ..dialects.journals import Journal
+    from ..dialects.journals import Recorded
+    from ..dialects.migrated import MigratedConnection
     from ..results import PartialRevision
     from ..results import Report
     from .environment import Environment
@@ -33,6 +38,9 @@ if t.TYPE_CHECKING:
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
+
+#: Errors that are not about the revision that runs.
+_RAISED_AS_THEY_ARE = (LockLostError, ResumeError)
 
 
 class StepRunner:
@@ -76,8 +84,7 @@ class StepRunner:
 
                 is_first = False
                 op_per_task.reinstall()
-                migrated.on_revision_start()
-                self._on_start(step)
+                self._on_start(step, migrated)
                 step.migration_fn = _inside(
                     functools.partial(self._in_revision, transactions),
                     step.migration_fn,
@@ -119,7 +126,7 @@ class StepRunner:
     ) -> c.Iterable[RevisionStep]:
         return steps(heads, context) or ()
 
-    def _on_start(self, step: RevisionStep) -> None: ...
+    def _on_start(self, step: RevisionStep, migrated: MigratedConnection) -> None: ...
 
     def _on_end(self, step: RevisionStep) -> None: ...
 
@@ -131,8 +138,7 @@ class RevisionRunner(StepRunner):
     :param name: The name of the database.
     :param direction: ``"upgrade"`` or ``"downgrade"``.
     :param report: Called when a revision starts and when it is done.
-    :param retry: Whether to rerun a half-applied revision, as the user has undone it by
-        hand.
+    :param way: What to do about a half-applied revision.
     :ivar applied: The revisions that were run, by id, in order.
     """
 
@@ -142,13 +148,14 @@ class RevisionRunner(StepRunner):
         name: str,
         direction: str,
         report: Report | None,
-        retry: bool,
+        way: half_applied.Way,
     ) -> None:
         super().__init__(env, name)
         self.applied: dict[str, Script] = {}
         self._direction = direction
         self._report = report
-        self._retry = retry
+        self._way = way
+        self._recorded: Recorded | None = None
         self._running: Script | None = None
         self._started = 0.0
 
@@ -156,18 +163,23 @@ class RevisionRunner(StepRunner):
         """See :meth:`StepRunner.run`.
 
         :raises MigrationError: If a revision fails.
-        :raises PartialRevisionError: If a revision is half applied since a failure.
+        :raises PartialRevisionError: If a revision is half applied since a failure, and
+            not to be resumed, or cannot be.
         """
         try:
             super().run(transactions, steps, **kwargs)
+
+            half_applied.finish(
+                self._env, self.name, transactions.connections[self.name]
+            )
         except BaseException as e:
-            partial = self._save_partial(transactions, e)
+            partial = self._settle(transactions, e)
 
             if not isinstance(e, Exception):
                 self._log_interruption(partial or transactions.describe_kept(self.name))
                 raise
 
-            if isinstance(e, LockLostError):
+            if isinstance(e, _RAISED_AS_THEY_ARE):
                 raise
 
             if (interrupt := _find_interrupt(e)) is not None:
@@ -198,7 +210,7 @@ class RevisionRunner(StepRunner):
     def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> list[RevisionStep]:
-        half_applied.check(self._env, self.name, heads, retry=self._retry)
+        recorded = half_applied.check(self._env, self.name, heads, self._way)
         known = with_known_check(self._env, self.name, steps)
         run = list_steps(self._env, known, heads, context)
 
@@ -216,23 +228,32 @@ class RevisionRunner(StepRunner):
                     f" would not run. Write 'def {self._direction}()'.",
                 )
 
+        if recorded is not None:
+            self._check_resumes(recorded.partial, run)
+            self._recorded = recorded
+
         return run
 
-    def _save_partial(
+    def _check_resumes(self, partial: PartialRevision, run: list[RevisionStep]) -> None:
+        """Check that the revision to resume is the first to run."""
+        first = [_script_of(step).revision for step in run[:1]]
+
+        if (partial.direction, [partial.revision]) != (self._direction, first):
+            raise PartialRevisionError(partial)
+
+    def _settle(
         self, transactions: Transactions, error: BaseException
     ) -> PartialRevision | None:
-        if self._running is None:
+        if self._running is None or self._journal is None:
             return None
 
-        statements = transactions.connections[self.name].applied_statements(error)
-
-        if statements is None:
-            return None
-
-        partial = half_applied.describe(
-            self.name, self._direction, self._running, statements
+        return half_applied.settle(
+            self._env,
+            self.name,
+            transactions.connections[self.name],
+            half_applied.describe(self._direction, self._running),
+            is_interrupted=not isinstance(error, Exception),
         )
-        return partial if half_applied.save(self._env, partial) else None
 
     def _log_interruption(self, outcome: object) -> None:
         if (script := self._running) is not None:
@@ -245,8 +266,18 @@ class RevisionRunner(StepRunner):
                 str(outcome).rstrip("."),
             )
 
-    def _on_start(self, step: RevisionStep) -> None:
+    @property
+    def _journal(self) -> Journal | None:
+        return half_applied.journal_of(self._env, self.name)
+
+    def _on_start(self, step: RevisionStep, migrated: MigratedConnection) -> None:
         self._running = _script_of(step)
+
+        if (journal := self._journal) is not None:
+            details = half_applied.describe(self._direction, self._running)
+            recorded, self._recorded = self._recorded, None
+            migrated.record(journal, details, recorded)
+
         self._started = time.perf_counter()
         self._report_progress(self._running, None)
 

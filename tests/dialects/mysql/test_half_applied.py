@@ -48,8 +48,9 @@ def test_the_error_lists_what_was_applied_and_what_failed(shop: Shop) -> None:
         "Revision a2 is half applied, because DDL statements commit implicitly in"
         " database 'default'. Applied: [INSERT INTO users VALUES (1)], [ALTER TABLE"
         " users ADD name VARCHAR(20)], [INSERT INTO users VALUES (2, 'x')]; failed:"
-        " [ALTER TABLE nowhere ADD name VARCHAR(20)]. Finish the revision by hand and"
-        " run 'db stamp a2', or undo it by hand and run 'db upgrade --retry'."
+        " [ALTER TABLE nowhere ADD name VARCHAR(20)]. Run 'db upgrade --resume' to"
+        " continue after these statements, finish the revision by hand and run 'db"
+        " stamp a2', or undo it by hand and run 'db upgrade --retry'."
     )
     assert shop.caller.versions(shop.engine) == ["a1"]
     # A statement that commits has done so before it fails.
@@ -210,6 +211,7 @@ def test_several_databases_have_a_record_each(
 @awaited_only
 def test_while_nothing_fails_one_question_is_asked(shop: Shop) -> None:
     """None at head, one where something is to be done."""
+    write_revision(shop.folder, "a1", None, "pass")
     write_revision(shop.folder, "a2", "a1", "pass")
     seen: list[str] = []
 

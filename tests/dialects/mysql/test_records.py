@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import alembic.command
 import alembic.config
@@ -15,12 +16,14 @@ from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 
 from ...backends import Backend
+from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import on
 from ...backends import POSTGRESQL_BACKENDS
 from ...conftest import require
 from ...harness import awaited_only
 from ...harness import Caller
+from ...harness import ids
 from ...harness import make_app
 from ...harness import write_revision
 from ...servers import GaleraServer
@@ -55,11 +58,13 @@ def test_the_record_is_beside_a_version_table_of_another_name(shop: Shop) -> Non
 
 @on_one_driver
 @awaited_only
-def test_long_statements_are_kept_whole(shop: Shop) -> None:
-    """In any encoding, and longer than a TEXT may be."""
+def test_of_long_statements_the_beginning_is_kept(shop: Shop) -> None:
+    """In any encoding, and however many there are."""
     long = f"COMMENT '{'é😀' * 200}'"
     many = f"INSERT INTO users VALUES {', '.join(['(1234567890)'] * 9000)}"
     body = f"""
+        for number in range(2500):
+            op.get_bind().exec_driver_sql(f"INSERT INTO users VALUES ({{number}})")
         op.execute({many!r})
         op.execute({f"ALTER TABLE users ADD name VARCHAR(20) {long}"!r})
         raise ValueError
@@ -67,9 +72,11 @@ def test_long_statements_are_kept_whole(shop: Shop) -> None:
     write_revision(shop.folder, "a2", "a1", body)
     partial = shop.fail()
     assert partial is not None
-    assert partial.applied[0] == many
-    assert "😀" in partial.applied[1]
-    assert len(str(partial)) < 1000
+    *rows, first, second = partial.applied
+    assert len(rows) == 2500
+    assert rows[-1] == "INSERT INTO users VALUES (2499)"
+    assert first == f"{many[:2000]}..."
+    assert "😀" in second
     assert shop.refuse().partial == partial
 
 
@@ -116,13 +123,23 @@ def test_a_record_that_cannot_be_kept_is_logged(
     """The log is the last place that says what is to be finished by hand."""
     shop.call("upgrade", "a1")
     write_revision(
-        shop.folder, "a2", "a1", "op.execute('DROP TABLE alembic_version'); 1 / 0"
+        shop.folder, "a2", "a1", "op.execute('DROP TABLE alembic_version_partial')"
     )
     partial = shop.fail()
     assert partial is not None
-    assert partial.applied == ("DROP TABLE alembic_version",)
-    assert "Cannot record the failure: " in caplog.text
+    assert partial.interrupted
+    assert "Cannot complete the record: " in caplog.text
     assert str(partial) in caplog.text
+
+
+@on_one_driver
+@awaited_only
+def test_a_revision_may_drop_the_version_table(shop: Shop) -> None:
+    body = "op.execute('DROP TABLE alembic_version'); 1 / 0"
+    write_revision(shop.folder, "a2", "a1", body)
+    partial = shop.fail()
+    assert partial is not None
+    assert partial.applied == ("DROP TABLE alembic_version",)
 
 
 @on_one_driver
@@ -199,3 +216,42 @@ def test_a_record_of_an_earlier_version_has_no_key(shop: Shop) -> None:
     assert shop.refuse().partial == partial
     shop.call("stamp", "a2")
     assert not shop.has_record
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+@awaited_only
+@pytest.mark.parametrize("missing", ["CREATE", "DROP"])
+def test_the_record_needs_privileges(
+    missing: str,
+    shop: Shop,
+    backend: Backend,
+    engines: EngineFactory,
+    mariadb_server: MariaDBServer,
+) -> None:
+    """Without DROP, it stays, and is used again."""
+    shop.execute("CREATE TABLE t (x INT)")
+    write_revision(shop.folder, "a1", None, "pass")
+    shop.call("upgrade", "a1")
+    user = f"u{uuid4().hex[:8]}"
+    granted = {"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"} - {missing}
+    database = shop.engine.url.database
+    mariadb_server.execute(f"CREATE USER {user} IDENTIFIED BY 'x'")
+    mariadb_server.execute(f"GRANT {', '.join(granted)} ON {database}.* TO {user}")
+    write_revision(shop.folder, "a2", "a1", "op.execute('INSERT INTO t VALUES (1)')")
+    write_revision(shop.folder, "a3", "a2", "op.execute('INSERT INTO t VALUES (2)')")
+    url = shop.engine.url.set(username=user, password="x")
+    shop.engine = engines(backend, url)
+
+    if missing == "CREATE":
+        with pytest.raises(MigrationError) as caught:
+            shop.call("upgrade")
+
+        assert "'alembic_version_partial'" in str(caught.value).replace("`", "'")
+        assert "Grant the user this privilege, and run the upgrade" in str(caught.value)
+        assert caught.value.partial is None
+    else:
+        assert ids(shop.call("upgrade", "a2")) == ["a2"]
+        assert ids(shop.call("upgrade")) == ["a3"]
+        assert ids(shop.call("downgrade", "a1")) == ["a3", "a2"]
+
+    mariadb_server.execute(f"DROP USER {user}")

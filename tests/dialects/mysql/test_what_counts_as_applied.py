@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,11 @@ from ...backends import Backend
 from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import on
+from ...direct import blocking_url
 from ...direct import execute
 from ...harness import awaited_only
 from ...harness import Caller
+from ...harness import ids
 from ...harness import write_revision
 from .shop import on_one_driver
 from .shop import Shop
@@ -155,52 +161,81 @@ def test_what_is_said_to_be_applied_is_what_the_server_kept(
     assert (partial is not None) is was_kept
 
     if partial is not None:
-        assert "INSERT INTO t VALUES (1)" in partial.applied
+        # Some statements commit, and begin a transaction at once.
+        may_be_applied = partial.applied + partial.uncertain
+        assert "INSERT INTO t VALUES (1)" in may_be_applied
+
+
+ALTER = "ALTER TABLE t ADD y INT"
 
 
 @on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
 @awaited_only
-def test_what_was_broken_off_may_be_applied_as_well(shop: Shop) -> None:
-    """The server ends the session. Nobody says any more whether it was applied."""
+def test_what_does_not_reach_the_server_is_not_applied(shop: Shop) -> None:
+    """The server ends the session, and rolls back its transaction."""
     engine = getattr(shop.engine, "sync_engine", shop.engine)
+    last = "ALTER TABLE nowhere ADD name VARCHAR(20)"
 
     @sa.event.listens_for(engine, "before_cursor_execute")
     def end(connection: Any, cursor: Any, statement: str, *args: Any) -> None:
-        if statement == "ALTER TABLE nowhere ADD name VARCHAR(20)":
+        if statement == last:
             pid = connection.connection.driver_connection.thread_id()
             execute(shop.engine.url, "KILL %s", pid)
 
     partial = shop.fail()
     assert partial is not None
-    assert partial.interrupted
-    assert partial.failed == "ALTER TABLE nowhere ADD name VARCHAR(20)"
-    assert "was interrupted and may also be applied" in str(partial)
+    assert len(partial.applied) == 2
+    assert (partial.failed, partial.interrupted) == (last, False)
+    assert shop.query("SELECT count(*) FROM users") == [(1,)]
     assert shop.refuse().partial == partial
 
 
 @on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
 @awaited_only
-def test_what_only_that_would_have_committed_is_not_said_to_be_applied(
-    shop: Shop,
-) -> None:
-    """The server has rolled it back, if the statement did not reach it any more."""
+def test_what_is_interrupted_may_be_applied(shop: Shop) -> None:
+    """It has committed what came before it, and waits for a lock. Nobody says whether
+    it got it.
+    """
     shop.execute("CREATE TABLE t (x INT)")
-    insert, alter = "INSERT INTO t VALUES (1)", "ALTER TABLE t ADD y INT"
+    insert = "INSERT INTO t VALUES (1)"
+    body = f"op.execute({insert!r})\nop.execute({ALTER!r})"
     write_revision(shop.folder, "a1", None, "pass")
-    write_revision(
-        shop.folder, "a2", "a1", f"op.execute({insert!r})\nop.execute({alter!r})"
-    )
-    engine = getattr(shop.engine, "sync_engine", shop.engine)
+    write_revision(shop.folder, "a2", "a1", body)
 
-    @sa.event.listens_for(engine, "before_cursor_execute")
-    def end(connection: Any, cursor: Any, statement: str, *args: Any) -> None:
-        if statement == alter:
-            pid = connection.connection.driver_connection.thread_id()
-            execute(shop.engine.url, "KILL %s", pid)
+    with killed_while_it_waits(shop, ALTER, "t"):
+        partial = shop.fail()
 
-    partial = shop.fail()
-    assert shop.query("SELECT * FROM t") == []
+    assert shop.query("SELECT * FROM t") == [(1,)]
     assert partial is not None
-    assert (partial.applied, partial.uncertain) == ((), (insert,))
+    assert (partial.applied, partial.failed) == ((), ALTER)
+    assert (partial.interrupted, partial.uncertain) == (True, (insert,))
     assert f"may also be applied, together with [{insert}]." in str(partial)
     assert shop.refuse().partial == partial
+    # It is not applied, but the rows before it are.
+    assert ids(shop.call("upgrade", resume=True)) == ["a2"]
+    assert shop.query("SELECT * FROM t") == [(1, None)]
+    assert not shop.has_record
+
+
+@contextlib.contextmanager
+def killed_while_it_waits(shop: Shop, statement: str, table: str) -> Iterator[None]:
+    """End the session that executes a statement while it waits for a table."""
+    waiting = (
+        "SELECT id FROM information_schema.processlist WHERE info = %s AND state"
+        " LIKE 'Waiting for table metadata lock'"
+    )
+    engine = sa.create_engine(blocking_url(shop.engine.url), poolclass=sa.NullPool)
+
+    def kill() -> None:
+        with engine.connect() as other:
+            while not (found := other.exec_driver_sql(waiting, (statement,)).all()):
+                time.sleep(0.05)
+
+            other.exec_driver_sql("KILL %s", (found[0][0],))
+
+    with engine.connect() as reader:
+        reader.exec_driver_sql(f"SELECT * FROM {table}")
+        thread = threading.Thread(target=kill)
+        thread.start()
+        yield
+        thread.join()

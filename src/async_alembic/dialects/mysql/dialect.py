@@ -21,6 +21,7 @@ from ..sockets import shut_down
 
 if t.TYPE_CHECKING:
     from ...results import LockHolder
+    from ..journals import Journal
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..server_defaults import Defaults
@@ -33,6 +34,8 @@ _BLOCKED = {1205, 1213}
 _NOT_PREPARED = 1047
 #: "Cannot execute statement in a READ ONLY transaction", "Running in read-only mode".
 _READ_ONLY = {1792, 1836}
+#: "Access denied", "command denied to user" and "you need the privilege".
+_DENIED = {1044, 1142, 1227}
 #: The settings of a migrating session, as far as the server has them. A year is the
 #: longest timeout that servers accept.
 _SESSION = {
@@ -77,15 +80,15 @@ class MySQL(Dialect):
         super().load()
         from . import binding as binding
         from . import galera as galera
-        from . import half_applied as half_applied
         from . import named_locks as named_locks
+        from . import recording as recording
 
     @contextlib.contextmanager
     def migrating(
         self, connection: sa.Connection, lock: MigrationLock | None, wait: Wait | None
     ) -> c.Iterator[MigratedConnection]:
         from .binding import pymysql_escaping
-        from .half_applied import MySQLConnection
+        from .recording import MySQLConnection
 
         migration = MySQLConnection(connection)
         _keep_session(connection)
@@ -93,7 +96,7 @@ class MySQL(Dialect):
         with (
             super().migrating(connection, lock, wait),
             pymysql_escaping(connection),
-            migration.listening(),
+            migration.installed(),
         ):
             yield migration
 
@@ -124,6 +127,13 @@ class MySQL(Dialect):
 
         return NamedLock(connection, digest(place.schema, table))
 
+    def journal(
+        self, connection: sa.Connection, table: str, versions: str, schema: str | None
+    ) -> Journal:
+        from .journal import MySQLJournal
+
+        return MySQLJournal(connection, table, versions, schema)
+
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))
 
@@ -149,7 +159,11 @@ class MySQL(Dialect):
         code, text = (*getattr(getattr(error, "orig", None), "args", ()), None, "")[:2]
         # 1290 names whichever option of the server refuses.
         is_read_only = code in _READ_ONLY or (code == 1290 and "read" in str(text))
-        return READ_ONLY if is_read_only else None
+
+        if is_read_only:
+            return READ_ONLY
+
+        return "Grant the user this privilege" if code in _DENIED else None
 
     def is_unavailable(self, error: BaseException) -> bool:
         return error.args[:1] == (_NOT_PREPARED,)

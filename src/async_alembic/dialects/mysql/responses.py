@@ -1,0 +1,93 @@
+"""What the server says of a connection's transaction in its responses and errors."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import copy
+import functools
+import typing as t
+
+from sqlalchemy.exc import DBAPIError
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+#: SERVER_STATUS_IN_TRANS.
+_IN_TRANSACTION = 1
+#: "Table was not locked with LOCK TABLES" and "conflicting read lock".
+_LOCKED = {1099, 1100, 1223}
+#: The errors of statements that are not possible in a transaction, such as SET
+#: TRANSACTION and SET sql_log_bin.
+_NOT_IN_TRANSACTION = {1568, 1679, 1685, 1694, 1695, 1766}
+
+
+class Responses:
+    """The status in the last response to a connection.
+
+    :param connection: The connection, with its original dialect.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect
+
+    @property
+    def _driver_connection(self) -> t.Any:
+        return self._connection.connection.driver_connection
+
+    @property
+    def is_autocommit(self) -> bool:
+        """Whether each statement is committed by itself."""
+        return bool(self._driver_connection.get_autocommit())
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open, if the response has no rows."""
+        return bool(self._driver_connection.server_status & _IN_TRANSACTION)
+
+    def forget(self) -> None:
+        """Forget the status, as asyncmy keeps the last one if the next is 0."""
+        self._driver_connection.server_status &= ~_IN_TRANSACTION
+
+    def ask(self) -> bool:
+        """Return whether a transaction is open. Errors and rows don't say so."""
+        self.forget()
+
+        with contextlib.closing(self._connection.connection.cursor()) as cursor:
+            self._dialect.do_execute(t.cast("t.Any", cursor), "DO 0", ())
+
+        return self.is_in_transaction
+
+
+def is_locked(error: DBAPIError) -> bool:
+    """Return whether a table cannot be written until other tables are unlocked."""
+    return error.orig is not None and error.orig.args[0] in _LOCKED
+
+
+def refuses_transactions(error: BaseException) -> bool:
+    """Return whether a statement is not possible in a transaction."""
+    return error.args[0] in _NOT_IN_TRANSACTION
+
+
+@contextlib.contextmanager
+def executing_by(
+    connection: sa.Connection, execute: c.Callable[..., None]
+) -> c.Iterator[None]:
+    """Make a connection execute statements by a function.
+
+    :param execute: Takes a method of the dialect, and its arguments.
+    """
+    original = connection.dialect
+    dialect: t.Any = copy.copy(original)
+
+    for name in "do_execute", "do_execute_no_params", "do_executemany":
+        method = functools.partial(execute, getattr(original, name))
+        setattr(dialect, name, method)
+
+    connection.dialect = dialect
+
+    try:
+        yield
+    finally:
+        connection.dialect = original

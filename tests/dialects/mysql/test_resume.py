@@ -1,0 +1,359 @@
+"""A half-applied revision is continued after what is applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from async_alembic import Alembic
+from async_alembic import ConfigurationError
+from async_alembic import MigrationError
+from async_alembic import PartialRevisionError
+from async_alembic import ResumeError
+
+from ...backends import Backend
+from ...backends import EngineFactory
+from ...harness import awaited_only
+from ...harness import Caller
+from ...harness import ids
+from ...harness import make_app
+from ...harness import write_revision
+from .shop import on_mariadb
+from .shop import on_one_driver
+from .shop import Shop
+
+TABLES = ["CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, x INT)"]
+
+
+def body(*statements: str) -> str:
+    return "\n".join(f"op.execute({statement!r})" for statement in statements)
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    """Its second revision is for the test to write."""
+    write_revision(shop.folder, "a1", None, body(*TABLES))
+    write_revision(shop.folder, "a2", "a1", "pass")
+    shop.call("upgrade")
+    shop.call("stamp", "a1")
+    return shop
+
+
+def fail_then_resume(shop: Shop, text: str) -> None:
+    """Run a revision that fails at its line ``fail()``, and resume it without."""
+    head, fail, tail = text.partition("fail()")
+    assert fail
+    write_revision(shop.folder, "a2", "a1", f"{head}raise ValueError{tail}")
+    assert shop.fail() is not None
+    write_revision(shop.folder, "a2", "a1", f"{head}pass{tail}")
+    assert ids(shop.call("upgrade", resume=True)) == ["a2"]
+    assert not shop.has_record
+    assert shop.call("upgrade") == []
+
+
+@on_mariadb
+def test_only_what_is_not_applied_is_executed(shop: Shop) -> None:
+    text = """
+op.execute("INSERT INTO t (x) VALUES (1)")
+op.execute("ALTER TABLE t ADD y INT")
+op.execute("INSERT INTO t (x) VALUES (2)")
+fail()
+op.execute("INSERT INTO t (x) VALUES (3)")
+op.execute("CREATE INDEX i ON t (x)")
+"""
+    fail_then_resume(shop, text)
+    assert shop.query("SELECT x FROM t ORDER BY x") == [(1,), (2,), (3,)]
+
+
+@on_mariadb
+def test_a_revision_gets_the_same_results_again(shop: Shop) -> None:
+    """Ids, numbers of rows and errors of what is not executed a second time, and rows
+    of what only reads.
+    """
+    text = """
+bind = op.get_bind()
+t = sa.table("t", sa.column("id"), sa.column("x"))
+first = bind.execute(t.insert().values(x=5)).lastrowid
+op.bulk_insert(t, [{"x": 6}, {"x": 7}])
+count = bind.execute(t.update().values(x=t.c.x + 1).where(t.c.x > 5)).rowcount
+(found,) = bind.execute(sa.text("SELECT 40 + 2")).one()
+
+try:
+    with bind.begin_nested():
+        bind.execute(t.insert().values(x=50))
+        op.execute("INSERT INTO nowhere VALUES (1)")
+except sa.exc.ProgrammingError as e:
+    error = str(e.orig.args[0])
+
+op.execute("SET @kept = 'kept'")
+op.execute("CREATE TABLE u (a INT, b INT, c INT, d INT, e TEXT)")
+fail()
+op.execute(
+    f"INSERT INTO u VALUES ({first}, {count}, {found}, {error}, @kept)"
+)
+"""
+    fail_then_resume(shop, text)
+    assert shop.query("SELECT * FROM u") == [(1, 2, 42, 1146, "kept")]
+    assert shop.query("SELECT x FROM t ORDER BY id") == [(5,), (7,), (8,)]
+
+
+@on_one_driver
+@awaited_only
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["EXECUTE IMMEDIATE 'ALTER TABLE t ADD y INT'"],
+        [
+            "PREPARE s FROM 'ALTER TABLE t ADD y INT'",
+            "EXECUTE s",
+            "DEALLOCATE PREPARE s",
+        ],
+        ["CREATE PROCEDURE p() ALTER TABLE t ADD y INT", "CALL p()"],
+        ["/*!50001 ALTER TABLE t ADD y INT */"],
+        ["/*M!100100 ALTER TABLE t ADD y INT */"],
+        ["/**/ ALTER TABLE t ADD y INT"],
+        ["--\nALTER TABLE t ADD y INT"],
+        ["IF TRUE THEN ALTER TABLE t ADD y INT; END IF"],
+        [
+            "LOCK TABLES t WRITE",
+            "INSERT INTO t (x) VALUES (2)",
+            "UNLOCK TABLES",
+            "SELECT * FROM alembic_version",
+        ],
+        ["START TRANSACTION", "INSERT INTO t (x) VALUES (2)", "COMMIT"],
+        ["INSERT INTO t (x) VALUES (9)", "ROLLBACK", "TRUNCATE t"],
+        ["SET autocommit = 1", "INSERT INTO t (x) VALUES (2)"],
+    ],
+    ids=lambda statements: statements[0],
+)
+def test_whatever_commits_is_not_repeated(statements: list[str], shop: Shop) -> None:
+    """It is not read from the statement."""
+    before = "INSERT INTO t (x) VALUES (1)"
+    fail_then_resume(
+        shop, f"{body(before, *statements)}\nfail()\n{body('CREATE TABLE u (z INT)')}"
+    )
+    assert shop.query("SELECT count(*) FROM t") == [
+        (0 if "TRUNCATE t" in statements else 1 + sum("(2)" in s for s in statements),)
+    ]
+    assert shop.query("SELECT * FROM u") == []
+
+
+@on_one_driver
+@awaited_only
+@pytest.mark.parametrize("commit", ["op.get_bind().commit()", "op.execute('COMMIT')"])
+def test_an_own_commit_is_not_repeated(commit: str, shop: Shop) -> None:
+    insert = body("INSERT INTO t (x) VALUES (1)")
+    fail_then_resume(shop, f"{insert}\n{commit}\n{insert}\nfail()\n{insert}")
+    assert shop.query("SELECT count(*) FROM t") == [(3,)]
+
+
+@on_mariadb
+def test_autocommit_blocks_are_resumed(shop: Shop) -> None:
+    text = """
+op.execute("INSERT INTO t (x) VALUES (1)")
+
+with op.get_context().autocommit_block():
+    op.execute("SET @kept = 8")
+    op.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    op.execute("INSERT INTO t (x) VALUES (2)")
+    op.execute("CREATE INDEX i ON t (x)")
+    rows = op.get_bind().execute(sa.text("SELECT x FROM t")).all()
+    fail()
+    op.execute(f"INSERT INTO t (x) VALUES (@kept + {len(rows)})")
+"""
+    fail_then_resume(shop, text)
+    assert shop.query("SELECT x FROM t ORDER BY id") == [(1,), (2,), (10,)]
+
+
+@on_one_driver
+@awaited_only
+def test_what_fails_again_is_resumed_again(shop: Shop) -> None:
+    one, two = "CREATE TABLE u (z INT)", "CREATE TABLE v (z INT)"
+    write_revision(shop.folder, "a2", "a1", f"{body(one)}\n1 / 0")
+    shop.fail()
+    write_revision(shop.folder, "a2", "a1", f"{body(one, two, 'nonsense')}")
+
+    with pytest.raises(MigrationError) as caught:
+        shop.call("upgrade", resume=True)
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.applied == (one, two)
+    assert caught.value.partial.failed == "nonsense"
+    assert shop.refuse().partial == caught.value.partial
+    write_revision(shop.folder, "a2", "a1", body(one, two))
+    assert ids(shop.call("upgrade", resume=True)) == ["a2"]
+
+
+CHANGES = {
+    "another statement": (body("CREATE TABLE other (z INT)"), "statement 1 was"),
+    "other parameters": (
+        "op.get_bind().exec_driver_sql('CREATE TABLE u (z INT)', ())\n"
+        "op.get_bind().exec_driver_sql('INSERT INTO u VALUES (%s)', (2,))",
+        "statement 2 was [INSERT INTO u VALUES (%s)] with its parameters",
+    ),
+    "fewer statements": (body("CREATE TABLE u (z INT)"), "but is missing now"),
+    "caught": (
+        "try:\n    op.execute('CREATE TABLE other (z INT)')\n"
+        "except Exception:\n    pass\nop.execute('CREATE TABLE more (z INT)')",
+        "statement 1 was",
+    ),
+}
+
+
+@on_one_driver
+@awaited_only
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_revision_that_differs_is_not_resumed(change: str, shop: Shop) -> None:
+    recorded = """
+op.get_bind().exec_driver_sql("CREATE TABLE u (z INT)", ())
+op.get_bind().exec_driver_sql("INSERT INTO u VALUES (%s)", (1,))
+op.execute("ALTER TABLE u ADD y INT")
+raise ValueError
+"""
+    write_revision(shop.folder, "a2", "a1", recorded)
+    partial = shop.fail()
+    text, reason = CHANGES[change]
+    write_revision(shop.folder, "a2", "a1", text)
+
+    with pytest.raises(ResumeError) as caught:
+        shop.call("upgrade", resume=True)
+
+    assert reason in str(caught.value)
+    assert str(caught.value).endswith(
+        "Restore what the revision was, finish it by hand and run 'db stamp a2', or"
+        " undo it by hand and run 'db upgrade --retry'."
+    )
+    assert caught.value.partial == partial
+    assert shop.caller.tables(shop.engine).isdisjoint({"other", "more"})
+    assert shop.query("SELECT z FROM u") == [(1,)]
+    assert shop.refuse().partial == partial
+
+
+@on_one_driver
+@awaited_only
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            body(
+                "CREATE TEMPORARY TABLE kept (x INT)",
+                "INSERT INTO kept VALUES (1)",
+                "ALTER TABLE t ADD y INT",
+            ),
+            "it has used a temporary table, whose rows are lost",
+        ),
+        (
+            "op.execute(sa.select(sa.table('t', sa.column('x'))))\n"
+            + body("INSERT INTO t (x) VALUES (1)", "ALTER TABLE t ADD y INT"),
+            "had 0 rows, but has 1 now",
+        ),
+    ],
+    ids=["temporary", "read"],
+)
+def test_what_cannot_be_repeated_is_not_resumed(
+    text: str, reason: str, shop: Shop
+) -> None:
+    """Rather than something is lost, or done on other rows."""
+    write_revision(shop.folder, "a2", "a1", f"{text}\nraise ValueError")
+    shop.fail()
+    write_revision(shop.folder, "a2", "a1", text)
+
+    with pytest.raises(ResumeError) as caught:
+        shop.call("upgrade", resume=True)
+
+    assert reason in str(caught.value)
+
+
+@on_one_driver
+@awaited_only
+def test_a_downgrade_is_resumed(shop: Shop) -> None:
+    down = body("DROP TABLE u", "INSERT INTO t (x) VALUES (1)", "DROP TABLE v")
+    up = body("CREATE TABLE u (z INT)", "CREATE TABLE v (z INT)")
+    write_revision(shop.folder, "a2", "a1", up, f"{down}\nraise ValueError")
+    shop.call("upgrade")
+    partial = shop.fail("downgrade")
+    assert partial is not None
+    assert "'db downgrade --resume'" in str(partial)
+
+    # At head, an upgrade has nothing to do, and asks nothing.
+    assert shop.call("upgrade", resume=True) == []
+    write_revision(shop.folder, "a3", "a2", "pass")
+
+    with pytest.raises(PartialRevisionError):
+        shop.call("upgrade", resume=True)
+
+    write_revision(shop.folder, "a2", "a1", up, down)
+    assert ids(shop.call("downgrade", "a1", resume=True)) == ["a2"]
+    assert shop.query("SELECT x FROM t") == [(1,)]
+    assert not shop.has_record
+
+
+@on_one_driver
+@awaited_only
+def test_there_is_nothing_to_resume(shop: Shop) -> None:
+    assert ids(shop.call("upgrade", resume=True)) == ["a2"]
+
+
+@on_one_driver
+@awaited_only
+def test_resuming_and_retrying_exclude_each_other(shop: Shop) -> None:
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        shop.call("upgrade", resume=True, retry=True)
+
+
+@on_one_driver
+@awaited_only
+def test_a_record_of_an_earlier_version_is_not_resumed(shop: Shop) -> None:
+    """It does not have all statements."""
+    details = {
+        "revision": "a2",
+        "direction": "upgrade",
+        "target": "a2",
+        "applied": ["CREATE TABLE u (z INT)"],
+        "failed": None,
+        "interrupted": False,
+        "uncertain": [],
+        "heads": ["a1"],
+    }
+    shop.execute(
+        "CREATE TABLE alembic_version_partial"
+        " (revision VARCHAR(191) PRIMARY KEY, details LONGTEXT NOT NULL)"
+    )
+    values = f"('a2', '{json.dumps(details)}')"
+    shop.execute(f"INSERT INTO alembic_version_partial VALUES {values}")
+    refused = shop.refuse("upgrade")
+    assert refused.partial.applied == ("CREATE TABLE u (z INT)",)
+    assert "--resume" not in str(refused)
+
+    with pytest.raises(PartialRevisionError):
+        shop.call("upgrade", resume=True)
+
+    assert ids(shop.call("upgrade", retry=True)) == ["a2"]
+    assert not shop.has_record
+
+
+@on_one_driver
+@awaited_only
+def test_several_databases_are_resumed_each(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    both = {"default": engines(backend), "other": engines(backend)}
+    folder = tmp_path / "twice" / "migrations"
+    app = make_app("quart", folder.parent)
+    metadatas: Any = dict.fromkeys(both, sa.MetaData())
+    alembic = Alembic(app, metadatas=metadatas, engines=both, command_name="")
+    text = "op.execute('CREATE TABLE a (x INT)')\n"
+    failing = f"{text}1 / (engine_name == 'default')"
+    write_revision(folder, "a1", None, failing, args="engine_name")
+
+    with pytest.raises(MigrationError):
+        caller(alembic, "upgrade")
+
+    write_revision(folder, "a1", None, text, args="engine_name")
+    assert ids(caller(alembic, "upgrade", resume=True)) == ["a1"]
+    assert caller.versions(both["other"]) == ["a1"]
+    assert caller.tables(both["other"]) == {"a"}
