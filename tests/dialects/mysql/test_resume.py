@@ -14,6 +14,7 @@ from async_alembic import ConfigurationError
 from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 from async_alembic import ResumeError
+from async_alembic.dialects.mysql.responses import Responses
 
 from ...backends import Backend
 from ...backends import EngineFactory
@@ -67,6 +68,18 @@ op.execute("CREATE INDEX i ON t (x)")
 """
     fail_then_resume(shop, text)
     assert shop.query("SELECT x FROM t ORDER BY x") == [(1,), (2,), (3,)]
+
+
+@on_mariadb
+def test_a_driver_that_keeps_the_servers_status_to_itself_is_no_obstacle(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as mysqlclient, which needs a compiler to be installed."""
+    monkeypatch.setattr(Responses, "_has_status", False)
+    test_only_what_is_not_applied_is_executed(shop)
+    write_revision(shop.folder, "a3", "a2", body("INSERT INTO t (x) VALUES (9)", "no"))
+    assert shop.fail() is None
+    assert shop.query("SELECT x FROM t WHERE x = 9") == []
 
 
 @on_mariadb

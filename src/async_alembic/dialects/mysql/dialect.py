@@ -101,9 +101,9 @@ class MySQL(Dialect):
             yield migration
 
     def use_transactions(self, connection: sa.Connection) -> None:
-        driver_connection: t.Any = connection.connection.driver_connection
+        from .responses import is_autocommit
 
-        if driver_connection.get_autocommit():
+        if is_autocommit(connection):
             level = connection.default_isolation_level
             connection.execution_options(isolation_level=level)
 

@@ -39,25 +39,57 @@ class Responses:
     @property
     def is_autocommit(self) -> bool:
         """Whether each statement is committed by itself."""
-        return bool(self._driver_connection.get_autocommit())
+        return is_autocommit(self._connection)
 
     @property
     def is_in_transaction(self) -> bool:
         """Whether a transaction is open, if the response has no rows."""
+        if not self._has_status:
+            return self._ask_without_status()
+
         return bool(self._driver_connection.server_status & _IN_TRANSACTION)
 
     def forget(self) -> None:
         """Forget the status, as asyncmy keeps the last one if the next is 0."""
-        self._driver_connection.server_status &= ~_IN_TRANSACTION
+        if self._has_status:
+            self._driver_connection.server_status &= ~_IN_TRANSACTION
 
     def ask(self) -> bool:
         """Return whether a transaction is open. Errors and rows don't say so."""
-        self.forget()
-
-        with contextlib.closing(self._connection.connection.cursor()) as cursor:
-            self._dialect.do_execute(t.cast("t.Any", cursor), "DO 0", ())
+        if self._has_status:
+            self.forget()
+            self._execute("DO 0")
 
         return self.is_in_transaction
+
+    @property
+    def _has_status(self) -> bool:
+        # mysqlclient and others keep it to themselves.
+        return hasattr(self._driver_connection, "server_status")
+
+    def _ask_without_status(self) -> bool:
+        try:
+            # The default. It is refused in a transaction.
+            self._execute("SET TRANSACTION READ WRITE")
+        except self._dialect.loaded_dbapi.Error as e:
+            if not refuses_transactions(e):
+                raise
+
+            return True
+
+        return False
+
+    def _execute(self, statement: str) -> None:
+        with contextlib.closing(self._connection.connection.cursor()) as cursor:
+            self._dialect.do_execute(t.cast("t.Any", cursor), statement, ())
+
+
+def is_autocommit(connection: sa.Connection) -> bool:
+    """Return whether each statement of a connection is committed by itself."""
+    driver_connection: t.Any = connection.connection.driver_connection
+    ask = getattr(driver_connection, "get_autocommit", None)
+    # mysql-connector and mariadb have a property.
+    return bool(ask() if ask else driver_connection.autocommit)
 
 
 def is_locked(error: DBAPIError) -> bool:
