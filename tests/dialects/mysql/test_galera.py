@@ -217,7 +217,7 @@ def test_rows_that_a_statement_reads_can_deadlock_after_its_commit(
 
     with other_engine.connect() as other:
         # Whoever has written least is chosen to be rolled back.
-        other.exec_driver_sql("INSERT INTO big SELECT seq FROM seq_1_to_100")
+        other.exec_driver_sql("INSERT INTO big SELECT seq FROM seq_1_to_1000")
         other.exec_driver_sql("UPDATE t SET v = 9 WHERE id = 2")
 
         def deadlock() -> None:

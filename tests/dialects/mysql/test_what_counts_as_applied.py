@@ -6,20 +6,16 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from ...backends import Backend
 from ...backends import by_id
-from ...backends import EngineFactory
 from ...backends import on
 from ...direct import blocking_url
 from ...direct import execute
 from ...harness import awaited_only
-from ...harness import Caller
 from ...harness import ids
 from ...harness import write_revision
 from .shop import on_one_driver
@@ -88,22 +84,6 @@ def test_everything_counts_in_autocommit_mode(shop: Shop) -> None:
     partial = shop.fail()
     assert partial is not None
     assert partial.applied == ("INSERT INTO users VALUES (1)",)
-
-
-@on_one_driver
-@awaited_only
-def test_everything_counts_on_an_engine_in_autocommit_mode(
-    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
-) -> None:
-    shop = Shop(caller, engines(backend, isolation_level="AUTOCOMMIT"), tmp_path)
-    write_revision(
-        shop.folder,
-        *("a2", "a1", "op.execute('INSERT INTO users VALUES (1)'); raise ValueError"),
-    )
-    partial = shop.fail()
-    assert partial is not None
-    assert partial.applied == ("INSERT INTO users VALUES (1)",)
-    assert shop.refuse().partial == partial
 
 
 #: What the server does with a row that was inserted before, if it is rolled back then.
