@@ -119,6 +119,7 @@ def test_the_public_names_are_pinned() -> None:
         "ReadOnlyError",
         "RevisionError",
         "RevisionFileError",
+        "RevisionIdError",
         "RevisionNotFoundError",
         "ScriptLocationError",
         "SyncAlembic",

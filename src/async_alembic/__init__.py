@@ -27,6 +27,7 @@ from .errors import PartialRevisionError
 from .errors import ReadOnlyError
 from .errors import RevisionError
 from .errors import RevisionFileError
+from .errors import RevisionIdError
 from .errors import RevisionNotFoundError
 from .errors import ScriptLocationError
 from .errors import TargetError
@@ -67,6 +68,7 @@ __all__ = [
     "ReadOnlyError",
     "RevisionError",
     "RevisionFileError",
+    "RevisionIdError",
     "RevisionNotFoundError",
     "ScriptLocationError",
     "SyncAlembic",

@@ -124,6 +124,28 @@ class PartialRevision:
         )
 
 
+class Outcome(t.NamedTuple):
+    """Where a database is after a migration was rolled back.
+
+    :param before: The ids of the revisions that it was at before.
+    :param now: The ids of the revisions that it is at; ``None`` if unknown.
+    """
+
+    before: tuple[str, ...]
+    now: tuple[str, ...] | None
+
+    def __str__(self) -> str:
+        if self.now is None:
+            return "What was not committed was rolled back"
+
+        at = f"the database is at {', '.join(self.now) or 'base'}"
+
+        if {*self.now} == {*self.before}:
+            return f"All of it was rolled back; {at}, as before"
+
+        return f"What was not committed was rolled back; {at}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """The start or the end of running one revision.

@@ -7,6 +7,7 @@ import typing as t
 import click
 
 from .options import retry_option
+from .output import echo
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -31,7 +32,7 @@ def upgrade(alembic: Migrations, target: str, retry: bool) -> None:
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
     if not alembic.upgrade(target, retry=retry):
-        click.echo("Nothing to upgrade.")
+        echo("Nothing to upgrade.")
 
 
 # Otherwise, click would parse a negative number as an option.
@@ -45,4 +46,4 @@ def downgrade(alembic: Migrations, target: str, retry: bool) -> None:
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
     if not alembic.downgrade(target, retry=retry):
-        click.echo("Nothing to downgrade.")
+        echo("Nothing to downgrade.")

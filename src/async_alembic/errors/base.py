@@ -1,4 +1,4 @@
-"""The base of all errors, and how to quote an error in one line."""
+"""The base of all errors."""
 
 from __future__ import annotations
 
@@ -18,21 +18,3 @@ def is_connection_lost(error: BaseException | None) -> bool:
         error = error.__cause__ or error.__context__
 
     return False
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, and the lines that begin with "-",
-    with its SQL statement if there is one. Leaves out the parameters, which can contain
-    secrets.
-    """
-    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    first, *others = text.splitlines()
-    # Firebird says only in those what is wrong.
-    lines = [first, *(line[1:] for line in others if line.startswith("-"))]
-    quoted = "; ".join(" ".join(line.split()).rstrip(".") for line in lines)
-    statement = getattr(error, "statement", None)
-
-    if statement:
-        quoted += f", in [{' '.join(str(statement).split())[:500]}]"
-
-    return quoted

@@ -7,11 +7,14 @@ import contextlib
 import typing as t
 
 from .base import AsyncAlembicError
-from .base import first_line
 from .base import is_connection_lost
+from .quoting import first_line
+from .quoting import quote_statement
+from .quoting import with_class
 
 if t.TYPE_CHECKING:
     from ..results import LockHolder
+    from ..results import Outcome
     from ..results import PartialRevision
 
 
@@ -21,6 +24,12 @@ _CONNECTION_ADVICE = (
 _BLOCKED_ADVICE = (
     "It conflicted with another transaction: set app.config['ALEMBIC_RETRIES'] or wait"
 )
+
+_SAVEPOINT_ADVICE = (
+    "A server rolls back everything after an error: run a statement that may fail in"
+    " 'with op.get_bind().begin_nested():'"
+)
+_RECORD_ADVICE = "Check that the user may write into that table"
 
 
 @contextlib.contextmanager
@@ -87,9 +96,11 @@ class MigrationError(AsyncAlembicError):
     :ivar database: The name of the engine, such as ``"default"``.
     :ivar revision: The id of the revision.
     :ivar path: The path of the revision file.
+    :ivar line: The line of the file that failed, counted from 1, if it is one.
     :ivar partial: What remains of the revision, if it was not rolled back completely.
     :ivar connection_lost: Whether the revision failed because the connection was lost.
     :ivar blocker: The session that holds a lock which the revision needed, if known.
+    :ivar outcome: Where the database is since the rollback, if known.
     """
 
     def __init__(
@@ -100,56 +111,76 @@ class MigrationError(AsyncAlembicError):
         path: str,
         error: BaseException,
         *,
+        line: int | None = None,
+        is_recorded: bool = False,
+        swallowed: str | None = None,
         advice: str | None = None,
         partial: PartialRevision | None = None,
         blocker: LockHolder | None = None,
-        kept: str = "Nothing of it was applied",
+        outcome: Outcome | None = None,
     ) -> None:
         """
-        :param kept: What stays applied if the connection was lost.
+        :param is_recorded: Whether the revision itself has succeeded, so that writing
+            its id into the version table failed.
+        :param swallowed: The statement that failed before, if the revision went on.
         """
-        self._direction = direction
-        self._error = error
-        self._advice = advice
-        self._kept = kept
+        self._arguments = direction, database, revision, path, error
+        self._options: dict[str, t.Any] = {
+            "line": line,
+            "is_recorded": is_recorded,
+            "swallowed": swallowed,
+            "advice": advice,
+            "partial": partial,
+            "blocker": blocker,
+            "outcome": outcome,
+        }
         self.database = database
         self.revision = revision
         self.path = path
+        self.line = line
         self.partial = partial
         self.blocker = blocker
+        self.outcome = outcome
         self.connection_lost: bool = is_connection_lost(error)
-        reason = first_line(error)
-        outcome = ""
+        reason = with_class(error)
 
         if self.connection_lost:
             reason = f"the connection was lost: {reason}"
-            outcome = "" if partial else f"{kept}. "
             advice = _CONNECTION_ADVICE
+        elif swallowed:
+            first = quote_statement(swallowed)
+            reason = f"{first} failed, and the revision went on: {reason}"
+            advice = advice or _SAVEPOINT_ADVICE
+        elif is_recorded:
+            advice = advice or _RECORD_ADVICE
+
+        if is_recorded:
+            reason = f"its id could not be written into the version table: {reason}"
 
         way_out = partial or (
+            f"{f'{outcome}. ' if outcome else ''}"
             f"{advice or 'Correct the revision or the data'}, and run the {direction}"
             " again."
         )
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {reason}{_format_blocker(blocker)}. {outcome}{way_out}"
+            f" ({path}{f':{line}' if line else ''}): {reason}"
+            f"{_format_blocker(blocker)}. {way_out}"
         )
+
+    def ended_with(self, outcome: Outcome) -> MigrationError:
+        """Return a copy of this error that says where the database is."""
+        return self._changed(outcome=outcome)
 
     def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
         """Return a copy of this error that says that another session was in the way,
         and which.
         """
-        return MigrationError(
-            self._direction,
-            self.database,
-            self.revision,
-            self.path,
-            self._error,
-            advice=self._advice or _BLOCKED_ADVICE,
-            partial=self.partial,
-            blocker=blocker,
-            kept=self._kept,
-        )
+        advice = self._options["advice"] or _BLOCKED_ADVICE
+        return self._changed(advice=advice, blocker=blocker)
+
+    def _changed(self, **options: t.Any) -> MigrationError:
+        return MigrationError(*self._arguments, **{**self._options, **options})
 
 
 class PartialRevisionError(AsyncAlembicError):

@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from .base import AsyncAlembicError
-from .base import first_line
+from .quoting import first_line
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

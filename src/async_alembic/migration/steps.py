@@ -9,9 +9,11 @@ import inspect
 import time
 import typing as t
 
+from ..errors import line_in
 from ..errors import LockLostError
 from ..errors import MigrationError
 from ..errors import RevisionFileError
+from ..results import Outcome
 from ..results import Progress
 from . import half_applied
 from . import op_per_task
@@ -46,6 +48,8 @@ class StepRunner:
     def __init__(self, env: Environment, name: str) -> None:
         self._env = env
         self.name = name
+        #: Whether only the id of the running revision is left to be written.
+        self._has_run = False
 
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
         """Run steps inside the transactions.
@@ -76,6 +80,8 @@ class StepRunner:
                         return
 
                 is_first = False
+                self._has_run = False
+                self._env.check_fits(self.name, step.to_revisions)
                 op_per_task.reinstall()
                 migrated.on_revision_start()
                 self._on_start(step)
@@ -104,6 +110,8 @@ class StepRunner:
         try:
             with inherited_by_threads(), migrated.in_revision():
                 yield
+
+            self._has_run = True
         except BaseException:
             # Where each revision has its own transaction, Alembic rolls it back before
             # anything else can know.
@@ -147,6 +155,8 @@ class RevisionRunner(StepRunner):
         self._retry = retry
         self._running: Script | None = None
         self._started = 0.0
+        #: The ids that the database was at.
+        self._before: tuple[str, ...] = ()
 
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
         """See :meth:`StepRunner.run`.
@@ -160,7 +170,7 @@ class RevisionRunner(StepRunner):
             partial = self._save_partial(transactions, e)
 
             if not isinstance(e, Exception):
-                self._log_interruption(partial or transactions.describe_kept(self.name))
+                self._log_interruption(partial or self._outcome(transactions))
                 raise
 
             if isinstance(e, LockLostError):
@@ -178,11 +188,14 @@ class RevisionRunner(StepRunner):
                 script.revision,
                 script.path,
                 e,
+                line=line_in(script.path, e),
+                is_recorded=self._has_run,
+                swallowed=transactions.connections[self.name].swallowed(e),
                 advice=self._env.dialect(self.name).advice(
                     self._env.connection(self.name), e
                 ),
                 partial=partial,
-                kept=transactions.describe_kept(self.name),
+                outcome=self._outcome(transactions),
             ) from e
         finally:
             self._running = None
@@ -190,6 +203,9 @@ class RevisionRunner(StepRunner):
     def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> list[RevisionStep]:
+        if not self.applied:
+            self._before = heads
+
         half_applied.check(self._env, self.name, heads, retry=self._retry)
         known = with_known_check(self._env, self.name, steps)
         run = list_steps(self._env, known, heads, context)
@@ -209,6 +225,10 @@ class RevisionRunner(StepRunner):
                 )
 
         return run
+
+    def _outcome(self, transactions: Transactions) -> Outcome:
+        all_or_nothing = transactions.is_all_or_nothing(self.name)
+        return Outcome(self._before, self._before if all_or_nothing else None)
 
     def _save_partial(
         self, transactions: Transactions, error: BaseException

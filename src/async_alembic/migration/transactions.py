@@ -52,15 +52,11 @@ class Transactions:
         """Note that a revision ends its transaction."""
         self._left.add(name)
 
-    def describe_kept(self, name: str) -> str:
-        """Say what stays applied if a revision of a database is rolled back."""
+    def is_all_or_nothing(self, name: str) -> bool:
+        """Return whether nothing of what was done to a database was committed."""
         options = self._env.project.settings.context_options()
         in_one = self._env.dialect(name).is_atomic and name not in self._left
-
-        if in_one and not options.get("transaction_per_migration"):
-            return "All of it was rolled back"
-
-        return "The revisions before this one stay applied; the rest was rolled back"
+        return in_one and not options.get("transaction_per_migration")
 
     def reopen(self, name: str) -> None:
         """Begin the transaction again if a revision has ended it, as
