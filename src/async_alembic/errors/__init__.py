@@ -35,6 +35,7 @@ information. No message contains a password.
 """
 
 from .base import AsyncAlembicError as AsyncAlembicError
+from .base import causes_of as causes_of
 from .base import is_connection_lost as is_connection_lost
 from .databases import BatchError as BatchError
 from .databases import converted_database_errors as converted_database_errors

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import re
 import typing as t
 
 from .base import AsyncAlembicError
+from .base import causes_of
 from .base import is_connection_lost
 from .quoting import first_line
 from .quoting import quote_statement
@@ -25,6 +27,8 @@ _BLOCKED_ADVICE = (
     "It conflicted with another transaction: set app.config['ALEMBIC_RETRIES'] or wait"
 )
 
+#: Of asyncio.
+_other_loop = re.compile("attached to a different loop|Event loop is closed")
 _SAVEPOINT_ADVICE = (
     "A server rolls back everything after an error: run a statement that may fail in"
     " 'with op.get_bind().begin_nested():'"
@@ -40,6 +44,11 @@ def converted_database_errors() -> c.Iterator[None]:
     try:
         yield
     except SQLAlchemyError as e:
+        raise DatabaseError(e) from e
+    except RuntimeError as e:
+        if not _is_of_other_loop(e):
+            raise
+
         raise DatabaseError(e) from e
 
 
@@ -58,9 +67,20 @@ class DatabaseError(AsyncAlembicError):
                 f" was not committed was rolled back. {_CONNECTION_ADVICE}, and run the"
                 " command again."
             )
+        elif _is_of_other_loop(error):
+            message = (
+                "A connection in the engine's pool belongs to another event loop."
+                " Create the engine with 'poolclass=NullPool', or call 'await"
+                " engine.dispose()' before that loop ends."
+            )
         # SQLAlchemy's own errors, such as one of a foreign key to a missing table, have
         # no error of a driver.
-        elif hasattr(error, "orig"):
+        elif not hasattr(error, "orig"):
+            message = (
+                f"SQLAlchemy raised {with_class(error)}."
+                " Correct the models, the revision or the settings that it names."
+            )
+        elif _is_of_server(error.orig):
             message = (
                 f"The database rejected a statement: {first_line(error)}"
                 f"{_format_blocker(blocker)}. Check that the user has the privileges"
@@ -68,8 +88,8 @@ class DatabaseError(AsyncAlembicError):
             )
         else:
             message = (
-                f"SQLAlchemy raised {type(error).__name__}: {first_line(error)}."
-                " Correct the models, the revision or the settings that it names."
+                f"The driver refused a statement: {first_line(error)}. Check the"
+                " statement, and the options of the engine."
             )
 
         super().__init__(message)
@@ -264,6 +284,20 @@ class ForeignKeyError(AsyncAlembicError):
             f"{what}, so the migration was rolled back. Correct the revision or the"
             " data."
         )
+
+
+def _is_of_other_loop(error: BaseException) -> bool:
+    return any(
+        isinstance(cause, RuntimeError) and _other_loop.search(str(cause))
+        for cause in causes_of(error)
+    )
+
+
+def _is_of_server(error: BaseException | None) -> bool:
+    """Return whether an error of a driver has the code of a server."""
+    codes = ("sqlstate", "pgcode", "sqlite_errorcode")
+    number = error.args[0] if error is not None and error.args else None
+    return isinstance(number, int) or any(getattr(error, code, None) for code in codes)
 
 
 def _format_blocker(blocker: LockHolder | None) -> str:

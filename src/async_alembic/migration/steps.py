@@ -266,7 +266,16 @@ class RevisionRunner(StepRunner):
         script = _script_of(step)
         self._running = None
         self.applied[script.revision] = script
-        self._report_progress(script, time.perf_counter() - self._started)
+        seconds = time.perf_counter() - self._started
+        log.info(
+            "Database '%s': %s %s, %s (%.2f s)",
+            self.name,
+            self._direction,
+            script.revision,
+            script.doc,
+            seconds,
+        )
+        self._report_progress(script, seconds)
 
     def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:
