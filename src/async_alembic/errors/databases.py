@@ -80,7 +80,7 @@ class DatabaseError(AsyncAlembicError):
                 f"SQLAlchemy raised {with_class(error)}."
                 " Correct the models, the revision or the settings that it names."
             )
-        elif _is_of_server(error.orig):
+        elif _is_of_server(getattr(error, "orig", None)):
             message = (
                 f"The database rejected a statement: {first_line(error)}"
                 f"{_format_blocker(blocker)}. Check that the user has the privileges"
