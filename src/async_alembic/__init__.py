@@ -28,6 +28,7 @@ from .errors import ReadOnlyError
 from .errors import ResumeError
 from .errors import RevisionError
 from .errors import RevisionFileError
+from .errors import RevisionIdError
 from .errors import RevisionNotFoundError
 from .errors import ScriptLocationError
 from .errors import TargetError
@@ -69,6 +70,7 @@ __all__ = [
     "ResumeError",
     "RevisionError",
     "RevisionFileError",
+    "RevisionIdError",
     "RevisionNotFoundError",
     "ScriptLocationError",
     "SyncAlembic",

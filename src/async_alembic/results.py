@@ -139,6 +139,36 @@ class PartialRevision:
         return failed
 
 
+class Outcome(t.NamedTuple):
+    """Where a database is after a migration was rolled back.
+
+    :param before: The ids of the revisions that it was at before.
+    :param now: The ids of the revisions that it is at; ``None`` if unknown.
+    :param has_committed: Whether the revision that failed has committed a part of
+        itself.
+    """
+
+    before: tuple[str, ...]
+    now: tuple[str, ...] | None
+    has_committed: bool = False
+
+    def __str__(self) -> str:
+        text = "What was not committed was rolled back"
+        at = ""
+
+        if self.now is not None:
+            at = f"; the database is at {', '.join(self.now) or 'base'}"
+
+        if self.has_committed:
+            text = "What the revision has committed itself stays applied; the rest was"
+            return f"{text} rolled back{at}"
+
+        if self.now is not None and {*self.now} == {*self.before}:
+            return f"All of it was rolled back{at}, as before"
+
+        return f"{text}{at}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """The start or the end of running one revision.

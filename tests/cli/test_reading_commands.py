@@ -136,6 +136,7 @@ def test_check_compares_the_models_with_the_database(db: Project) -> None:
 @on_one_app
 def test_check_names_every_kind_of_difference(db: Project) -> None:
     """A line each, so that a failed job in CI tells what was forgotten."""
+    db("stamp")
     db.look.execute(
         db.engine,
         "CREATE TABLE users (id INTEGER NOT NULL, name VARCHAR(9), PRIMARY KEY (id))",
@@ -148,6 +149,14 @@ def test_check_names_every_kind_of_difference(db: Project) -> None:
     assert all(line in lines for line in expected)
     assert "  remove index by_name on users" in lines
     assert "  remove column users.name" in lines
+
+
+@on_every_app
+def test_check_asks_for_an_upgrade_first(db: Project) -> None:
+    """What an unapplied revision does would be listed as forgotten."""
+    line = db("check", fails=1)
+    assert line.startswith("Error: Database 'default' is not at head")
+    assert "Run 'db upgrade' first" in line
 
 
 @on_every_app

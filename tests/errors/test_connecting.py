@@ -12,9 +12,11 @@ from typing import cast
 import pytest
 import sqlalchemy as sa
 
+from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
 from async_alembic import ConfigurationError
 from async_alembic import DatabaseConnectionError
+from async_alembic import DatabaseError
 
 from ..backends import Backend
 from ..backends import by_id
@@ -22,6 +24,7 @@ from ..backends import DatabaseFactory
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import SHARED_BACKENDS
+from ..harness import make_app
 from ..servers import free_port
 from ..servers import PASSWORD
 from .project import in_every_way
@@ -138,3 +141,45 @@ def check_connection_error(error: AsyncAlembicError, url: sa.URL) -> None:
         encoded = quoted.partition(f"{url.username}:")[2].partition("@")[0]
         assert encoded and encoded not in shown
         assert str(url.password) not in shown
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("framework", ["flask"])
+@on(SERVER_BACKENDS)
+def test_an_error_of_a_listener_is_not_blamed_on_the_server(
+    backend: Backend, engines: EngineFactory, make: ProjectFactory
+) -> None:
+    engine: Any = engines(backend)
+
+    def fail(*args: object) -> None:
+        raise LookupError("the listener")
+
+    sa.event.listen(getattr(engine, "sync_engine", engine), "connect", fail)
+    project = make(engines=engine)
+    project.engine = None
+    text = str(project.fail(DatabaseConnectionError, "upgrade"))
+    assert "LookupError: the listener. Check the engine's options and its" in text
+
+
+@on([by_id("postgresql-asyncpg")])
+def test_a_connection_of_another_event_loop_is_named(
+    backend: Backend, engine_for: EngineFactory, tmp_path: Path
+) -> None:
+    """As of an engine that was used before the server has started."""
+    engine = engine_for.asynchronous(backend)
+    app = make_app("quart", tmp_path)
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+
+    async def connect() -> Any:
+        async with engine.connect() as connection:
+            return (await connection.get_raw_connection()).driver_connection
+
+    with asyncio.Runner() as first:
+        driver_connection = first.run(connect())
+
+        with asyncio.Runner() as second, pytest.raises(DatabaseError) as caught:
+            second.run(alembic.status())
+
+        assert "another event loop. Create the engine with 'poolcl" in str(caught.value)
+        driver_connection.terminate()
+        first.run(asyncio.sleep(0.05))

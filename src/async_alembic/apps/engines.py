@@ -17,7 +17,9 @@ from sqlalchemy.pool import StaticPool
 
 from ..dialects import dialect_of
 from ..errors import AsyncAlembicError
+from ..errors import causes_of
 from ..errors import DatabaseConnectionError
+from ..errors.secrets import hide_secrets
 
 if t.TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -149,4 +151,10 @@ def wrap_connection_errors(name: str, url: sa.URL) -> c.Iterator[None]:
     except AsyncAlembicError:
         raise
     except Exception as e:
-        raise DatabaseConnectionError(name, url, e) from e
+        error = DatabaseConnectionError(name, url, e)
+
+        # A log would show the cause as it is.
+        if any(hide_secrets(str(cause), url) != str(cause) for cause in causes_of(e)):
+            raise error from None
+
+        raise error from e

@@ -7,6 +7,7 @@ import typing as t
 import click
 
 from .options import label_option
+from .output import echo
 from .output import format_path
 
 if t.TYPE_CHECKING:
@@ -53,10 +54,10 @@ def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
     scripts = alembic.revision(message, **options)
 
     if not scripts:
-        click.echo("No changes detected, so no revision was written.")
+        echo("No changes detected, so no revision was written.")
 
     for script in scripts:
-        click.echo(f"Created {format_path(script.path)}")
+        echo(f"Created {format_path(script.path)}")
 
 
 @click.command()
@@ -74,6 +75,6 @@ def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) 
 
     if script is None:
         reason = "one revision was given" if revisions else "there is one head"
-        click.echo(f"Nothing to merge: {reason}.")
+        echo(f"Nothing to merge: {reason}.")
     else:
-        click.echo(f"Created {format_path(script.path)}")
+        echo(f"Created {format_path(script.path)}")

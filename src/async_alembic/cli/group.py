@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
     from .protocol import Migrations
 
+_RAISEERR_HELP = "Raise errors with their tracebacks, instead of printing one sentence."
 _unloaded = click.Command(None)
 #: The module of each command. An app that runs another command imports none of them.
 MODULES = {
@@ -61,7 +62,10 @@ class MigrationGroup(click.Group):
 
     def __init__(self, name: str, app: App, alembic: Migrations) -> None:
         super().__init__(
-            name, commands=LazyCommands(), help="Manage database migrations."
+            name,
+            commands=LazyCommands(),
+            params=[click.Option(["--raiseerr"], is_flag=True, help=_RAISEERR_HELP)],
+            help="Manage database migrations.",
         )
         self.app = app
         self.alembic = alembic
@@ -70,8 +74,11 @@ class MigrationGroup(click.Group):
         # An app imports this module at each start, without running a command.
         from ..running.signals import Interrupted
         from ..running.signals import raise_on_signal
+        from .output import echo
         from .output import ProgressLine
 
+        # Options of a group are passed to its callback, which it does not have.
+        raise_errors = ctx.params.pop("raiseerr")
         progress = ProgressLine()
         ctx.obj = self.alembic._for_command_line(self.app, progress)
         invoke = functools.partial(super().invoke, ctx)
@@ -81,10 +88,14 @@ class MigrationGroup(click.Group):
                 return call_in_app_context(self.app, invoke)
         except AsyncAlembicError as e:
             progress.abort("failed")
+
+            if raise_errors:
+                raise
+
             raise click.ClickException(str(e)) from e
         except Interrupted as e:
             progress.abort("interrupted")
-            click.echo(
+            echo(
                 "Interrupted. Changes that were not committed were rolled back.",
                 err=True,
             )

@@ -7,8 +7,10 @@ import typing as t
 import click
 
 from .. import commands
+from ..errors import NotUpToDateError
 from .options import verbose_option
 from .output import echo
+from .output import echo_script
 from .output import format_script
 
 if t.TYPE_CHECKING:
@@ -27,7 +29,7 @@ def current(
 ) -> None:
     """Show the current revisions of the database."""
     if check_heads and alembic.needs_upgrade():
-        click.echo("Database is not on all head revisions")
+        echo("Database is not on all head revisions")
         ctx.exit(1)
 
     found = alembic._current_by_database()
@@ -35,7 +37,7 @@ def current(
     for name, scripts in found.items():
         for script in scripts:
             prefix = f"[{name}] " if len(found) > 1 else ""
-            click.echo(f"{prefix}{format_script(script, verbose)}")
+            echo(f"{prefix}{format_script(script, verbose)}")
 
 
 @click.command()
@@ -47,7 +49,7 @@ def current(
 def heads(alembic: Migrations, resolve_dependencies: bool, verbose: bool) -> None:
     """Show the revisions that have no child revisions."""
     for script in alembic.heads(resolve_dependencies):
-        echo(script, verbose)
+        echo_script(script, verbose)
 
 
 @click.command()
@@ -58,10 +60,10 @@ def branches(alembic: Migrations, verbose: bool) -> None:
     scripts = {script.revision: script for script in alembic.log()}
 
     for script in alembic.branches():
-        echo(script, verbose)
+        echo_script(script, verbose)
 
         for child in sorted(script.nextrev):
-            click.echo(f"    -> {format_script(scripts[child], False)}")
+            echo(f"    -> {format_script(scripts[child], False)}")
 
 
 @click.command()
@@ -72,7 +74,7 @@ def branches(alembic: Migrations, verbose: bool) -> None:
 def log(alembic: Migrations, start: str, end: str, verbose: bool) -> None:
     """Show the history of revisions, the newest first."""
     for script in alembic.log(start, end):
-        echo(script, verbose)
+        echo_script(script, verbose)
 
 
 @click.command()
@@ -81,7 +83,7 @@ def log(alembic: Migrations, start: str, end: str, verbose: bool) -> None:
 def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
     """Show the details of REVISIONS; the heads by default."""
     for script in alembic._show(revisions or "heads"):
-        echo(script, True)
+        echo_script(script, True)
 
 
 @click.command()
@@ -90,18 +92,22 @@ def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
 def check(ctx: click.Context, alembic: Migrations) -> None:
     """Check whether the models differ from the database.
 
-    Exits with 1 if they do.
+    Exits with 1 if they do, or if there are revisions to apply first.
     """
+    for name, found in alembic.status().items():
+        if found.pending:
+            raise NotUpToDateError(name)
+
     differences = alembic.compare_metadata()
 
     if not differences:
-        click.echo("No changes detected.")
+        echo("No changes detected.")
         return
 
-    click.echo("Changes detected.")
+    echo("Changes detected.")
 
     for line in commands.compare.describe(differences):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
 
     ctx.exit(1)
 
@@ -116,7 +122,7 @@ def status(alembic: Migrations) -> None:
         prefix = f"[{name}] " if len(statuses) > 1 else ""
         at = f" at {', '.join(found.current)}" if found.current else ""
         pending = f", {len(found.pending)} pending" if found.pending else ""
-        click.echo(f"{prefix}{found.state}{at}{pending}")
+        echo(f"{prefix}{found.state}{at}{pending}")
 
 
 @click.command()

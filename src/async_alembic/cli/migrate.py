@@ -8,6 +8,7 @@ import click
 
 from .options import resume_option
 from .options import retry_option
+from .output import echo
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -33,7 +34,7 @@ def upgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
     if not alembic.upgrade(target, retry=retry, resume=resume):
-        click.echo("Nothing to upgrade.")
+        echo("Nothing to upgrade.")
 
 
 # Otherwise, click would parse a negative number as an option.
@@ -48,4 +49,4 @@ def downgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> No
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
     if not alembic.downgrade(target, retry=retry, resume=resume):
-        click.echo("Nothing to downgrade.")
+        echo("Nothing to downgrade.")

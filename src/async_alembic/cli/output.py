@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import typing as t
 
 import click
@@ -14,14 +15,17 @@ if t.TYPE_CHECKING:
 
 
 class ProgressLine:
-    """Prints each revision at its start, and its duration at its end."""
+    """Prints each revision at its start, and its duration at its end. If that fails, as
+    on a full disk or a closed pipe, nothing more is printed, and the migration goes on.
+    """
 
     def __init__(self) -> None:
         self.is_open: bool = False
+        self._is_broken = False
 
     def __call__(self, progress: Progress) -> None:
         if progress.seconds is not None:
-            click.echo(f" ({_format_time(progress.seconds)})")
+            self._print(f" ({_format_time(progress.seconds)})")
             self.is_open = False
             return
 
@@ -32,16 +36,32 @@ class ProgressLine:
         if progress.several:
             text = f"[{progress.database}] {text}"
 
-        click.echo(text, nl=False)
+        self._print(text, nl=False)
         self.is_open = True
 
     def abort(self, reason: str) -> None:
         if self.is_open:
-            click.echo(f" {reason}")
+            self._print(f" {reason}")
+
+    def _print(self, text: str, nl: bool = True) -> None:
+        if self._is_broken:
+            return
+
+        try:
+            echo(text, nl=nl)
+        except (OSError, ValueError):
+            self._is_broken = True
 
 
-def echo(script: Script, verbose: bool) -> None:
-    click.echo(format_script(script, verbose))
+def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Print a text. What the encoding of the output does not have is replaced."""
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding), nl=nl, err=err)
+
+
+def echo_script(script: Script, verbose: bool) -> None:
+    echo(format_script(script, verbose))
 
 
 def format_script(script: Script, verbose: bool) -> str:

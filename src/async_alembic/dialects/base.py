@@ -86,6 +86,8 @@ class Dialect:
     #: Whether most changes recreate the table, so that autogenerate should render
     #: ``batch_alter_table``.
     needs_batch: bool = False
+    #: Whether a column takes no longer text than its type says.
+    enforces_lengths: bool = True
     #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
     reads_tables_at_once: bool = False
 

@@ -71,6 +71,14 @@ class MigratedConnection:
         """
         return None
 
+    def swallowed(self, error: BaseException) -> str | None:
+        """Return the statement that has failed before another one did, if that is the
+        cause of an error.
+
+        :param error: The error of the revision.
+        """
+        return None
+
     def resume(self) -> bool:
         """Prepare the next revision.
 

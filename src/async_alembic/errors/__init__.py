@@ -14,6 +14,7 @@
     │   ├── AmbiguousRevisionError    a partial id matches several revisions
     │   ├── MultipleHeadsError        several heads where one is needed
     │   ├── NotUpToDateError          the database must be at head first
+    │   ├── RevisionIdError           an id is too long for the version table
     │   └── UnknownRevisionInDatabaseError
     │                                 the database is at a revision unknown to the code
     ├── RevisionFileError             a revision file is broken or duplicated
@@ -35,7 +36,7 @@ information. No message contains a password.
 """
 
 from .base import AsyncAlembicError as AsyncAlembicError
-from .base import first_line as first_line
+from .base import causes_of as causes_of
 from .base import is_connection_lost as is_connection_lost
 from .databases import BatchError as BatchError
 from .databases import converted_database_errors as converted_database_errors
@@ -45,11 +46,14 @@ from .databases import MigrationError as MigrationError
 from .databases import PartialRevisionError as PartialRevisionError
 from .databases import ReadOnlyError as ReadOnlyError
 from .databases import ResumeError as ResumeError
+from .quoting import first_line as first_line
+from .quoting import line_in as line_in
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError
 from .revisions import RevisionError as RevisionError
 from .revisions import RevisionFileError as RevisionFileError
+from .revisions import RevisionIdError as RevisionIdError
 from .revisions import RevisionNotFoundError as RevisionNotFoundError
 from .revisions import UnknownRevisionInDatabaseError as UnknownRevisionInDatabaseError
 from .setup import AppError as AppError

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import re
 import typing as t
 
 from .base import AsyncAlembicError
-from .base import first_line
+from .base import causes_of
 from .base import is_connection_lost
+from .quoting import first_line
+from .quoting import quote_statement
+from .quoting import with_class
 
 if t.TYPE_CHECKING:
     from ..results import LockHolder
+    from ..results import Outcome
     from ..results import PartialRevision
 
 
@@ -22,6 +27,15 @@ _BLOCKED_ADVICE = (
     "It conflicted with another transaction: set app.config['ALEMBIC_RETRIES'] or wait"
 )
 
+#: Of asyncio.
+_other_loop = re.compile("attached to a different loop|Event loop is closed")
+_SAVEPOINT_ADVICE = (
+    "A server rolls back everything after an error: run a statement that may fail in"
+    " 'with op.get_bind().begin_nested():'"
+)
+_RECORD_ADVICE = "Check that the user may write into that table"
+_COMMITTED_ADVICE = "Undo by hand what stays, correct the revision"
+
 
 @contextlib.contextmanager
 def converted_database_errors() -> c.Iterator[None]:
@@ -31,6 +45,11 @@ def converted_database_errors() -> c.Iterator[None]:
     try:
         yield
     except SQLAlchemyError as e:
+        raise DatabaseError(e) from e
+    except RuntimeError as e:
+        if not _is_of_other_loop(e):
+            raise
+
         raise DatabaseError(e) from e
 
 
@@ -49,9 +68,20 @@ class DatabaseError(AsyncAlembicError):
                 f" was not committed was rolled back. {_CONNECTION_ADVICE}, and run the"
                 " command again."
             )
+        elif _is_of_other_loop(error):
+            message = (
+                "A connection in the engine's pool belongs to another event loop."
+                " Create the engine with 'poolclass=NullPool', or call 'await"
+                " engine.dispose()' before that loop ends."
+            )
         # SQLAlchemy's own errors, such as one of a foreign key to a missing table, have
         # no error of a driver.
-        elif hasattr(error, "orig"):
+        elif not hasattr(error, "orig"):
+            message = (
+                f"SQLAlchemy raised {with_class(error)}."
+                " Correct the models, the revision or the settings that it names."
+            )
+        elif _is_of_server(getattr(error, "orig", None)):
             message = (
                 f"The database rejected a statement: {first_line(error)}"
                 f"{_format_blocker(blocker)}. Check that the user has the privileges"
@@ -59,8 +89,8 @@ class DatabaseError(AsyncAlembicError):
             )
         else:
             message = (
-                f"SQLAlchemy raised {type(error).__name__}: {first_line(error)}."
-                " Correct the models, the revision or the settings that it names."
+                f"The driver refused a statement: {first_line(error)}. Check the"
+                " statement, and the options of the engine."
             )
 
         super().__init__(message)
@@ -87,9 +117,11 @@ class MigrationError(AsyncAlembicError):
     :ivar database: The name of the engine, such as ``"default"``.
     :ivar revision: The id of the revision.
     :ivar path: The path of the revision file.
+    :ivar line: The line of the file that failed, counted from 1, if it is one.
     :ivar partial: What remains of the revision, if it was not rolled back completely.
     :ivar connection_lost: Whether the revision failed because the connection was lost.
     :ivar blocker: The session that holds a lock which the revision needed, if known.
+    :ivar outcome: Where the database is since the rollback, if known.
     """
 
     def __init__(
@@ -100,61 +132,78 @@ class MigrationError(AsyncAlembicError):
         path: str,
         error: BaseException,
         *,
+        line: int | None = None,
+        is_recorded: bool = False,
+        swallowed: str | None = None,
         advice: str | None = None,
         partial: PartialRevision | None = None,
         blocker: LockHolder | None = None,
-        kept: str = "Nothing of it was applied",
-        has_committed: bool = False,
+        outcome: Outcome | None = None,
     ) -> None:
         """
-        :param kept: What stays applied.
-        :param has_committed: Whether the revision has ended its transaction itself.
+        :param is_recorded: Whether the revision itself has succeeded, so that writing
+            its id into the version table failed.
+        :param swallowed: The statement that failed before, if the revision went on.
         """
-        self._direction = direction
-        self._error = error
-        self._advice = advice
-        self._kept = kept
-        self._has_committed = has_committed
+        self._arguments = direction, database, revision, path, error
+        self._options: dict[str, t.Any] = {
+            "line": line,
+            "is_recorded": is_recorded,
+            "swallowed": swallowed,
+            "advice": advice,
+            "partial": partial,
+            "blocker": blocker,
+            "outcome": outcome,
+        }
         self.database = database
         self.revision = revision
         self.path = path
+        self.line = line
         self.partial = partial
         self.blocker = blocker
+        self.outcome = outcome
         self.connection_lost: bool = is_connection_lost(error)
-        reason = first_line(error)
-        is_told = (self.connection_lost or has_committed) and not partial
-        outcome = f"{kept}. " if is_told else ""
-        default = "Correct the revision or the data"
-
-        if has_committed:
-            default = "Undo by hand what stays, correct the revision"
+        reason = with_class(error)
 
         if self.connection_lost:
             reason = f"the connection was lost: {reason}"
             advice = _CONNECTION_ADVICE
+        elif swallowed:
+            first = quote_statement(swallowed)
+            reason = f"{first} failed, and the revision went on: {reason}"
+            advice = advice or _SAVEPOINT_ADVICE
+        elif is_recorded:
+            advice = advice or _RECORD_ADVICE
+        elif outcome is not None and outcome.has_committed:
+            advice = advice or _COMMITTED_ADVICE
 
-        way_out = partial or f"{advice or default}, and run the {direction} again."
+        if is_recorded:
+            reason = f"its id could not be written into the version table: {reason}"
+
+        way_out = partial or (
+            f"{f'{outcome}. ' if outcome else ''}"
+            f"{advice or 'Correct the revision or the data'}, and run the {direction}"
+            " again."
+        )
         super().__init__(
             f"The {direction} of database '{database}' failed in revision {revision}"
-            f" ({path}): {reason}{_format_blocker(blocker)}. {outcome}{way_out}"
+            f" ({path}{f':{line}' if line else ''}): {reason}"
+            f"{_format_blocker(blocker)}. {way_out}"
         )
+
+    def ended_with(self, outcome: Outcome) -> MigrationError:
+        """Return a copy of this error that says where the database is."""
+        return self._changed(outcome=outcome)
 
     def blocked_by(self, blocker: LockHolder | None) -> MigrationError:
         """Return a copy of this error that says that another session was in the way,
         and which.
         """
-        return MigrationError(
-            self._direction,
-            self.database,
-            self.revision,
-            self.path,
-            self._error,
-            advice=self._advice or _BLOCKED_ADVICE,
-            partial=self.partial,
-            blocker=blocker,
-            kept=self._kept,
-            has_committed=self._has_committed,
-        )
+        advice = self._options["advice"] or _BLOCKED_ADVICE
+        return self._changed(advice=advice, blocker=blocker)
+
+    def _changed(self, **options: t.Any) -> MigrationError:
+        return MigrationError(*self._arguments, **{**self._options, **options})
 
 
 class PartialRevisionError(AsyncAlembicError):
@@ -257,6 +306,20 @@ class ForeignKeyError(AsyncAlembicError):
             f"{what}, so the migration was rolled back. Correct the revision or the"
             " data."
         )
+
+
+def _is_of_other_loop(error: BaseException) -> bool:
+    return any(
+        isinstance(cause, RuntimeError) and _other_loop.search(str(cause))
+        for cause in causes_of(error)
+    )
+
+
+def _is_of_server(error: BaseException | None) -> bool:
+    """Return whether an error of a driver has the code of a server."""
+    codes = ("sqlstate", "pgcode", "sqlite_errorcode")
+    number = error.args[0] if error is not None and error.args else None
+    return isinstance(number, int) or any(getattr(error, code, None) for code in codes)
 
 
 def _format_blocker(blocker: LockHolder | None) -> str:

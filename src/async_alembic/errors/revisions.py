@@ -59,7 +59,7 @@ class MultipleHeadsError(RevisionError):
 
 
 class NotUpToDateError(RevisionError):
-    """A database must be at head before a new revision can be generated from it.
+    """A database must be at head before it is compared with the models.
 
     :ivar database: The name of the engine, such as ``"default"``.
     """
@@ -67,7 +67,7 @@ class NotUpToDateError(RevisionError):
     def __init__(self, database: str) -> None:
         super().__init__(
             f"Database '{database}' is not at head, so it cannot be compared with the"
-            " models. Run 'db upgrade' first, or create the revision with '--empty'."
+            " models. Run 'db upgrade' first; 'db revision --empty' compares nothing."
         )
         self.database = database
 
@@ -88,6 +88,31 @@ class UnknownRevisionInDatabaseError(RevisionError):
             " code that has the revision. If its file no longer exists, run"
             " 'db stamp --purge' with the revision that matches the schema."
         )
+
+
+class RevisionIdError(RevisionError):
+    """The id of a revision is too long for the version table.
+
+    :ivar database: The name of the engine, such as ``"default"``.
+    :ivar revision: The id of the revision.
+    :ivar path: The path of the revision file.
+    :ivar length: How many characters the version table takes.
+    """
+
+    def __init__(
+        self, database: str, revision: str, path: str, table: str, length: int
+    ) -> None:
+        super().__init__(
+            f"The id of revision {revision} ({path}) has {len(revision)} characters,"
+            f" but the column '{table}.version_num' of database '{database}' takes"
+            f" {length}. It was not run. Give it a shorter id, or widen the column in"
+            f" an earlier revision: op.alter_column('{table}', 'version_num',"
+            f" type_=sa.String({len(revision)}), existing_nullable=False)."
+        )
+        self.database = database
+        self.revision = revision
+        self.path = path
+        self.length = length
 
 
 class RevisionFileError(AsyncAlembicError):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import re
 import typing as t
 
 from .base import AsyncAlembicError
-from .base import first_line
+from .quoting import first_line
+from .quoting import with_class
+from .secrets import hide_secrets
+from .secrets import visible_url
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-#: Names of query parameters that drivers take secrets from.
-_secret = re.compile("passw|pwd|secret|token", re.IGNORECASE)
-#: A shorter secret is only masked as a word of its own. Masking it in other words would
-#: garble them, and give the secret away.
-_MIN_MASKED = 6
+_SERVER_ADVICE = "Check the URL, the credentials, and that the database can be reached."
+_OPTIONS_ADVICE = "Check the engine's options and its listeners."
 
 
 class ConfigurationError(AsyncAlembicError):
@@ -87,26 +86,17 @@ class DatabaseConnectionError(AsyncAlembicError):
 
     def __init__(self, database: str, url: sa.URL, error: BaseException) -> None:
         self.database = database
-        secrets = {key for key in url.query if _secret.search(key)}
-        visible = url.difference_update_query(secrets)
-        self.url: str = visible.render_as_string(hide_password=True)
-        reason = first_line(error)
-
-        for secret in [url.password, *(url.query[key] for key in secrets)]:
-            if secret:
-                reason = _mask(reason, str(secret))
-
-        self.reason: str = reason
+        self.url: str = visible_url(url)
+        self.reason: str = hide_secrets(with_class(error), url)
         super().__init__(
-            f"Cannot connect to database '{database}' at {self.url}: {reason}. Check"
-            " the URL, the credentials, and that the database can be reached."
+            f"Cannot connect to database '{database}' at {self.url}: {self.reason}."
+            f" {_OPTIONS_ADVICE if _is_of_program(error) else _SERVER_ADVICE}"
         )
 
 
-def _mask(text: str, secret: str) -> str:
-    pattern = re.escape(secret)
-
-    if len(secret) < _MIN_MASKED:
-        pattern = rf"(?<!\w){pattern}(?!\w)"
-
-    return re.sub(pattern, "***", text)
+def _is_of_program(error: BaseException) -> bool:
+    """Return whether an error was raised by a listener or by an option of the engine,
+    not by a driver or by a network.
+    """
+    is_builtin = type(error).__module__ == "builtins"
+    return is_builtin and not isinstance(error, OSError)

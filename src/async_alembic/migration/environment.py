@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..apps.names import default_name
 from ..dialects import dialect_of
+from ..errors import RevisionIdError
 from ..errors import UnknownRevisionInDatabaseError
 
 if t.TYPE_CHECKING:
@@ -31,6 +32,9 @@ if t.TYPE_CHECKING:
     Steps: t.TypeAlias = c.Callable[
         [t.Any, MigrationContext], c.Iterable[RevisionStep] | None
     ]
+
+#: The length of the column that Alembic creates.
+MAX_ID_LENGTH = 32
 
 Metadata: t.TypeAlias = "sa.MetaData | c.Sequence[sa.MetaData]"
 
@@ -62,6 +66,8 @@ class Environment:
         #: Called by ``MigrationContext.run_migrations()``.
         self.steps: Steps = lambda heads, context: ()
         self._places: dict[str, Place] = {}
+        #: A length of ids that version tables hold, as far as is known.
+        self._known_length = MAX_ID_LENGTH
 
     @functools.cached_property
     def _contexts(self) -> Contexts:
@@ -304,6 +310,31 @@ class Environment:
 
         if unknown:
             raise UnknownRevisionInDatabaseError(name, unknown)
+
+    def check_fits(self, name: str, revisions: c.Iterable[str]) -> None:
+        """Check that the version table can hold ids. An earlier revision may have
+        widened its column, so the database is asked, where Alembic's own is too narrow.
+
+        :param name: The name of the database.
+        :param revisions: The ids of the revisions.
+        :raises RevisionIdError: If one of them is too long.
+        """
+        longest = max(revisions, key=len, default="")
+        dialect = self.dialect(name)
+
+        if len(longest) <= self._known_length or not dialect.enforces_lengths:
+            return
+
+        inspector = sa.inspect(self.connection(name))
+        columns = inspector.get_columns(self.version_table, self.version_schema(name))
+        type_ = next(col["type"] for col in columns if col["name"] == "version_num")
+        length: int | None = getattr(type_, "length", None)
+
+        if length is not None and len(longest) > length:
+            path = self.project.scripts.get_revision(longest).path
+            raise RevisionIdError(name, longest, path, self.version_table, length)
+
+        self._known_length = length or len(longest)
 
     def is_blocked(self, name: str, error: BaseException | None) -> bool:
         """Return whether an error means that a lock was not available."""

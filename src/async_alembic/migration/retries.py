@@ -9,6 +9,7 @@ import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..dialects.migrated import is_usable
 from ..errors import AsyncAlembicError
 from ..errors import DatabaseError
 from ..errors import MigrationError
@@ -73,11 +74,16 @@ def _migrate_exclusively(
         except (MigrationError, SQLAlchemyError) as e:
             blocked = _add_blocker(env, names, e)
 
-            if blocked is None:
-                raise
+            if blocked is None or retry == retries or getattr(e, "partial", None):
+                failed = blocked or e
 
-            if retry == retries or getattr(e, "partial", None):
-                raise blocked from (e.__cause__ or e)
+                if isinstance(failed, MigrationError):
+                    raise _located(env, failed) from e.__cause__
+
+                if blocked is None:
+                    raise
+
+                raise blocked from e
 
             log.warning("%s Retrying, %d of %d.", blocked, retry + 1, retries)
 
@@ -132,6 +138,25 @@ def _add_blocker(
             return DatabaseError(error, blocker)
 
     return None
+
+
+def _located(env: Environment, error: MigrationError) -> MigrationError:
+    """Add to an error where the database is, as far as it can be asked. A revision may
+    have committed something that SQLAlchemy does not know of.
+    """
+    outcome, connection = error.outcome, env.connection(error.database)
+
+    if outcome is None or error.partial or not is_usable(connection):
+        return error
+
+    try:
+        now = env.current_heads(error.database, is_missing=not outcome.before)
+        env.end_transaction(error.database)
+    except Exception:
+        # The error of the revision matters, whatever is wrong with the connection.
+        return error
+
+    return error.ended_with(outcome._replace(now=now))
 
 
 def _find_blocker(

@@ -9,11 +9,13 @@ import inspect
 import time
 import typing as t
 
+from ..errors import line_in
 from ..errors import LockLostError
 from ..errors import MigrationError
 from ..errors import PartialRevisionError
 from ..errors import ResumeError
 from ..errors import RevisionFileError
+from ..results import Outcome
 from ..results import Progress
 from . import half_applied
 from . import op_per_task
@@ -53,6 +55,8 @@ class StepRunner:
     def __init__(self, env: Environment, name: str) -> None:
         self._env = env
         self.name = name
+        #: Whether only the id of the running revision is left to be written.
+        self._has_run = False
 
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
         """Run steps inside the transactions.
@@ -83,6 +87,8 @@ class StepRunner:
                         return
 
                 is_first = False
+                self._has_run = False
+                self._env.check_fits(self.name, step.to_revisions)
                 op_per_task.reinstall()
                 self._on_start(step, migrated)
                 step.migration_fn = _inside(
@@ -114,6 +120,8 @@ class StepRunner:
                 transactions.connections[self.name].in_revision(),
             ):
                 yield
+
+            self._has_run = True
         except BaseException:
             transactions.notice_end(self.name)
             # Where each revision has its own transaction, Alembic rolls it back before
@@ -158,6 +166,8 @@ class RevisionRunner(StepRunner):
         self._recorded: Recorded | None = None
         self._running: Script | None = None
         self._started = 0.0
+        #: The ids that the database was at.
+        self._before: tuple[str, ...] = ()
 
     def run(self, transactions: Transactions, steps: Steps, /, **kwargs: t.Any) -> None:
         """See :meth:`StepRunner.run`.
@@ -176,7 +186,7 @@ class RevisionRunner(StepRunner):
             partial = self._settle(transactions, e)
 
             if not isinstance(e, Exception):
-                self._log_interruption(partial or transactions.describe_kept(self.name))
+                self._log_interruption(partial or self._outcome(transactions))
                 raise
 
             if isinstance(e, _RAISED_AS_THEY_ARE):
@@ -196,13 +206,15 @@ class RevisionRunner(StepRunner):
                 script.revision,
                 script.path,
                 e,
+                line=line_in(script.path, e),
+                is_recorded=self._has_run,
+                swallowed=migrated.swallowed(e),
                 advice=migrated.advice(e)
                 or self._env.dialect(self.name).advice(
                     self._env.connection(self.name), e
                 ),
                 partial=partial,
-                kept=transactions.describe_kept(self.name),
-                has_committed=migrated.has_committed,
+                outcome=self._outcome(transactions),
             ) from e
         finally:
             self._running = None
@@ -210,6 +222,9 @@ class RevisionRunner(StepRunner):
     def _plan(
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> list[RevisionStep]:
+        if not self.applied:
+            self._before = heads
+
         recorded = half_applied.check(self._env, self.name, heads, self._way)
         known = with_known_check(self._env, self.name, steps)
         run = list_steps(self._env, known, heads, context)
@@ -240,6 +255,14 @@ class RevisionRunner(StepRunner):
 
         if (partial.direction, [partial.revision]) != (self._direction, first):
             raise PartialRevisionError(partial)
+
+    def _outcome(self, transactions: Transactions) -> Outcome:
+        all_or_nothing = transactions.is_all_or_nothing(self.name)
+        return Outcome(
+            self._before,
+            self._before if all_or_nothing else None,
+            transactions.connections[self.name].has_committed,
+        )
 
     def _settle(
         self, transactions: Transactions, error: BaseException
@@ -285,7 +308,16 @@ class RevisionRunner(StepRunner):
         script = _script_of(step)
         self._running = None
         self.applied[script.revision] = script
-        self._report_progress(script, time.perf_counter() - self._started)
+        seconds = time.perf_counter() - self._started
+        log.info(
+            "Database '%s': %s %s, %s (%.2f s)",
+            self.name,
+            self._direction,
+            script.revision,
+            script.doc,
+            seconds,
+        )
+        self._report_progress(script, seconds)
 
     def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:

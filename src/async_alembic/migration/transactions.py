@@ -49,21 +49,12 @@ class Transactions:
         """
         self._locks.check(name, throttled=throttled)
 
-    def describe_kept(self, name: str) -> str:
-        """Say what stays applied if a revision of a database is rolled back."""
+    def is_all_or_nothing(self, name: str) -> bool:
+        """Return whether nothing of what was done to a database was committed."""
         options = self._env.project.settings.context_options()
-        is_atomic = self._env.dialect(name).is_atomic
-        stay = "The revisions before this one stay"
-
-        if self.connections[name].has_committed:
-            stay = "What the revision has committed itself stays"
-        elif is_atomic and not options.get("transaction_per_migration"):
-            if name not in self._left:
-                return "All of it was rolled back"
-
-            stay = "The revisions up to the last one that has committed stay"
-
-        return f"{stay} applied; the rest was rolled back"
+        has_committed = name in self._left or self.connections[name].has_committed
+        in_one = self._env.dialect(name).is_atomic and not has_committed
+        return in_one and not options.get("transaction_per_migration")
 
     def notice_end(self, name: str) -> None:
         """Notice that a revision that fails has ended its transaction."""

@@ -65,9 +65,9 @@ def test_only_what_was_committed_by_hand_stays(code: str, twin: Twin) -> None:
         twin.upgrade()
 
     assert str(e.value).endswith(
-        "a2.py): no. What the revision has committed itself stays applied; the rest was"
-        " rolled back. Undo by hand what stays, correct the revision, and run the"
-        " upgrade again."
+        "ValueError: no. What the revision has committed itself stays applied; the rest"
+        " was rolled back; the database is at a1. Undo by hand what stays, correct the"
+        " revision, and run the upgrade again."
     )
     assert twin.caller.tables(twin.engine) == {"log", "one"}
     assert twin.caller.versions(twin.engine) == ["a1"]
@@ -106,7 +106,7 @@ def test_a_rollback_that_would_lose_changes_is_an_error(
         twin.upgrade()
 
     assert (
-        "a2.py): The transaction was rolled back within the revision, and with it what"
+        "): The transaction was rolled back within the revision, and with it what"
         " was changed before. Use a savepoint, 'op.get_bind().begin_nested()'."
     ) in str(e.value)
     assert twin.dump() == before

@@ -15,6 +15,7 @@ from ..base import READ_ONLY
 from ..base import Setting
 from ..base import Wait
 from ..sockets import shut_down
+from .sqlstates import sqlstate
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
@@ -185,7 +186,7 @@ class PostgreSQL(Dialect):
         set_setting(connection, name, value)
 
     def is_blocked(self, error: BaseException) -> bool:
-        return _sqlstate(error) in _BLOCKED
+        return sqlstate(error) in _BLOCKED
 
     def blocker(
         self, connection: sa.Connection, statement: str | None
@@ -197,7 +198,7 @@ class PostgreSQL(Dialect):
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
         from .client_side_binding import cursor_advice
 
-        if _sqlstate(getattr(error, "orig", None)) == _READ_ONLY:
+        if sqlstate(getattr(error, "orig", None)) == _READ_ONLY:
             return READ_ONLY
 
         return cursor_advice(connection, error)
@@ -215,7 +216,3 @@ class PostgreSQL(Dialect):
         is_async = connection.dialect.is_async
         cancel = None if is_async else getattr(driver_connection, "cancel", None)
         return Interruption(cancel, drop=drop)
-
-
-def _sqlstate(error: BaseException | None) -> str | None:
-    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)

@@ -10,7 +10,10 @@ from ..migrated import is_autocommit
 from ..migrated import listening
 from ..migrated import MigratedConnection
 from .advisory_locks import AdvisoryLock
+from .sqlstates import sqlstate
 
+#: "in_failed_sql_transaction": the server has rejected an earlier statement.
+_ABORTED = "25P02"
 # The function is volatile, so that a proxy sends it and what follows to the primary.
 _use_primary = sa.text("SELECT pg_is_in_recovery()")
 
@@ -34,12 +37,22 @@ class PostgreSQLConnection(MigratedConnection):
         self._wait = wait
         self._is_in_revision = False
         self._has_committed = False
+        #: The statement that was sent and has not succeeded yet.
+        self._pending: str | None = None
+        #: The first statement of the transaction that has failed.
+        self._failed: str | None = None
 
     def listening(self) -> contextlib.AbstractContextManager[None]:
         """Begin each transaction of the connection like this."""
         return listening(
             self._connection,
-            {"begin": self._on_begin, "commit": self._before_commit},
+            {
+                "begin": self._on_begin,
+                "commit": self._before_commit,
+                "before_cursor_execute": self._before_statement,
+                "after_cursor_execute": self._after_statement,
+                "rollback_savepoint": self._on_rollback_to,
+            },
         )
 
     @contextlib.contextmanager
@@ -51,6 +64,10 @@ class PostgreSQLConnection(MigratedConnection):
         finally:
             self._is_in_revision = False
 
+    def swallowed(self, error: BaseException) -> str | None:
+        is_aborted = sqlstate(getattr(error, "orig", None)) == _ABORTED
+        return self._failed if is_aborted else None
+
     def resume(self) -> bool:
         if self._lock is None or not self._lock.is_pooled:
             return True
@@ -59,7 +76,21 @@ class PostgreSQLConnection(MigratedConnection):
         self._lock.end_guard()
         return not has_committed
 
+    def _before_statement(
+        self, connection: sa.Connection, cursor: object, statement: str, *_: object
+    ) -> None:
+        self._failed = self._failed or self._pending
+        self._pending = statement
+
+    def _after_statement(self, *_: object) -> None:
+        self._pending = None
+
+    def _on_rollback_to(self, *_: object) -> None:
+        self._pending = self._failed = None
+
     def _on_begin(self, connection: sa.Connection) -> None:
+        self._pending = self._failed = None
+
         if is_autocommit(connection):
             return
 

@@ -16,7 +16,8 @@ class VersionWrites:
     They are sent before the next statement, in the same text, so the server executes
     the same statements in the same order. Only the row counts are lost. If an update
     matches no row, neither does the next one, so the count of the last update covers
-    them all.
+    them all. The first update is not deferred: its own revision fails, and not the
+    next, if the user may not write into the table.
 
     :param send: Sends a text by itself, and returns the last command tag, such as
         ``"UPDATE 1"``.
@@ -26,6 +27,7 @@ class VersionWrites:
         self._send = send
         self._deferred = ""
         self._last: VersionUpdate | None = None
+        self._is_tried = False
 
     def defer(self, text: str, context: t.Any) -> bool:
         """Defer a statement, if it is an update from one revision to the next.
@@ -35,6 +37,10 @@ class VersionWrites:
         :return: Whether it is deferred.
         """
         if (step := VersionUpdate.of(context)) is None:
+            return False
+
+        if not self._is_tried:
+            self._is_tried = True
             return False
 
         if self._last is not None and self._last.next != step.last:

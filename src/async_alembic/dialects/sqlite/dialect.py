@@ -52,6 +52,7 @@ class SQLite(Dialect):
     transactional_ddl: bool | None = True
     needs_batch: bool = True
     locks_by_transaction: bool = True
+    enforces_lengths: bool = False
 
     def load(self) -> None:
         super().load()

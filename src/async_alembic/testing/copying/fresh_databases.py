@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ...apps.engines import is_single_connection
 from ...apps.names import default_name
 from ...errors import FreshDatabaseError
+from ...errors.secrets import visible_url
 from ..apps import FreshApp
 from .copies import Copy
 from .copies import InMemoryCopy
@@ -47,7 +48,7 @@ class FreshDatabase:
         self._fresh_apps: list[FreshApp] = []
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} '{get_default(self._copies).url}'>"
+        return f"<{type(self).__name__} '{visible_url(get_default(self._copies).url)}'>"
 
     @property
     def url(self) -> str:
