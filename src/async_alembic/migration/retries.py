@@ -15,6 +15,7 @@ from ..errors import DatabaseError
 from ..errors import MigrationError
 from ..errors import ReadOnlyError
 from ..errors import TargetError
+from ..results import Outcome
 from .locking import backoff
 from .locking import Locks
 from .locking import log
@@ -156,7 +157,7 @@ def _located(env: Environment, error: MigrationError) -> MigrationError:
         # The error of the revision matters, whatever is wrong with the connection.
         return error
 
-    return error.ended_with(outcome._replace(now=now))
+    return error.ended_with(Outcome(outcome.before, now, outcome.has_committed))
 
 
 def _find_blocker(

@@ -100,7 +100,7 @@ def test_a_journal_mode_that_cannot_be_changed_is_an_error(twin: Twin) -> None:
         twin.upgrade()
 
     assert (
-        "a2.py): 'PRAGMA journal_mode' does nothing within a transaction. Use 'with"
+        "): 'PRAGMA journal_mode' does nothing within a transaction. Use 'with"
         " op.get_context().autocommit_block():'."
     ) in str(e.value)
     twin.history(LOG, BLOCK.format(pragma), f"op.execute({pragma!r})")
