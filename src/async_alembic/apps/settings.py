@@ -58,6 +58,11 @@ class Settings:
         return options
 
     @property
+    def ignores_env_py(self) -> bool:
+        """Whether the app's config has all that an ``env.py`` sets."""
+        return bool(self.app_config.get("ALEMBIC_IGNORE_ENV_PY", False))
+
+    @property
     def lock(self) -> bool | t.Literal["lease"]:
         """Whether to lock the databases against other migrations, or ``"lease"`` to use
         a lease even where a database has a lock.

@@ -72,8 +72,10 @@ class Environment:
     @functools.cached_property
     def _contexts(self) -> Contexts:
         def load() -> type[Contexts]:
+            from ..apps.env_py import check_env_py
             from .contexts import Contexts
 
+            check_env_py(self.project.settings)
             # They need it, and it imports the rest of Alembic.
             _ = self.project.scripts
 

@@ -1,0 +1,221 @@
+"""Finds what an ``env.py`` sets, by reading it. It is not executed."""
+
+from __future__ import annotations
+
+import ast
+import collections.abc as c
+import typing as t
+from pathlib import Path
+
+from ..errors import ConfigurationError
+
+if t.TYPE_CHECKING:
+    from .settings import Settings
+
+#: A keyword or a name, and the line where it stands.
+Setting: t.TypeAlias = tuple[str, int]
+
+#: Arguments of ``configure()`` that the extension sets itself, or that depend on the
+#: connection only.
+_OWN = {
+    "connection",
+    "dialect_name",
+    "dialect_opts",
+    "downgrade_token",
+    "literal_binds",
+    "output_buffer",
+    "target_metadata",
+    "upgrade_token",
+    "url",
+}
+#: Values that change nothing.
+_DEFAULTS = {
+    ("compare_server_default", "True"),
+    ("compare_type", "True"),
+    ("include_schemas", "False"),
+    ("render_as_batch", "False"),
+    ("transaction_per_migration", "False"),
+    ("version_table", "'alembic_version'"),
+    ("version_table_schema", "None"),
+}
+#: Functions that register listeners, comparators or operations.
+_REGISTERING = {
+    "dispatch_for",
+    "implementation_for",
+    "listen",
+    "listens_for",
+    "register_entities",
+    "register_operation",
+}
+#: What a hook calls that only drops empty revisions, which are not written anyway.
+_CALLED_BY_EMPTYING = {"getattr", "info", "is_empty", "len", "print"}
+
+
+def check_env_py(settings: Settings) -> None:
+    """Check that the app's config has what an ``env.py`` sets.
+
+    :param settings: The app's settings.
+    :raises ConfigurationError: If something is missing.
+    """
+    if settings.ignores_env_py:
+        return
+
+    path = Path(settings.script_location, "env.py")
+
+    if not path.is_file():
+        return
+
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        # It could not run with Alembic either.
+        return
+
+    known = settings.context_options()
+    missing = [
+        f"'{name}' in line {line}"
+        for name, line in sorted(set(_find(tree)), key=lambda setting: setting[1])
+        if name not in known
+    ]
+
+    if missing:
+        raise ConfigurationError(
+            f"'{path}' is not executed, but it sets {', '.join(missing)}. Set arguments"
+            " of configure() in app.config['ALEMBIC_CONTEXT'], and move other code to"
+            " the app. Then delete the file, or set app.config['ALEMBIC_IGNORE_ENV_PY']"
+            " to True."
+        )
+
+
+def _find(tree: ast.Module) -> c.Iterator[Setting]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="configure") | ast.Name(id="configure")
+            ):
+                yield from _find_arguments(tree, node)
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+                if name in _REGISTERING:
+                    yield name, node.lineno
+            case ast.Import() | ast.ImportFrom():
+                yield from _find_plugins(node)
+            case ast.Attribute(attr="naming_convention", ctx=ast.Store()):
+                yield "naming_convention", node.lineno
+
+
+def _find_plugins(node: ast.Import | ast.ImportFrom) -> c.Iterator[Setting]:
+    """Yield imports of packages that extend Alembic when they are imported."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    else:
+        names = [node.module or ""] if not node.level else []
+
+    for name in names:
+        if name.startswith("alembic_") or name.endswith(".alembic_helpers"):
+            yield name, node.lineno
+
+
+def _find_arguments(tree: ast.Module, call: ast.Call) -> c.Iterator[Setting]:
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            yield from _find_argument(tree, keyword.arg, keyword.value)
+        else:
+            yield from _find_unpacked(tree, keyword.value)
+
+
+def _find_unpacked(tree: ast.Module, value: ast.expr) -> c.Iterator[Setting]:
+    """Yield the arguments in ``**value``."""
+    match value:
+        case ast.Dict():
+            yield from _find_items(tree, value)
+        case ast.Attribute(attr="configure_args"):
+            # Flask-Migrate's own.
+            pass
+        case ast.Name(id=name):
+            values = list(_values_of(tree, name))
+            yield from (s for v in values for s in _find_unpacked(tree, v))
+            yield from _find_assigned_items(tree, name)
+
+            if not values:
+                yield f"**{name}", value.lineno
+        case _:
+            yield f"**{ast.unparse(value)}", value.lineno
+
+
+def _find_items(tree: ast.Module, value: ast.Dict) -> c.Iterator[Setting]:
+    for key, item in zip(value.keys, value.values, strict=True):
+        if key is None:
+            yield from _find_unpacked(tree, item)
+        elif isinstance(key, ast.Constant):
+            yield from _find_argument(tree, str(key.value), item)
+        else:
+            yield ast.unparse(key), key.lineno
+
+
+def _find_assigned_items(tree: ast.Module, name: str) -> c.Iterator[Setting]:
+    """Yield what ``name["key"] = value`` sets."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(
+                targets=[ast.Subscript(slice=ast.Constant() as key) as item]
+            ):
+                if ast.unparse(item.value) == name:
+                    yield from _find_argument(tree, str(key.value), node.value)
+
+
+def _find_argument(tree: ast.Module, name: str, value: ast.expr) -> c.Iterator[Setting]:
+    text = ast.unparse(value)
+    # Advanced Alchemy's templates pass on what the app's config says.
+    is_default = (name, text) in _DEFAULTS or text == f"config.{name}"
+
+    if name not in _OWN and not is_default and not _changes_nothing(tree, value):
+        yield name, value.lineno
+
+
+def _values_of(tree: ast.Module, name: str) -> c.Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)]) if target == name:
+                yield node.value
+            case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
+                if target == name:
+                    yield value
+
+
+def _changes_nothing(tree: ast.Module, value: ast.expr) -> bool:
+    """Whether a value is a hook of a template: a function of Flask-Migrate's that only
+    empties a list of directives, or a rewriter of Advanced Alchemy's without rules.
+    """
+    if not isinstance(value, ast.Name):
+        return False
+
+    if "rewriter.Rewriter()" in map(ast.unparse, _values_of(tree, value.id)):
+        return ".rewrites(" not in ast.unparse(tree)
+
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == value.id
+    ]
+    return bool(functions) and all(map(_empties, functions))
+
+
+def _empties(function: ast.FunctionDef) -> bool:
+    nodes = [inner for statement in function.body for inner in ast.walk(statement)]
+    emptied = [node for node in nodes if _is_emptying(node)]
+    stored = [
+        node
+        for node in nodes
+        if isinstance(node, (ast.Attribute, ast.Subscript))
+        and not isinstance(node.ctx, ast.Load)
+    ]
+    called = {
+        ast.unparse(node.func).rpartition(".")[2]
+        for node in nodes
+        if isinstance(node, ast.Call)
+    }
+    return len(emptied) == len(stored) == 1 and called <= _CALLED_BY_EMPTYING
+
+
+def _is_emptying(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node) == "directives[:] = []"
