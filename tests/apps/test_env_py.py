@@ -102,7 +102,14 @@ def test_one_setting_says_that_all_is_carried_over(
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("configure(version_table_pk=False)", "'version_table_pk' in line 1"),
+        (
+            "from alembic.context import configure\nconfigure(version_table_pk=False)",
+            "'version_table_pk' in line 2",
+        ),
+        (
+            "from alembic import context as c\nc.configure(version_table_pk=False)",
+            "'version_table_pk' in line 2",
+        ),
         ("context.configure(**{'render_item': f})", "'render_item' in line 1"),
         ("a = dict(x=1)\ncontext.configure(**a)", r"'\*\*dict\(x=1\)' in line 1"),
         ("context.configure(**unknown)", r"'\*\*unknown' in line 1"),
@@ -159,4 +166,12 @@ def test_a_template_of_advanced_alchemy_asks_for_the_version_table_only(
 
     assert str(info.value).count("in line") == 2
     project.app.config["ALEMBIC_CONTEXT"]["version_table"] = "versions"
+    assert caller(project.alembic, "compare_metadata") == []
+
+
+def test_what_others_configure_is_not_alembics(
+    project: Project, caller: Caller
+) -> None:
+    text = "import structlog\nstructlog.configure(cache_logger_on_first_use=True)\n"
+    env_py(project, text)
     assert caller(project.alembic, "compare_metadata") == []

@@ -441,7 +441,9 @@ def test_a_revision_with_such_a_block_is_complete_if_a_later_one_fails(
     block = f"with op.get_context().autocommit_block():\n    {INSERT.format(1)}"
     twin.history(f"{LOG}\n{block}\n{INSERT.format(2)}", INSERT.format(3), FAIL)
 
-    with pytest.raises(MigrationError, match=r"no\. What .* is at a1\. Correct the revision"):
+    with pytest.raises(
+        MigrationError, match=r"no\. What .* is at a1\. Correct the revision"
+    ):
         twin.upgrade()
 
     rows = {"log": [(1,), (2,)]}

@@ -88,11 +88,11 @@ def check_env_py(settings: Settings) -> None:
 
 
 def _find(tree: ast.Module) -> c.Iterator[Setting]:
+    configure = set(_names_of_configure(tree))
+
     for node in ast.walk(tree):
         match node:
-            case ast.Call(
-                func=ast.Attribute(attr="configure") | ast.Name(id="configure")
-            ):
+            case ast.Call(func=function) if ast.unparse(function) in configure:
                 yield from _find_arguments(tree, node)
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
                 if name in _REGISTERING:
@@ -101,6 +101,21 @@ def _find(tree: ast.Module) -> c.Iterator[Setting]:
                 yield from _find_plugins(node)
             case ast.Attribute(attr="naming_convention", ctx=ast.Store()):
                 yield "naming_convention", node.lineno
+
+
+def _names_of_configure(tree: ast.Module) -> c.Iterator[str]:
+    """Yield the names of ``alembic.context.configure``."""
+    yield from ("alembic.context.configure", "context.configure")
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                name = alias.asname or alias.name
+
+                if (node.module, alias.name) == ("alembic", "context"):
+                    yield f"{name}.configure"
+                elif (node.module, alias.name) == ("alembic.context", "configure"):
+                    yield name
 
 
 def _find_plugins(node: ast.Import | ast.ImportFrom) -> c.Iterator[Setting]:
