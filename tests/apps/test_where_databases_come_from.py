@@ -396,6 +396,30 @@ def test_flask_sqlalchemy_brings_several_databases(
     assert tables_in(other) - {"alembic_version"} == {"orders"}
 
 
+@pytest.mark.parametrize("default", ["default", ""], ids=repr)
+@pytest.mark.parametrize("is_migrated", [False, True], ids=["one", "both"])
+def test_a_bind_that_is_not_migrated_is_named_once(
+    default: str,
+    is_migrated: bool,
+    world: World,
+    caller: Caller,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world.app.config["SQLALCHEMY_DATABASE_URI"] = world.url(SYNC)
+    world.app.config["SQLALCHEMY_BINDS"] = {"other": f"sqlite:///{world.root}/other.db"}
+    SQLAlchemy(cast("Flask", world.app))
+    metadatas: dict[str, sa.MetaData | list[sa.MetaData]] = {default: world.metadata}
+
+    if is_migrated:
+        metadatas["other"] = metadata_of("orders")
+
+    alembic = Alembic(world.app, metadatas=metadatas)
+    caller(alembic, "current")
+    caller(alembic, "current")
+    warned = [r.getMessage() for r in caplog.records if r.name == "async_alembic"]
+    assert warned == [] if is_migrated else len(warned) == 1 and "'other'" in warned[0]
+
+
 @on_both_kinds
 def test_advanced_alchemy_brings_several_databases(
     backend: Backend, world: World, caller: Caller

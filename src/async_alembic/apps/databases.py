@@ -5,6 +5,7 @@ SQLAlchemy extension, or the config. Nothing connects here.
 from __future__ import annotations
 
 import collections.abc as c
+import logging
 import typing as t
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ if t.TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from .engines import Engines
+
+log: logging.Logger = logging.getLogger("async_alembic")
 
 Metadata: t.TypeAlias = "sa.MetaData | list[sa.MetaData]"
 Metadatas: t.TypeAlias = "Metadata | dict[str, sa.MetaData | list[sa.MetaData]]"
@@ -189,7 +192,19 @@ def _match_engines(
             " with both metadata in a list."
         )
 
+    _name_unused(engines, used)
     return Databases(metadatas, t.cast("Engines", used))
+
+
+def _name_unused(engines: dict[str, AnyEngine], used: dict[str, AnyEngine]) -> None:
+    migrated = {id(engine) for engine in used.values()}
+
+    if unused := [name for name, e in engines.items() if id(e) not in migrated]:
+        log.warning(
+            "The engines %s are not migrated. To migrate one, pass a dict as"
+            " 'metadatas' that has its name.",
+            ", ".join(f"'{name}'" for name in sorted(unused)),
+        )
 
 
 def _extension_metadata(app: App) -> t.Any:
