@@ -35,7 +35,7 @@ class MigratedConnection:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self.has_committed = False
+        self.has_committed: bool = False
 
     def record(
         self,
@@ -93,7 +93,8 @@ class MigratedConnection:
 
         :param block: Alembic's own block, which commits, and begins again at the end.
         """
-        is_switching = self.has_committed = True
+        is_switching = True
+        self.has_committed = True
 
         try:
             with block():

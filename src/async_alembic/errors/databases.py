@@ -212,8 +212,11 @@ class PartialRevisionError(AsyncAlembicError):
     :ivar partial: The revision, and what was applied of it.
     """
 
-    def __init__(self, partial: PartialRevision) -> None:
-        super().__init__(str(partial))
+    def __init__(self, partial: PartialRevision, message: str | None = None) -> None:
+        """
+        :param message: What to say instead.
+        """
+        super().__init__(message or str(partial))
         self.partial = partial
 
 
@@ -227,8 +230,8 @@ class ResumeError(PartialRevisionError):
         """
         :param reason: What has changed since.
         """
-        super().__init__(partial)
-        self.args = (
+        super().__init__(
+            partial,
             f"Revision {partial.revision} cannot be resumed in database"
             f" '{partial.database}': {reason}. Restore what the revision was, finish it"
             f" by hand and run 'db stamp {partial.target}', or undo it by hand and run"

@@ -268,7 +268,7 @@ class MySQLConnection(MigratedConnection):
             else:
                 if not self.has_journal:
                     self._journal.create()
-                    self.has_journal = True
+                    self.has_journal: bool = True
 
                 self._journal.begin(
                     self._details, transaction=self._responses.is_autocommit

@@ -48,7 +48,7 @@ class Replay:
         self._position = 0
         self._temporary = self._count_temporary_tables()
         self._refusal: ResumeError | None = None
-        self.is_searching = recorded.partial.interrupted
+        self.is_searching: bool = recorded.partial.interrupted
 
     @property
     def position(self) -> int:

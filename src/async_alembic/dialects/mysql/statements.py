@@ -40,7 +40,7 @@ class Statements:
     """
 
     def __init__(self, position: int = 1) -> None:
-        self.position = position
+        self.position: int = position
         self.entries: list[Entry] = []
         #: The position of the next statement when each savepoint was set.
         self._savepoints: list[int] = []

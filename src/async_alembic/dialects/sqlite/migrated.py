@@ -92,7 +92,7 @@ class SQLiteConnection(MigratedConnection):
         self._wait = wait
         self._check_keys = check_keys
         self._violations: list[Violation] | None = None
-        self.transaction = Transaction(connection)
+        self.transaction: Transaction = Transaction(connection)
         self._attempts = Attempts(connection, self._leave_after)
         self._is_in_revision = False
         self._is_in_block = False

@@ -28,9 +28,9 @@ class Transaction:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self.is_open = False
-        self.has_changes = False
-        self.has_lost = False
+        self.is_open: bool = False
+        self.has_changes: bool = False
+        self.has_lost: bool = False
         self._is_of_revision = False
         self._original = self._read_mark()
         self._mark = self._original or 0
