@@ -111,7 +111,10 @@ def finish(env: Environment, name: str, migrated: MigratedConnection) -> None:
     journal = journal_of(env, name)
 
     if journal is not None and migrated.has_journal:
+        # All is committed, and the server may not answer any more.
+        env.databases.time_limit.start()
         _drop_outdated(journal)
+        env.databases.time_limit.stop()
 
 
 def _drop_outdated(journal: Journal) -> None:
