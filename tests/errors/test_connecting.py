@@ -149,6 +149,9 @@ def check_connection_error(error: AsyncAlembicError, url: sa.URL) -> None:
 def test_an_error_of_a_listener_is_not_blamed_on_the_server(
     backend: Backend, engines: EngineFactory, make: ProjectFactory
 ) -> None:
+    if backend.is_async and sa.__version__.startswith("2.0."):
+        pytest.skip("SQLAlchemy 2.0 leaves the connection open.")
+
     engine: Any = engines(backend)
 
     def fail(*args: object) -> None:
