@@ -524,6 +524,21 @@ def test_all_edited_revisions_are_listed(kit: Kit, history: History) -> None:
     known.is_as_released("v1")
 
 
+@on_aiosqlite
+def test_a_revision_is_compared_in_the_encoding_that_it_declares(
+    kit: Kit, history: History
+) -> None:
+    coding = "# -*- coding: latin-1 -*-\n"
+    path = write_revision(kit.migrations, "c3", "b2", "print('\u00fc')")
+    path.write_bytes(f"{coding}{path.read_text()}".encode("latin-1"))
+    commit(kit.root, "v1")
+    history.is_as_released("v1")
+    path.write_bytes(path.read_bytes().replace("\u00fc".encode("latin-1"), b"u"))
+
+    with pytest.raises(CheckFailedError, match="c3 was edited"):
+        history.is_as_released("v1")
+
+
 @on_each_server
 def test_all_lost_rows_are_listed(kit: Kit, history: History) -> None:
     write_revision(kit.migrations, "c3", "b2", "op.execute('DELETE FROM note')")

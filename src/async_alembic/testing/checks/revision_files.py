@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections.abc as c
 import difflib
+import tokenize
 import typing as t
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def _find_edit(
             " can no longer be upgraded. Restore its file."
         )
 
-    before, after = released.read_text(), current.read_text()
+    before, after = _read(released), _read(current)
 
     if _without_docstrings(before) == _without_docstrings(after):
         return None
@@ -89,6 +90,11 @@ def _find_edit(
             lineterm="",
         ),
     )
+
+
+def _read(path: Path) -> str:
+    with tokenize.open(path) as file:
+        return file.read()
 
 
 def _without_docstrings(text: str) -> str:
