@@ -186,7 +186,9 @@ class Dialect:
             connection.commit()
 
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
-        """Return the value of a session setting; ``None`` to reset it to that."""
+        """Return the value that restores a session setting; ``None`` if that is the one
+        from the start of the session.
+        """
         raise ConfigurationError(
             "app.config['ALEMBIC_SESSION'] cannot be used with this database. Set it to"
             " {}."

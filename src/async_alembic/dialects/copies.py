@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import copy
 import typing as t
 
 from sqlalchemy.util import memoized_property
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from sqlalchemy import Dialect
 
 
@@ -20,6 +23,24 @@ def copy_dialect(dialect: Dialect) -> t.Any:
             del vars(copied)[name]
 
     return copied
+
+
+@contextlib.contextmanager
+def changed_dialect(connection: sa.Connection, **attributes: t.Any) -> c.Iterator[None]:
+    """Change the dialect of a connection, but of no other one.
+
+    :param attributes: The new values, by the names of attributes and methods.
+    """
+    original = connection.dialect
+    connection.dialect = copy.copy(original)
+
+    for name, value in attributes.items():
+        setattr(connection.dialect, name, value)
+
+    try:
+        yield
+    finally:
+        connection.dialect = original
 
 
 def with_single_percent_signs(dialect: Dialect) -> Dialect:

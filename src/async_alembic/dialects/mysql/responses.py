@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import copy
 import functools
 import typing as t
 
 from sqlalchemy.exc import DBAPIError
+
+from ..copies import changed_dialect
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -102,24 +103,15 @@ def refuses_transactions(error: BaseException) -> bool:
     return error.args[0] in _NOT_IN_TRANSACTION
 
 
-@contextlib.contextmanager
 def executing_by(
     connection: sa.Connection, execute: c.Callable[..., None]
-) -> c.Iterator[None]:
+) -> contextlib.AbstractContextManager[None]:
     """Make a connection execute statements by a function.
 
     :param execute: Takes a method of the dialect, and its arguments.
     """
-    original = connection.dialect
-    dialect: t.Any = copy.copy(original)
-
-    for name in "do_execute", "do_execute_no_params", "do_executemany":
-        method = functools.partial(execute, getattr(original, name))
-        setattr(dialect, name, method)
-
-    connection.dialect = dialect
-
-    try:
-        yield
-    finally:
-        connection.dialect = original
+    methods = {
+        name: functools.partial(execute, getattr(connection.dialect, name))
+        for name in ("do_execute", "do_execute_no_params", "do_executemany")
+    }
+    return changed_dialect(connection, **methods)

@@ -36,7 +36,8 @@ class PostgreSQLConnection(MigratedConnection):
         self._lock = lock
         self._wait = wait
         self._is_in_revision = False
-        self._has_committed = False
+        #: Whether a transaction was committed since the last revision.
+        self._has_left = False
         #: The statement that was sent and has not succeeded yet.
         self._pending: str | None = None
         #: The first statement of the transaction that has failed.
@@ -72,9 +73,9 @@ class PostgreSQLConnection(MigratedConnection):
         if self._lock is None or not self._lock.is_pooled:
             return True
 
-        has_committed, self._has_committed = self._has_committed, False
+        was_left, self._has_left = self._has_left, False
         self._lock.end_guard()
-        return not has_committed
+        return not was_left
 
     def _before_statement(
         self, connection: sa.Connection, cursor: object, statement: str, *_: object
@@ -100,7 +101,7 @@ class PostgreSQLConnection(MigratedConnection):
             self._wait(self._lock.acquire_in_transaction, self._lock.holder)
 
     def _before_commit(self, connection: sa.Connection) -> None:
-        self._has_committed = True
+        self._has_left = True
 
         if self._is_in_revision and self._lock is not None:
             self._lock.guard()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import copy
 import typing as t
 
+from ..copies import changed_dialect
 from ..migrated import listening
 from ..version_updates import VersionUpdate
 
@@ -104,21 +104,18 @@ def fewer_thread_switches(connection: sa.Connection) -> c.Iterator[None]:
         def create_default_cursor(self) -> Cursor:
             return Cursor(thread)
 
-    dialect: t.Any = copy.copy(original)
-    dialect.execution_ctx_cls = Context
-    dialect.do_execute = thread.execute
-    connection.dialect = dialect
-
     listeners = {
         "commit": lambda connection: thread.flush(),
         "rollback": lambda connection: thread.discard(),
     }
 
-    try:
-        with listening(connection, listeners):
-            yield
-    finally:
-        connection.dialect = original
+    with (
+        changed_dialect(
+            connection, execution_ctx_cls=Context, do_execute=thread.execute
+        ),
+        listening(connection, listeners),
+    ):
+        yield
 
 
 class Cursor:

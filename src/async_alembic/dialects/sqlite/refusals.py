@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import copy
 import re
 import typing as t
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ...errors import AsyncAlembicError
+from ..copies import changed_dialect
 from .driver import is_blocked
 from .driver import pragma
 from .tokens import fold
@@ -121,15 +121,13 @@ class Attempts:
     def use(self) -> c.Iterator[None]:
         """Execute statements this way."""
         self._original = self._connection.dialect
-        dialect: t.Any = copy.copy(self._original)
-        dialect.do_execute = self._execute
-        dialect.do_execute_no_params = self._execute_without_parameters
-        self._connection.dialect = dialect
 
-        try:
+        with changed_dialect(
+            self._connection,
+            do_execute=self._execute,
+            do_execute_no_params=self._execute_without_parameters,
+        ):
             yield
-        finally:
-            self._connection.dialect = self._original
 
     def _execute(
         self, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any = None
