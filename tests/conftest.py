@@ -32,9 +32,12 @@ from .twins import twin as twin
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     trace_cheaply()
-    keep_files_in_memory()
+    # The workers inherit it from the process that starts them.
+    if not hasattr(config, "workerinput"):
+        keep_files_in_memory(config.getoption("numprocesses", None) or 1)
+
     load_no_certificates()
     heed_interrupts()
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 #: A file system in memory, on Linux.
 MEMORY = Path("/dev/shm")
-#: What two servers, the databases of SQLite and revision files need for each worker.
-NEEDED = 1 << 30
+#: What servers, the databases of SQLite and revision files need for each worker.
+NEEDED = 768 << 20
 
 
-def keep_files_in_memory() -> None:
+def keep_files_in_memory(workers: int) -> None:
     """Let temporary files be in memory if there is room, unless ``TMPDIR`` is set.
 
     Each change of a table on MariaDB syncs a file otherwise, whatever its settings, as
@@ -23,7 +23,7 @@ def keep_files_in_memory() -> None:
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK | os.X_OK):
         return
 
-    if shutil.disk_usage(MEMORY).free > NEEDED * (os.cpu_count() or 1):
+    if shutil.disk_usage(MEMORY).free > NEEDED * workers:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
 

@@ -237,7 +237,7 @@ class Program(ABC):
             raise self._error(f"'{command[0]}' exited with {result.returncode}")
 
     def _error(self, what: str) -> ServerError:
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-60:])
         return ServerError(f"{self.label}: {what}. The end of '{self.log}':\n{tail}")
 
 

@@ -4,6 +4,7 @@ import importlib.util
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import suppress
@@ -19,6 +20,10 @@ from .base import Server
 from .base import USER
 
 
+def _options(settings: Mapping[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
 class MariaDBServer(Server):
     """The installed MariaDB server.
 
@@ -29,14 +34,19 @@ class MariaDBServer(Server):
     label = "MariaDB"
     stop_signal = signal.SIGTERM
 
-    _settings: ClassVar[dict[str, object]] = {
-        "bind-address": "127.0.0.1",
-        "character-set-server": "utf8mb4",
+    _storage: ClassVar[dict[str, object]] = {
         "innodb-buffer-pool-size": "64M",
         "innodb-doublewrite": 0,
         "innodb-flush-log-at-trx-commit": 0,
         "innodb-flush-method": "nosync",
-        "innodb-log-file-size": "32M",
+        "innodb-log-file-size": "8M",
+        # What the kernel has of it is shared by all servers of the machine.
+        "innodb-use-native-aio": 0,
+    }
+    _settings: ClassVar[dict[str, object]] = {
+        **_storage,
+        "bind-address": "127.0.0.1",
+        "character-set-server": "utf8mb4",
         "max-connections": 200,
         "skip-name-resolve": 1,
         "sync-frm": 0,
@@ -109,6 +119,8 @@ class MariaDBServer(Server):
             f"--datadir={self.directory / 'data'}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            # A log of 96 MB is made otherwise.
+            *_options(self._storage),
         )
 
     def _command(self) -> Sequence[str | Path]:
@@ -122,8 +134,7 @@ class MariaDBServer(Server):
             # other's way.
             "tmpdir": self.directory,
         }
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        return [find_program("mariadbd") or "", "--no-defaults", *options]
+        return [find_program("mariadbd") or "", "--no-defaults", *_options(settings)]
 
     def _set_up(self) -> None:
         self.execute(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY %s", PASSWORD)
@@ -144,6 +155,7 @@ class GaleraServer(MariaDBServer):
         self._first = first
         self._cluster_port = free_port()
         self._options = {
+            "gcache.size": "16M",
             "gmcast.listen_addr": f"tcp://{self.host}:{self._cluster_port}",
             "ist.recv_addr": f"{self.host}:{free_port()}",
             # Restores no cluster that has ended.
@@ -185,8 +197,7 @@ class GaleraServer(MariaDBServer):
             "wsrep-sst-method": "rsync",
             "wsrep-sst-receive-address": f"{self.host}:{free_port()}",
         }
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        return [*super()._command(), *options]
+        return [*super()._command(), *_options(settings)]
 
 
 class GaleraCluster:
