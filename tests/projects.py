@@ -28,6 +28,8 @@ from .harness import make_app
 
 #: The fastest one, for what is not about databases.
 MEMORY = by_id("sqlite-memory-sqlite3")
+#: Settings with which all tables that are in no model are dropped.
+AS_ALEMBIC = {"ALEMBIC_DROP_UNKNOWN_TABLES": True}
 
 
 class Project:

@@ -43,11 +43,12 @@ SIGNATURES = {
     "downgrade": "(self, target=-1, *, retry=False, resume=False)",
     "revision": (
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
-        " depend=None, label=None, path=None, rev_id=None)"
+        " depend=None, label=None, path=None, rev_id=None, drop=())"
     ),
     "merge": "(self, revisions='heads', message=None, label=None, splice=False)",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
+    "unknown_tables": "(self)",
     "needs_upgrade": "(self)",
     "needs_revision": "(self)",
     "status": "(self)",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -149,6 +151,36 @@ def run(root: Path, *args: str, check: bool = True) -> tuple[int, str, str]:
     errors = [line for line in result.stderr.splitlines() if not IMPORT.search(line)]
     assert not check or result.returncode == 0, errors
     return result.returncode, result.stdout, result.stderr
+
+
+def run_on_terminal(root: Path, *args: str, answers: str) -> str:
+    """Run Python on a terminal, where somebody types.
+
+    :return: What is on the terminal at the end.
+    """
+    terminal, other_end = pty.openpty()
+
+    with subprocess.Popen(
+        [sys.executable, *args],
+        cwd=root,
+        env=environ_of(root),
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+    ) as process:
+        os.close(other_end)
+        os.write(terminal, answers.encode())
+        shown = b""
+
+        # The terminal is gone with the process.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(terminal, 4096):
+                shown += chunk
+
+    os.close(terminal)
+    assert process.returncode == 0, shown
+    return shown.decode().replace("\r\n", "\n")
 
 
 def environ_of(root: Path) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from ..harness import Framework
 from ..harness import on_both_frameworks
 from .project import BOTH_KINDS
 from .project import run
+from .project import run_on_terminal
 from .project import TIME
 from .project import write_app
 
@@ -47,3 +50,48 @@ def test_a_factory_can_be_called_with_arguments(
     write_app(framework, BOTH_KINDS[0], tmp_path)
     db = ["-m", framework, "--app", "shop:create_app('stock')", "db"]
     assert run(tmp_path, *db, "heads") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("framework", "backend"),
+    [("flask", BOTH_KINDS[0]), ("quart", BOTH_KINDS[1])],
+    ids=str,
+    indirect=["backend"],
+)
+@pytest.mark.parametrize(
+    ("answer", "dropped"),
+    [
+        ("", set()),
+        ("none", set()),
+        ("all", {"b", "c"}),
+        ("c", {"c"}),
+        ("b, c", {*"bc"}),
+    ],
+)
+def test_on_a_terminal_one_is_asked_what_to_drop(
+    answer: str,
+    dropped: set[str],
+    framework: Framework,
+    backend: Backend,
+    tmp_path: Path,
+) -> None:
+    write_app(framework, backend, tmp_path)
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.executescript("CREATE TABLE b (id); CREATE TABLE c (id)")
+
+    revision = "-m", framework, "--app", "shop:create_app", "db", "revision", "users"
+    shown = run_on_terminal(tmp_path, *revision, answers=f"{answer}\n")
+    assert "no revision has created them:\n  b\n  c\n" in shown
+    (file,) = (tmp_path / "migrations").glob("*_users.py")
+    found = re.findall(r"^    op.drop_table\('(.)'\)", file.read_text(), re.MULTILINE)
+    # What a new revision has created is dropped by its downgrade.
+    assert {*found} == dropped
+
+
+def test_a_terminal_is_asked_nothing_where_nothing_is_unknown(tmp_path: Path) -> None:
+    write_app("flask", BOTH_KINDS[0], tmp_path)
+    db = "-m", "flask", "--app", "shop:create_app", "db"
+    shown = run_on_terminal(tmp_path, *db, "revision", "users", answers="")
+    assert "Created migrations/" in shown
+    assert shown.count("\n") == 1

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from ..harness import write_revision
+from ..projects import AS_ALEMBIC
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project
@@ -127,6 +128,7 @@ def test_check_compares_the_models_with_the_database(db: Project) -> None:
     db("upgrade")
     assert db("check") == "No changes detected.\n"
     db.look.execute(db.engine, "DROP TABLE tags", "CREATE TABLE extra (id INTEGER)")
+    db.app.config |= AS_ALEMBIC
     output = db("check", fails=1)
     assert output.startswith("Changes detected.\n")
     assert "  add table tags\n" in output

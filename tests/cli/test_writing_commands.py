@@ -154,3 +154,17 @@ def test_merge_can_splice(db: Project) -> None:
     write_revision(db.migrations, "e5", "d4")
     db("merge", "c3", "d4", fails=1)
     assert "('c3', 'd4')" in db.created(db("merge", "c3", "d4", "--splice"))
+
+
+@on_one_app
+def test_elsewhere_an_option_says_what_to_drop(
+    framework: Framework, backend: Backend, project_for: ProjectFactory
+) -> None:
+    db = project_for(framework, backend)
+    db.look.execute(db.engine, "CREATE TABLE b (id int)", "CREATE TABLE c (id int)")
+    text = db.created(db("revision", "make tables", "--drop", "c"))
+    assert "    op.drop_table('c')" in text
+    assert "    # op.drop_table('b')" in text
+    db("upgrade")
+    assert db.tables == {"b", "users", "posts", "tags"}
+    assert "'x'" in db("revision", "more", "--drop", "x", fails=1)

@@ -22,6 +22,7 @@ from ..backends import on
 from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import make_app
+from ..projects import AS_ALEMBIC
 from ..projects import docstring
 from ..projects import MEMORY
 from ..projects import names
@@ -325,6 +326,7 @@ class TestAutogenerate:
     ) -> None:
         """Their indexes go with them. Those of a circle are in no order."""
         project = Project(tmp_path, engines)
+        project.app.config |= AS_ALEMBIC
         key = "REFERENCES"
         caller.execute(
             project.engine,
@@ -347,6 +349,7 @@ class TestAutogenerate:
         self, tmp_path: Path, engines: EngineFactory, caller: Caller
     ) -> None:
         project = Project(tmp_path, engines)
+        project.app.config |= AS_ALEMBIC
         caller.execute(
             project.engine,
             "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER REFERENCES b (id))",

@@ -27,6 +27,7 @@ from ..backends import on
 from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import queries_of
+from ..projects import AS_ALEMBIC
 from ..projects import Project
 from ..round_trips.models import Model
 from ..round_trips.strategies import changes
@@ -129,6 +130,7 @@ class TestTheQueries:
         caller.execute(project.engine, "CREATE SCHEMA other")
         create(caller, project, metadata)
         create(caller, project, tables(1, "A"))
+        project.app.config |= AS_ALEMBIC
         queries = queries_of(project.engine)
         ((kind, _),) = caller(project.alembic, "compare_metadata")[-1:]
         assert kind == "remove_table"
@@ -357,6 +359,7 @@ def project_with(
 
 def assert_like_alembic(caller: Caller, project: Project, **options: Any) -> list[str]:
     project.app.config["ALEMBIC_CONTEXT"].update(options)
+    project.app.config |= AS_ALEMBIC
 
     try:
         expected = alembics_differences(

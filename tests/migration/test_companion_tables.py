@@ -15,6 +15,7 @@ from ..backends import on
 from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import ONE_OF_EACH_KIND
+from ..projects import AS_ALEMBIC
 from ..projects import Project
 
 NAMES = ["_partial", "_lease"]
@@ -33,6 +34,7 @@ def test_they_are_no_difference_between_models_and_database(
     project = Project(
         tmp_path, engines, backend=backend, context={"version_table": version_table}
     )
+    project.app.config |= AS_ALEMBIC
 
     for name in [*NAMES, "_other"]:
         caller.execute(project.engine, f"CREATE TABLE {version_table}{name} (x int)")
@@ -68,6 +70,7 @@ def test_the_apps_own_filter_is_asked_about_everything_else(
     project = Project(
         tmp_path, engines, backend=backend, context={"include_name": include_name}
     )
+    project.app.config |= AS_ALEMBIC
 
     for name in "alembic_version_partial", "legacy", "mine":
         caller.execute(project.engine, f"CREATE TABLE {name} (x int)")
@@ -90,6 +93,7 @@ def test_only_those_in_the_schema_of_the_version_table_are_meant(
 ) -> None:
     context = {"version_table_schema": schema, "include_schemas": True}
     project = Project(tmp_path, engines, backend=backend, context=context)
+    project.app.config |= AS_ALEMBIC
     caller.execute(project.engine, "CREATE SCHEMA app")
 
     for place in "public", "app":

@@ -14,6 +14,7 @@ from ..errors import ConfigurationError
 _KEYS = {
     "ALEMBIC",
     "ALEMBIC_CONTEXT",
+    "ALEMBIC_DROP_UNKNOWN_TABLES",
     "ALEMBIC_IGNORE_ENV_PY",
     "ALEMBIC_LOCK",
     "ALEMBIC_LOCK_TIMEOUT",

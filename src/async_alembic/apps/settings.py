@@ -63,6 +63,11 @@ class Settings:
         return bool(self.app_config.get("ALEMBIC_IGNORE_ENV_PY", False))
 
     @property
+    def drops_unknown_tables(self) -> bool:
+        """Whether revisions drop all tables that are in no model, as Alembic does."""
+        return bool(self.app_config.get("ALEMBIC_DROP_UNKNOWN_TABLES", False))
+
+    @property
     def lock(self) -> bool | t.Literal["lease"]:
         """Whether to lock the databases against other migrations, or ``"lease"`` to use
         a lease even where a database has a lock.

@@ -6,9 +6,11 @@ import typing as t
 
 import click
 
+from .inspect import check_up_to_date
 from .options import label_option
 from .output import echo
 from .output import format_path
+from .output import is_terminal
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -45,12 +47,23 @@ def mkdir(alembic: Migrations) -> None:
 @label_option
 @click.option("--path", help="The folder to write it to.")
 @click.option("--rev-id", help="Its id, instead of a generated one.")
+@click.option(
+    "--drop",
+    multiple=True,
+    metavar="TABLE",
+    help="A table to drop that is in no model and that no revision has created;"
+    " repeat it for several. On a terminal, you are asked.",
+)
 def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
     """Write a revision.
 
     Its operations are the differences between models and database.
     """
     options["depend"] = options["depend"] or None
+
+    if is_terminal() and not (options["empty"] or options["drop"]):
+        options["drop"] = _ask_what_to_drop(alembic)
+
     scripts = alembic.revision(message, **options)
 
     if not scripts:
@@ -58,6 +71,25 @@ def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
 
     for script in scripts:
         echo(f"Created {format_path(script.path)}")
+
+
+def _ask_what_to_drop(alembic: Migrations) -> list[str]:
+    check_up_to_date(alembic)
+    found = alembic.unknown_tables()
+    tables = [table for tables in found.values() for table in tables]
+
+    if not tables:
+        return []
+
+    echo("These tables are in no model, and no revision has created them:")
+
+    for table in tables:
+        echo(f"  {table}")
+
+    answer = click.prompt(
+        "Which of them shall the revision drop? Names, 'all' or 'none'", default="none"
+    )
+    return {"none": [], "all": tables}.get(answer, answer.replace(",", " ").split())
 
 
 @click.command()

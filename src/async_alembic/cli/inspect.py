@@ -94,10 +94,7 @@ def check(ctx: click.Context, alembic: Migrations) -> None:
 
     Exits with 1 if they do, or if there are revisions to apply first.
     """
-    for name, found in alembic.status().items():
-        if found.pending:
-            raise NotUpToDateError(name)
-
+    check_up_to_date(alembic)
     differences = alembic.compare_metadata()
 
     if not differences:
@@ -136,3 +133,12 @@ def wait(alembic: Migrations, timeout: float | None) -> None:
     Exits with 1 if the timeout expires. Without --timeout, there is no limit.
     """
     alembic.wait_until_current(timeout)
+
+
+def check_up_to_date(alembic: Migrations) -> None:
+    """
+    :raises NotUpToDateError: If there are revisions to apply first.
+    """
+    for name, found in alembic.status().items():
+        if found.pending:
+            raise NotUpToDateError(name)

@@ -53,6 +53,11 @@ class ProgressLine:
             self._is_broken = True
 
 
+def is_terminal() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
     """Print a text. What the encoding of the output does not have is replaced."""
     stream = sys.stderr if err else sys.stdout

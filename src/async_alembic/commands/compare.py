@@ -11,6 +11,8 @@ from alembic import autogenerate
 from ..errors.from_alembic import converted_errors
 from ..migration.comparison import running
 from ..migration.rendering import rendering
+from ..migration.unknown_tables import full_name
+from ..migration.unknown_tables import UnknownTables
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -46,16 +48,44 @@ def needs_revision(env: Environment) -> bool:
     return any(not ops.is_empty() for ops in script.upgrade_ops_list)
 
 
+@converted_errors()
+def unknown_tables(env: Environment) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+
+    for name in env.contexts:
+        with comparing(env, name, warn=False) as unknown:
+            context = env.contexts[name]
+            autogenerate.produce_migrations(context, context.opts["target_metadata"])
+
+        found[name] = [*map(full_name, unknown.kept)]
+
+    return found
+
+
 @contextlib.contextmanager
-def comparing(env: Environment, name: str) -> c.Iterator[None]:
+def comparing(
+    env: Environment, name: str, drop: c.Collection[str] = (), *, warn: bool = True
+) -> c.Iterator[UnknownTables]:
     """Prepare for the comparison of a database.
 
     :param name: The name of the database.
+    :param drop: The tables to drop of those that neither models nor revisions know.
+    :param warn: Whether to log the others.
     """
     context = env.contexts[name]
+    drops_all = env.project.settings.drops_unknown_tables
+    dropped = None if drops_all else drop
+    unknown = UnknownTables(name, context, lambda: env.created_tables, dropped)
 
-    with env.use(name), rendering([context]), running(context, env.databases.pause):
-        yield
+    with (
+        env.use(name),
+        rendering([context]),
+        running(context, unknown, env.databases.pause),
+    ):
+        yield unknown
+
+    if warn:
+        unknown.warn()
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:

@@ -19,6 +19,8 @@ from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from ..migration.rendering import rendering
+from ..migration.unknown_tables import full_name
+from ..migration.unknown_tables import KeepTablesOp
 from .compare import comparing
 from .naming import name_constraints
 from .ordering import DetectedOps
@@ -26,11 +28,13 @@ from .ordering import sort_operations
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.operations import MigrationScript
 
     from ..apps.project import Project
     from ..apps.settings import Settings
     from ..history.targets import Target
     from ..migration.environment import Environment
+    from ..migration.unknown_tables import UnknownTables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +50,13 @@ class NewRevision:
     label: str | t.Iterable[str] | None
     path: str | None
     rev_id: str | None
+    drop: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.empty and self.drop:
+            raise RevisionError(
+                "An empty revision drops no tables. Leave out 'empty' or 'drop'."
+            )
 
 
 def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
@@ -80,6 +91,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         env.databases.offload(lambda: sort_operations(*args))
 
     context.process_revision_directives = sort_offloaded
+    unknown_tables: list[UnknownTables] = []
 
     for name in env.names:
         if not context.generated_revisions:
@@ -95,7 +107,9 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with comparing(env, name):
+        with comparing(env, name, new.drop) as unknown:
+            unknown_tables.append(unknown)
+
             if new.empty:
                 context.run_no_autogenerate(current, env.contexts[name])
             else:
@@ -110,11 +124,15 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         env.ops[name].get_bind().rollback()
 
     if not new.empty:
+        _check_drop(new.drop, unknown_tables)
         context.generated_revisions = [
             script
             for script in context.generated_revisions
             if any(not ops.is_empty() for ops in script.upgrade_ops_list)
         ]
+
+        for script in context.generated_revisions[:1]:
+            _comment(script, unknown_tables)
 
     with rendering(env.contexts.values()):
         scripts: list[Script] = env.databases.offload(lambda: _write(context))
@@ -166,6 +184,26 @@ def unused_id(project: Project) -> str:
         rev_id = str(int(rev_id) + 1)
 
     return rev_id
+
+
+def _check_drop(drop: frozenset[str], unknown_tables: list[UnknownTables]) -> None:
+    found = {full_name(key) for unknown in unknown_tables for key in unknown.found}
+
+    if others := sorted(drop - found):
+        listed = ", ".join(f"'{name}'" for name in sorted(found)) or "none"
+        raise RevisionError(
+            f"No database has a table '{others[0]}' that is in no model and that no"
+            f" revision has created, so 'drop' cannot name it. Such tables: {listed}."
+        )
+
+
+def _comment(script: MigrationScript, unknown_tables: list[UnknownTables]) -> None:
+    """Say in a revision which tables it keeps, where it has operations anyway."""
+    for unknown, upgrade_ops in zip(
+        unknown_tables, script.upgrade_ops_list, strict=False
+    ):
+        if unknown.kept and not upgrade_ops.is_empty():
+            upgrade_ops.ops.append(KeepTablesOp(unknown.kept))
 
 
 def _write(context: autogenerate.RevisionContext) -> list[Script]:

@@ -249,6 +249,16 @@ class Dialect:
         """
         return tuple(connection.scalars(sa.select(versions.c.version_num)))
 
+    def dependent_tables(
+        self, connection: sa.Connection
+    ) -> set[tuple[str | None, str]]:
+        """Return the schema and the name of each table that is part of something else,
+        such as a partition or the table of an extension.
+
+        :param connection: A connection to the database.
+        """
+        return set()
+
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         """Let Alembic's comparison read at once what it reads column by column.
 

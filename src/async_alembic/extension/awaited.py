@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import collections.abc as c
 import functools
-import threading
 import typing as t
 
 from .. import commands
 from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
 from ..running.imports import import_for
-from ..running.imports import load
-from ..running.worker_threads import run_in_worker_thread
-from ..running.worker_threads import sleep
-from .base import BaseAlembic
+from .awaited_base import AwaitedBase
 from .blocking import SyncAlembic
 from .proxies import AwaitedProxy
 
@@ -26,22 +22,16 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
     from flask.sansio.app import App
 
-    from ..apps.project import Project
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import DatabaseStatus
-    from ..running.dispatch import DatabaseCommand
-    from ..running.dispatch import FilesCommand
 
-P = t.ParamSpec("P")
 T = t.TypeVar("T")
-#: How long to wait before another attempt to write a revision, in seconds.
-_WRITING_INTERVAL = 0.02
 
 
-class Alembic(BaseAlembic):
+class Alembic(AwaitedBase):
     """Database migrations for a Quart or Flask app, with async methods.
 
     With an ``AsyncEngine``, the methods run on the caller's event loop; with an
@@ -63,8 +53,6 @@ class Alembic(BaseAlembic):
     :param command_name: The name of the command group to add to the app's command line.
         If empty, no group is added.
     """
-
-    _prefer_async = True
 
     @functools.cached_property
     def sync(self) -> SyncAlembic:
@@ -184,6 +172,7 @@ class Alembic(BaseAlembic):
         label: str | c.Iterable[str] | None = None,
         path: str | None = None,
         rev_id: str | None = None,
+        drop: str | c.Iterable[str] = (),
     ) -> list[Script]:
         """Write a revision from the differences between models and databases.
 
@@ -199,13 +188,24 @@ class Alembic(BaseAlembic):
         :param path: The folder to write to, relative to the app's root. By default, the
             folder of the branch or of the parent.
         :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
+        :param drop: Which of the :meth:`unknown_tables` to drop. The others are kept,
+            and named in a comment.
         :return: The new revisions; empty if there are no differences.
-        :raises RevisionError: If a parent is not found, or the databases are not at
-            head.
+        :raises RevisionError: If a parent is not found, the databases are not at head,
+            or ``drop`` names another table.
         """
         await import_for(commands.generate.revision)
         new = commands.generate.NewRevision(
-            message, empty, branch, parent, splice, depend, label, path, rev_id
+            message,
+            empty,
+            branch,
+            parent,
+            splice,
+            depend,
+            label,
+            path,
+            rev_id,
+            frozenset([drop] if isinstance(drop, str) else drop),
         )
 
         turn = await self._wait_for_turn()
@@ -256,6 +256,16 @@ class Alembic(BaseAlembic):
         ``compare_metadata``.
         """
         return await self._on_databases(commands.compare.compare_metadata)
+
+    async def unknown_tables(self) -> dict[str, list[str]]:
+        """Get the tables that are in no model, and that no revision has created. Nobody
+        drops them unless :meth:`revision` is told to.
+
+        :return: The tables of each database, by its name, with their schema unless it
+            is the default one. They are empty if ``ALEMBIC_DROP_UNKNOWN_TABLES`` is
+            set.
+        """
+        return await self._on_databases(commands.compare.unknown_tables)
 
     async def needs_upgrade(self) -> bool:
         """Whether a database is not at all heads.
@@ -336,51 +346,3 @@ class Alembic(BaseAlembic):
             "context",
             lambda fn: self._on_databases(commands.inspect.use_context, None, fn),
         )
-
-    async def _do_file_io(
-        self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call a function that reads or writes files, in a worker thread."""
-        return await run_in_worker_thread(lambda: fn(*args, **kwargs))
-
-    async def _on_files(
-        self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        app = self._app()
-        return await run_in_worker_thread(
-            lambda: command(self._project(app), *args, **kwargs)
-        )
-
-    async def _on_databases(
-        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        app = self._app()
-
-        def prepare() -> Project:
-            load(command)
-            return self._project(app)
-
-        project = await run_in_worker_thread(prepare)
-        from ..running.dispatch import await_on_databases
-
-        return await await_on_databases(
-            project,
-            self._registry.state(app).databases(app),
-            command,
-            *args,
-            **kwargs,
-        )
-
-    async def _wait_for_turn(self) -> threading.Lock:
-        """Wait until nobody else in this process writes a revision to the same folder.
-        Two at once would have the same parent.
-        """
-        turn = self._writing_turn()
-
-        while not turn.acquire(blocking=False):
-            await self._sleep(_WRITING_INTERVAL)
-
-        return turn
-
-    async def _sleep(self, seconds: float) -> None:
-        await sleep(seconds)

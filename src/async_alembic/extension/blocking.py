@@ -109,10 +109,20 @@ class SyncAlembic(OpAndContext):
         label: str | c.Iterable[str] | None = None,
         path: str | None = None,
         rev_id: str | None = None,
+        drop: str | c.Iterable[str] = (),
     ) -> list[Script]:
         """Blocking form of :meth:`Alembic.revision`."""
         new = commands.generate.NewRevision(
-            message, empty, branch, parent, splice, depend, label, path, rev_id
+            message,
+            empty,
+            branch,
+            parent,
+            splice,
+            depend,
+            label,
+            path,
+            rev_id,
+            frozenset([drop] if isinstance(drop, str) else drop),
         )
 
         turn = self._wait_for_turn()
@@ -152,6 +162,11 @@ class SyncAlembic(OpAndContext):
     def compare_metadata(self) -> list[tuple[t.Any, ...]]:
         """Blocking form of :meth:`Alembic.compare_metadata`."""
         return self._on_databases(commands.compare.compare_metadata)
+
+    @blocks
+    def unknown_tables(self) -> dict[str, list[str]]:
+        """Blocking form of :meth:`Alembic.unknown_tables`."""
+        return self._on_databases(commands.compare.unknown_tables)
 
     @blocks
     def needs_upgrade(self) -> bool:

@@ -30,6 +30,11 @@ def companion_tables(version_table: str) -> set[str]:
     return {partial_table(version_table), lease_table(version_table)}
 
 
+def is_left_behind(table: str) -> bool:
+    """Return whether a batch change of Alembic has made a table for itself."""
+    return table.startswith(_BATCH_TABLE)
+
+
 def left_out(
     version_table: str,
     is_version_schema: c.Callable[[str | None], bool],
@@ -49,7 +54,7 @@ def left_out(
             if is_version_schema(parents["schema_name"]):
                 return False
 
-        if type_ == "table" and name.startswith(_BATCH_TABLE):
+        if type_ == "table" and is_left_behind(name):
             return False
 
         return include_name is None or include_name(name, type_, parents)

@@ -21,9 +21,9 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from .default_questions import Key
+    from .unknown_tables import TableKey
+    from .unknown_tables import UnknownTables
 
-    #: Schema and name, as Alembic has them: without the schema if it is the default.
-    TableKey: t.TypeAlias = tuple[str | None, str]
     ColumnKey: t.TypeAlias = tuple[str | None, str, str]
     Filter: t.TypeAlias = c.Callable[..., bool]
 
@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
 class Comparison:
     """A comparison of one database.
 
+    :param unknown_tables: The tables that are in no model.
     :param questions: What is asked about server defaults.
     :param default_schema: The name of the default schema.
     :param can_leave_out: Whether Alembic may be kept from comparing a table, because
@@ -40,6 +41,7 @@ class Comparison:
     :param undecided: The columns whose defaults count as changed until the end.
     """
 
+    unknown_tables: UnknownTables
     questions: Questions
     default_schema: str | None
     can_leave_out: bool
@@ -49,8 +51,8 @@ class Comparison:
     def filters(
         self, options: c.Mapping[str, t.Any], pause: c.Callable[[], None]
     ) -> dict[str, Filter]:
-        """Return filters that leave out the unchanged tables. Alembic calls them for
-        everything that it compares.
+        """Return filters that leave out the unchanged tables, and unknown ones. Alembic
+        calls them for everything that it compares.
 
         :param options: The options of the migration context, with the app's filters.
         :param pause: Is called by each of them.
@@ -61,13 +63,16 @@ class Comparison:
         def include_name(name: t.Any, type_: str, parents: t.Any) -> bool:
             pause()
 
-            if name_filter is not None and not name_filter(name, type_, parents):
-                return False
+            if type_ == "table":
+                # The only names that have no schema are those of schemas.
+                table = parents["schema_name"], name
 
-            # The only names that have no schema are those of schemas.
-            return type_ != "table" or (parents["schema_name"], name) not in (
-                self.unchanged
-            )
+                if table in self.unchanged or not self.unknown_tables.is_compared(
+                    *table
+                ):
+                    return False
+
+            return name_filter is None or name_filter(name, type_, parents)
 
         def include_object(
             item: t.Any, name: t.Any, type_: str, reflected: bool, other: t.Any
@@ -75,16 +80,22 @@ class Comparison:
             pause()
 
             if type_ == "table" and not reflected:
-                schema = None if item.schema == self.default_schema else item.schema
-
-                if (schema, item.name) in self.unchanged:
+                if self._key(item) in self.unchanged:
                     return False
 
-            return object_filter is None or object_filter(
+            if object_filter is not None and not object_filter(
                 item, name, type_, reflected, other
-            )
+            ):
+                return False
+
+            is_removed = type_ == "table" and reflected and other is None
+            return not is_removed or self.unknown_tables.is_dropped(*self._key(item))
 
         return {"include_name": include_name, "include_object": include_object}
+
+    def _key(self, table: sa.Table) -> TableKey:
+        schema = None if table.schema == self.default_schema else table.schema
+        return schema, table.name
 
     def decide(self, connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
         """Remove the changes of server defaults that are equal.
@@ -119,16 +130,22 @@ _running: weakref.WeakKeyDictionary[MigrationContext, Comparison] = (
 
 
 @contextlib.contextmanager
-def running(context: MigrationContext, pause: c.Callable[[], None]) -> c.Iterator[None]:
+def running(
+    context: MigrationContext,
+    unknown_tables: UnknownTables,
+    pause: c.Callable[[], None],
+) -> c.Iterator[None]:
     """Prepare a migration context for a comparison.
 
     :param context: Alembic's migration context.
+    :param unknown_tables: The tables that are in no model.
     :param pause: Yields to other tasks. A comparison takes a second for a few hundred
         tables.
     """
     connection, options = context.connection, context.opts
     assert connection is not None
     _running[context] = comparison = Comparison(
+        unknown_tables,
         Questions(context.impl, dialect_of(connection).defaults),
         connection.dialect.default_schema_name,
         can_leave_out=options.get("include_object") is None,

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..apps.project import Project
     from ..dialects import Dialect
     from ..dialects import Place
+    from ..history.created_tables import CreatedTables
     from ..history.scripts import Scripts
     from .contexts import Contexts
     from .open_databases import OpenDatabases
@@ -128,6 +129,19 @@ class Environment:
             return self.project.scripts
 
         return t.cast("Scripts", self.databases.offload(load))
+
+    @functools.cached_property
+    def created_tables(self) -> CreatedTables:
+        """The tables that the revisions create. Reading is offloaded, so that it does
+        not block.
+        """
+
+        def read() -> CreatedTables:
+            from ..history.created_tables import CreatedTables
+
+            return CreatedTables(self.project.files.parsed)
+
+        return t.cast("CreatedTables", self.databases.offload(read))
 
     @property
     def names(self) -> list[str]:

@@ -21,7 +21,7 @@ def translate_alterations(connection: sa.Connection) -> None:
     """Make a connection translate the schemas of Alembic's ``ALTER TABLE``, as
     SQLAlchemy does for all of its own statements.
     """
-    schemas = _schemas(connection)
+    schemas = schemas_of(connection)
 
     def translate(connection: sa.Connection, statement: t.Any, *args: object) -> None:
         if isinstance(statement, AlterTable):
@@ -35,13 +35,14 @@ def translate_reflection(inspector: sa.Inspector) -> None:
     """Make an inspector look into the translated schemas of its connection. In what it
     returns, the schemas have their own names.
     """
-    schemas = _schemas(t.cast("sa.Connection", inspector.bind))
+    schemas = schemas_of(t.cast("sa.Connection", inspector.bind))
 
     if schemas:
         inspector.dialect = t.cast("t.Any", _Dialect(inspector.dialect, schemas))
 
 
-def _schemas(connection: sa.Connection) -> c.Mapping[str | None, str | None]:
+def schemas_of(connection: sa.Connection) -> c.Mapping[str | None, str | None]:
+    """Return the real schemas of a connection, by their names in models."""
     return connection.get_execution_options().get("schema_translate_map") or {}
 
 

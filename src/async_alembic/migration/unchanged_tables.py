@@ -21,9 +21,9 @@ if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
     from .bulk_reading import Infos
-    from .comparison import TableKey
     from .default_questions import Key
     from .default_questions import Questions
+    from .unknown_tables import TableKey
 
     Info: t.TypeAlias = dict[str, t.Any]
 

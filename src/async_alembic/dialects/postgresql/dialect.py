@@ -49,6 +49,15 @@ _place = sa.text(
 _is_read_only = sa.text(
     "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 )
+#: Partitions and other tables that inherit, and the tables of extensions.
+_dependent_tables = sa.text(
+    "SELECT n.nspname, c.relname"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'p') AND ("
+    "EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)"
+    " OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+    " AND d.objid = c.oid AND d.deptype = 'e'))"
+)
 _columns = "a.pid, a.application_name, host(a.client_addr) AS address"
 #: The oldest transaction of another session that holds a lock on a table, preferring
 #: tables that the statement names.
@@ -146,6 +155,13 @@ class PostgreSQL(Dialect):
         # The function is volatile, so that a proxy asks the primary.
         query = sa.select(versions.c.version_num, sa.func.pg_is_in_recovery())
         return tuple(connection.scalars(query))
+
+    def dependent_tables(
+        self, connection: sa.Connection
+    ) -> set[tuple[str | None, str]]:
+        return {
+            (schema, name) for schema, name in connection.execute(_dependent_tables)
+        }
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         from .owned_sequences import read_at_once

@@ -101,6 +101,17 @@ class SQLite(Dialect):
         text = str(value).replace("'", "''")
         pragma(connection, f"{name}='{text}'")
 
+    def dependent_tables(
+        self, connection: sa.Connection
+    ) -> set[tuple[str | None, str]]:
+        # Without a model: what a module such as FTS5 or R*Tree shows as a table, and
+        # where it keeps that. New in SQLite 3.37.
+        return {
+            (schema, name)
+            for schema, name, kind, *_ in pragma(connection, "table_list")
+            if kind in {"virtual", "shadow"}
+        }
+
     def is_blocked(self, error: BaseException) -> bool:
         return is_blocked(error)
 
