@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ..errors import plugin_errors
 from .names import default_name
 from .settings import format_value
 from .settings import invalid_setting
@@ -26,7 +27,8 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
     import configparser
     from argparse import Namespace
 
-    from alembic.config import Config
+    with plugin_errors():
+        from alembic.config import Config
 
     # Without a quiet command line, Alembic prints status messages.
     config = Config(cmd_opts=Namespace(x=None, quiet=True))

@@ -7,6 +7,8 @@ import importlib
 import sys
 import typing as t
 
+from ..errors import plugin_errors
+
 
 class Deferred:
     """A command whose module is imported on the first call, or by :meth:`load`.
@@ -26,10 +28,10 @@ class Deferred:
 
     def load(self) -> c.Callable[..., t.Any]:
         """Import the module, and return the command itself."""
-        return t.cast(
-            "c.Callable[..., t.Any]",
-            getattr(importlib.import_module(self.__module__), self._name),
-        )
+        with plugin_errors():
+            module = importlib.import_module(self.__module__)
+
+        return t.cast("c.Callable[..., t.Any]", getattr(module, self._name))
 
     def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         return self.load()(*args, **kwargs)

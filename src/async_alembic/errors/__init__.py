@@ -46,6 +46,7 @@ from .databases import MigrationError as MigrationError
 from .databases import PartialRevisionError as PartialRevisionError
 from .databases import ReadOnlyError as ReadOnlyError
 from .databases import ResumeError as ResumeError
+from .plugins import plugin_errors as plugin_errors
 from .quoting import first_line as first_line
 from .quoting import line_in as line_in
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError

@@ -10,6 +10,7 @@ import os
 import threading
 import typing as t
 
+from .. import commands
 from ..apps.registry import Registry
 
 if t.TYPE_CHECKING:
@@ -124,10 +125,9 @@ class BaseAlembic:
         return _writing_turns[self._registry.state(app).settings(app).script_location]
 
     def _mkdir(self, app: App) -> None:
-        from ..commands.generate import mkdir
-
         state = self._registry.state(app)
-        mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
+        has_several = len(state.names(app)) > 1
+        commands.generate.mkdir(state.config(app), state.settings(app), has_several)
 
     def _app(self) -> App:
         """Return the current app, or the only registered one.

@@ -9,6 +9,7 @@ import typing as t
 from .. import commands
 from ..apps.current import is_quart
 from ..apps.names import default_name
+from ..errors import plugin_errors
 from .app_context import AppContextEnvironments
 from .blocking_base import BlockingBase
 
@@ -35,7 +36,8 @@ class OpAndContext(BlockingBase):
         """The current app's ``EnvironmentContext``. No database is needed. After
         :attr:`migration_context` was used in this app context, its environment context.
         """
-        from alembic.runtime.environment import EnvironmentContext
+        with plugin_errors():
+            from alembic.runtime.environment import EnvironmentContext
 
         if environment := self._open_environments.current():
             return environment.environment_contexts[environment.default]
@@ -54,7 +56,8 @@ class OpAndContext(BlockingBase):
         With an ``Engine``, the connection stays open until the end of the app context,
         in autocommit mode. With an ``AsyncEngine``, each use has its own connection.
         """
-        from alembic.runtime.migration import MigrationContext
+        with plugin_errors():
+            from alembic.runtime.migration import MigrationContext
 
         return self._live_objects(MigrationContext, "context", writes=False)
 
@@ -74,7 +77,8 @@ class OpAndContext(BlockingBase):
         """Alembic's ``Operations`` on each database, by its name, on the connections of
         :attr:`migration_contexts`.
         """
-        from alembic.operations import Operations
+        with plugin_errors():
+            from alembic.operations import Operations
 
         return self._live_objects(Operations, "op", writes=True)
 

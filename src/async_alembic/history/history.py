@@ -7,6 +7,8 @@ import functools
 import threading
 import typing as t
 
+from ..errors import plugin_errors
+
 if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script
@@ -35,7 +37,8 @@ class History:
     @property
     def scripts(self) -> Scripts:
         """Alembic's script directory, made on first use."""
-        from .scripts import Scripts
+        with plugin_errors():
+            from .scripts import Scripts
 
         # Without the lock, several threads would each make it.
         with self._lock:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..apps.names import default_name
 from ..dialects import dialect_of
+from ..errors import plugin_errors
 from ..errors import RevisionIdError
 from ..errors import UnknownRevisionInDatabaseError
 
@@ -74,7 +75,9 @@ class Environment:
     def _contexts(self) -> Contexts:
         def load() -> type[Contexts]:
             from ..apps.env_py import check_env_py
-            from .contexts import Contexts
+
+            with plugin_errors():
+                from .contexts import Contexts
 
             check_env_py(self.project.settings)
             # They need it, and it imports the rest of Alembic.
