@@ -16,7 +16,7 @@ from .transcripts import Site
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("number", "mishap"), enumerate(MISHAPS, 1), ids=[m.title for m in MISHAPS]
+    ("number", "mishap"), [*enumerate(MISHAPS, 1)], ids=[m.title for m in MISHAPS]
 )
 def test_the_page_shows_what_is_printed(
     number: int, mishap: Mishap, tmp_path: Path
