@@ -21,8 +21,8 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
     """Build the same ``Config`` that an ``alembic.ini`` with these settings would give.
 
     :param settings: The app's settings.
-    :param names: The names of the databases. If there are several, they are set as the
-        ``databases`` option of Alembic's multidb template.
+    :param names: What revisions call the databases, if they take a name. They are set
+        as the ``databases`` option of Alembic's multidb template.
     """
     import configparser
     from argparse import Namespace
@@ -51,7 +51,7 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
         except configparser.InterpolationError:
             config.set_section_option(section, key, _escape_percent(text))
 
-    if len(names) > 1:
+    if names:
         config.set_main_option("databases", ", ".join(names))
 
     return config

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from flask.sansio.app import App
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from ..history.database_names import DatabaseNames
     from .engines import Engines
 
 log: logging.Logger = logging.getLogger("async_alembic")
@@ -58,6 +59,7 @@ def find_databases(
     engines: EngineSource | None,
     get_url: c.Callable[[], str | None],
     prefer_async: bool,
+    names: DatabaseNames,
 ) -> Databases:
     """Find the databases of an app.
 
@@ -69,9 +71,10 @@ def find_databases(
     :param get_url: Returns the URL from the config, if any.
     :param prefer_async: Whether to use the async engines of an extension that has both
         kinds.
+    :param names: What the revisions call the databases.
     :raises TargetError: If engines or metadata are missing, or do not match.
     """
-    named_metadatas = find_metadatas(app, metadatas)
+    named_metadatas = find_metadatas(app, metadatas, names)
 
     if not named_metadatas:
         raise TargetError(
@@ -116,13 +119,16 @@ def find_databases(
     return _match_engines(named_metadatas, named_engines)
 
 
-def find_metadatas(app: App, metadatas: Metadatas | None) -> dict[str, Metadata]:
+def find_metadatas(
+    app: App, metadatas: Metadatas | None, names: DatabaseNames
+) -> dict[str, Metadata]:
     """Return the metadata of each of an app's databases; empty if there is none yet.
 
     :param app: The app.
     :param metadatas: The constructor's ``metadatas``, if any.
+    :param names: What the revisions call the databases.
     """
-    return _keyed_by_name(metadatas or _extension_metadata(app))
+    return _keyed_by_name(metadatas or _extension_metadata(app, names))
 
 
 def _keyed_by_name(value: t.Any) -> dict[str, t.Any]:
@@ -207,16 +213,35 @@ def _name_unused(engines: dict[str, AnyEngine], used: dict[str, AnyEngine]) -> N
         )
 
 
-def _extension_metadata(app: App) -> t.Any:
+def _extension_metadata(app: App, names: DatabaseNames) -> t.Any:
     extension: t.Any = app.extensions.get("sqlalchemy")
 
     # Flask-SQLAlchemy; Flask-SQLAlchemy-Lite has none.
     if hasattr(extension, "metadata"):
-        return extension.metadata
+        return _migrated_binds(extension, names) or extension.metadata
 
     return {
         config.bind_key or "default": config.metadata
         for config in _advanced_alchemy_configs(app)
+    }
+
+
+def _migrated_binds(
+    extension: t.Any, names: DatabaseNames
+) -> dict[str | None, sa.MetaData]:
+    """Return the metadata of the binds of Flask-SQLAlchemy that are migrated, besides
+    the default one, with it. Empty if there are none.
+    """
+    metadatas: dict[str | None, sa.MetaData] = getattr(extension, "metadatas", {})
+
+    if len(metadatas) < 2 or names.are_taken() is False:
+        return {}
+
+    # A bind without models may belong to others.
+    return {
+        key: metadata
+        for key, metadata in metadatas.items()
+        if key is None or metadata.tables or names.have(key)
     }
 
 

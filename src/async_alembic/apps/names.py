@@ -11,4 +11,5 @@ def default_name(names: c.Iterable[str]) -> str:
     :param names: The names of all databases; at least one.
     """
     names = list(names)
-    return "default" if "default" in names else names[0]
+    # Flask-Migrate's revisions of several databases call it "".
+    return next((name for name in ("default", "") if name in names), names[0])

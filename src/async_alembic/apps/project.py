@@ -8,6 +8,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from alembic.config import Config
 
+    from ..history.database_names import DatabaseNames
     from ..history.files import RevisionFiles
     from ..history.history import History
     from ..history.scripts import Scripts
@@ -30,6 +31,11 @@ class Project(t.NamedTuple):
     def config(self) -> Config:
         """Alembic's config, built from the settings."""
         return self.history.make_config()
+
+    @property
+    def database_names(self) -> DatabaseNames:
+        """What the revisions call the databases."""
+        return self.history.database_names
 
     @property
     def files(self) -> RevisionFiles:

@@ -154,7 +154,10 @@ class AppState:
         """Return the names of the databases that are known before first use."""
         from .databases import find_metadatas
 
-        return list(find_metadatas(app, self._registry.metadatas))
+        metadatas = find_metadatas(
+            app, self._registry.metadatas, self.settings(app).database_names
+        )
+        return list(metadatas)
 
     def config(self, app: App) -> Config:
         return self._config_maker(app)()
@@ -171,7 +174,11 @@ class AppState:
 
         with self._config_lock:
             if self._config is None:
-                config = build_config(settings, names)
+                in_history = settings.database_names
+                are_taken = len(names) > 1 or in_history.are_in_template()
+                config = build_config(
+                    settings, [in_history.of(name) for name in names if are_taken]
+                )
 
                 if self._databases is not None:
                     add_urls(config, self._databases.urls)
@@ -193,6 +200,7 @@ class AppState:
                     registry.engines,
                     lambda: self._option(app, "sqlalchemy.url"),
                     registry.prefer_async,
+                    self.settings(app).database_names,
                 )
 
                 with self._config_lock:

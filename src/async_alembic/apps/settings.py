@@ -8,6 +8,9 @@ import typing as t
 
 from ..errors import ConfigurationError
 
+if t.TYPE_CHECKING:
+    from ..history.database_names import DatabaseNames
+
 _LOCATIONS_FORMAT = "a list of folders and of (branch, folder) pairs"
 #: Alembic's names for the separators of paths in one string.
 SEPARATORS = {
@@ -160,6 +163,13 @@ class Settings:
     def branch_directories(self) -> dict[str, str]:
         """The folder of each named branch, by its label."""
         return {branch: path for branch, path in self._locations() if branch}
+
+    @property
+    def database_names(self) -> DatabaseNames:
+        """What the revisions call the databases."""
+        from ..history.database_names import DatabaseNames
+
+        return DatabaseNames(self.script_location, self.version_locations)
 
     @property
     def separator(self) -> str:

@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script
 
+    from .database_names import DatabaseNames
     from .files import RevisionFiles
     from .lazy_script import LazyScript
     from .scripts import Scripts
@@ -33,6 +34,13 @@ class History:
         self._scripts: Scripts | None = None
         self._lazy_scripts: dict[str, LazyScript] = {}
         self._lock = threading.Lock()
+
+    @functools.cached_property
+    def database_names(self) -> DatabaseNames:
+        """What the revisions call the databases."""
+        from .database_names import DatabaseNames
+
+        return DatabaseNames(self.files.folders.main, self.files.folders.others)
 
     @property
     def scripts(self) -> Scripts:

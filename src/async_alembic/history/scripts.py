@@ -12,6 +12,7 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
+from alembic.util import CommandError
 from alembic.util import to_tuple
 from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
@@ -20,6 +21,7 @@ from ..errors import wrap_setting_errors
 from .reading import read_revision
 from .revision_file import RevisionFile
 from .writing import check_id
+from .writing import check_is_complete
 from .writing import check_label
 from .writing import escape_message
 from .writing import run_hooks
@@ -157,7 +159,7 @@ class Scripts(ScriptDirectory):
         dest.parent.mkdir(parents=True, exist_ok=True)
 
         try:
-            super()._generate_template(src, dest, **kwargs)
+            self._render(src, dest, kwargs)
             run_hooks(self.post_write_hooks, dest)
             parsed = read_revision(self.files.folders, os.fspath(dest))
             labels = parsed and parsed.header.branch_labels
@@ -181,6 +183,22 @@ class Scripts(ScriptDirectory):
             raise errors.ConfigurationError(
                 f"The template '{src}' is invalid: {errors.first_line(e)}. Correct it."
             ) from e
+
+    def _render(self, src: Path, dest: Path, values: dict[str, t.Any]) -> None:
+        try:
+            super()._generate_template(src, dest, **values)
+        except CommandError as e:
+            if (error := e.__context__) is None:
+                raise
+
+            raise errors.ConfigurationError(
+                f"The template '{src}' cannot be rendered: {type(error).__name__}:"
+                f" {errors.first_line(error)}. Run this in an app context if the"
+                " template needs the app of Flask, or remove the template, and run 'db"
+                " mkdir' to create another."
+            ) from error
+
+        check_is_complete(src, dest.read_text(self.output_encoding), values)
 
     def _rev_path(self, *args: t.Any, **kwargs: t.Any) -> Path:
         with wrap_setting_errors("file_template"):

@@ -49,6 +49,30 @@ def check_id(revision: str) -> None:
         )
 
 
+def check_is_complete(template: Path, text: str, values: c.Mapping[str, t.Any]) -> None:
+    """Check that a new file has the operations of each database. A template for other
+    databases leaves them out.
+
+    :param template: The path of the template.
+    :param text: What is in the file.
+    :param values: The values of the template.
+    :raises ConfigurationError: If operations are missing.
+    """
+    written = {line.strip() for line in text.splitlines()}
+
+    for name, code in values.items():
+        if name.endswith(("upgrades", "downgrades")):
+            lines = [line.strip() for line in code.splitlines()]
+            operations = [line for line in lines if line.startswith(("op.", "with op"))]
+
+            if operations and written.isdisjoint(operations):
+                raise ConfigurationError(
+                    f"The template '{template}' does not write '{name}', so operations"
+                    " would be lost. Remove it, and run 'db mkdir' to create one for"
+                    " the databases of this app."
+                )
+
+
 def check_label(label: str) -> None:
     """Check that a new branch label is valid as a target.
 

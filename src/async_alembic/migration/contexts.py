@@ -54,6 +54,7 @@ class Contexts:
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
         dialects = {name: dialect_of(connections[name]) for name in metadatas}
+        database_names = project.database_names
         needs_batch = any(dialect.needs_batch for dialect in dialects.values())
 
         for name, metadata in metadatas.items():
@@ -64,9 +65,10 @@ class Contexts:
             options = default_comparison.with_plugin(options)
             options = table_comparison.with_plugin(options)
 
-            if len(metadatas) > 1:
-                options["upgrade_token"] = f"{name}_upgrades"
-                options["downgrade_token"] = f"{name}_downgrades"
+            if len(metadatas) > 1 or database_names.are_in_template():
+                named = database_names.of(name)
+                options["upgrade_token"] = f"{named}_upgrades"
+                options["downgrade_token"] = f"{named}_downgrades"
 
             options.setdefault("transactional_ddl", dialects[name].transactional_ddl)
             # One file is rendered for all databases.

@@ -19,6 +19,7 @@ from ..results import Outcome
 from ..results import Progress
 from . import half_applied
 from . import op_per_task
+from .engine_name import with_engine_name
 from .inherited_context import inherited_by_threads
 from .locking import log
 from .transactions import kept_alive_except
@@ -67,10 +68,9 @@ class StepRunner:
         :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
         """
         migrated = transactions.connections[self.name]
+        engine_name = self._env.project.database_names.of(self.name)
+        is_default = self.name == self._env.default
         is_done = False
-
-        if len(self._env.names) > 1:
-            kwargs["engine_name"] = self.name
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
             nonlocal is_done
@@ -93,7 +93,7 @@ class StepRunner:
                 self._on_start(step, migrated)
                 step.migration_fn = _inside(
                     functools.partial(self._in_revision, transactions),
-                    step.migration_fn,
+                    with_engine_name(step.migration_fn, engine_name, is_default),
                 )
                 yield step
                 migrated.on_revision_end()

@@ -145,6 +145,7 @@ class FreshApp:
             engines,
             lambda: None,
             self.extension._prefer_async,
+            self._state.settings(self.app).database_names,
         )
 
     @property

@@ -10,6 +10,7 @@ from alembic.util import CommandError
 
 from ...errors import first_line
 from ...migration import op_per_task
+from ...migration.engine_name import with_engine_name
 from ..servers.catalog import execute_verbatim
 from .results import CheckFailedError
 from .results import CheckSkippedError
@@ -65,6 +66,11 @@ def _generate_sql(env: Environment, name: str) -> list[str]:
     def get_steps(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
         for step in env.scripts._upgrade_revs("heads", ()):  # type: ignore[arg-type]
             started.append(step)
+            step.migration_fn = with_engine_name(
+                step.migration_fn,
+                env.project.database_names.of(name),
+                name == env.default,
+            )
             yield step
 
     offline = EnvironmentContext(
@@ -87,9 +93,7 @@ def _generate_sql(env: Environment, name: str) -> list[str]:
     try:
         with op_per_task.use(offline, Operations(offline.get_context())):
             with offline.begin_transaction():
-                # Revisions take the name if there are several databases.
-                several = len(env.contexts) > 1
-                offline.run_migrations(**({"engine_name": name} if several else {}))
+                offline.run_migrations()
     except Exception as e:
         if isinstance(e, CommandError) and "batch mode" in str(e):
             raise CheckSkippedError(first_line(e)) from e
