@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from flask.sansio.app import App
 
+    from ..history.files import RevisionFiles
     from ..history.history import History
     from ..history.listing import Folders
     from ..history.scripts import Scripts
@@ -207,14 +208,13 @@ class AppState:
 
     def history(self, app: App) -> History:
         """Return the history, read again if a file in it has changed."""
-        from ..history.files import RevisionFiles
         from ..history.history import History
 
         with self._history_lock:
             if self._history is None or self._history.files.is_stale():
                 previous = self._history.files if self._history else None
                 self._prepend_sys_path(app)
-                files = RevisionFiles(self._folders(app), previous)
+                files = self._read_files(app, previous)
                 self._history = History(files, self._config_maker(app))
 
             return self._history
@@ -230,6 +230,21 @@ class AppState:
 
         check_spelling(app.config)
         return Project(self.settings(app), self.history(app), rev_id)
+
+    def _read_files(self, app: App, previous: RevisionFiles | None) -> RevisionFiles:
+        from ..history.files import RevisionFiles
+
+        folders = self._folders(app)
+        files = (
+            RevisionFiles(folders, previous) if os.path.isdir(folders.main) else None
+        )
+
+        if files is None or files.empty_folder:
+            from .nearby import check_nearby
+
+            check_nearby(self.settings(app))
+
+        return files or RevisionFiles(folders, previous)
 
     def _folders(self, app: App) -> Folders:
         from ..history.listing import Folders
@@ -249,10 +264,14 @@ class AppState:
         )
 
     def _prepend_sys_path(self, app: App) -> None:
-        if self._option(app, "prepend_sys_path") is not None:
-            for path in reversed(self.config(app).get_prepend_sys_paths_list() or ()):
-                if path not in sys.path:
-                    sys.path.insert(0, path)
+        paths = self.settings(app).option("prepend_sys_path")
+
+        if isinstance(paths, str):
+            paths = self.config(app).get_prepend_sys_paths_list()
+
+        for path in reversed([*map(os.fspath, paths or ())]):
+            if path not in sys.path:
+                sys.path.insert(0, path)
 
     def _flag(self, app: App, key: str) -> bool:
         from sqlalchemy.util import asbool
@@ -266,7 +285,7 @@ class AppState:
         """
         if self._config is None:
             settings = self.settings(app)
-            value = settings.options.get(key)
+            value = settings.option(key)
 
             if value is None:
                 return None

@@ -124,9 +124,11 @@ class BaseAlembic:
         return _writing_turns[self._registry.state(app).settings(app).script_location]
 
     def _mkdir(self, app: App) -> None:
+        from ..apps.nearby import check_nearby
         from ..commands.generate import mkdir
 
         state = self._registry.state(app)
+        check_nearby(state.settings(app))
         mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
 
     def _app(self) -> App:
@@ -147,4 +149,11 @@ def _needs_mkdir(settings: Settings) -> bool:
     """
     template = os.path.join(settings.script_location, "script.py.mako")
     folders = settings.version_locations
-    return not os.path.exists(template) or not all(map(os.path.isdir, folders))
+
+    if os.path.exists(template) and all(map(os.path.isdir, folders)):
+        return False
+
+    from ..apps.nearby import find_nearby
+
+    # Which folder is meant is asked by the first command.
+    return find_nearby(settings) is None
