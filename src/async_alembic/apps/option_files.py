@@ -6,6 +6,7 @@ is needed, as most processes need none.
 
 from __future__ import annotations
 
+import codecs
 import collections.abc as c
 import functools
 import os
@@ -33,8 +34,8 @@ _HOOKS = "post_write_hooks"
 _LOGGING = re.compile(r"(loggers|handlers|formatters)$|(logger|handler|formatter)_")
 #: What is the app's, or is needed only to read the file.
 _NOT_TAKEN = re.compile(r"sqlalchemy\.|databases$|script_location$|.*path_separator$")
-#: How many folders above the script directory are searched.
-_HEIGHT = 4
+#: How many folders are searched: the script directory, and some above it.
+_HEIGHT = 5
 _SEPARATORS = {
     "os": os.pathsep,
     "space": r"\s+",
@@ -85,16 +86,37 @@ class OptionFile:
                     # A package that is not installed is not the app's.
                     continue
 
-    def options_for(self, folder: str) -> Options:
-        """Return the options for a script directory; empty if the file is not about it.
+    def section_for(self, folder: str) -> str | None:
+        """Return the main section for a script directory, if the file is about it.
 
         :param folder: The absolute path of the script directory.
         """
-        main = self._section_for(folder)
+        if os.path.realpath(self.folder) == os.path.realpath(folder):
+            # Flask-Migrate's.
+            if section := self.section_anywhere():
+                return section
 
-        if main is None:
-            return {}
+        for section, location in self.script_locations():
+            options = self.sections[section]
+            locations = options.get("version_locations") or []
+            paths = self._to_list(options, "version_locations", locations)
+            paths += [location, os.path.join(location, "versions")]
 
+            if os.path.realpath(folder) in map(os.path.realpath, paths):
+                return section
+
+        return None
+
+    def section_anywhere(self) -> str | None:
+        """Return the main section, if it does not name its script directory."""
+        is_main = "script_location" not in self.sections.get(_MAIN, {_MAIN: ""})
+        return _MAIN if is_main and _MAIN in self.sections else None
+
+    def options(self, main: str) -> Options:
+        """Return the options of a main section, and the other sections, as dicts.
+
+        :raises ConfigurationError: If one of them is invalid.
+        """
         options = {
             key: self._to_list(self.sections[main], key, value)
             for key, value in self.sections[main].items()
@@ -108,26 +130,17 @@ class OptionFile:
             and "script_location" not in values
             and "sqlalchemy.url" not in values
         }
+
+        for key in options.keys() & _CHECKS.keys():
+            try:
+                _CHECKS[key](options[key])
+            except (LookupError, TypeError, ValueError) as e:
+                raise ConfigurationError(
+                    f"The option '{key}' in '{self.path}' is invalid: {first_line(e)}."
+                    " Correct it."
+                ) from e
+
         return {**options, **others}
-
-    def _section_for(self, folder: str) -> str | None:
-        is_inside = os.path.realpath(self.folder) == os.path.realpath(folder)
-
-        if is_inside and "script_location" not in self.sections.get(_MAIN, {}):
-            # Flask-Migrate's.
-            return _MAIN if _MAIN in self.sections else None
-
-        for section, location in self.script_locations():
-            versions = os.path.join(location, "versions")
-            listed = self.sections[section].get("version_locations") or ()
-            texts = self._to_list(self.sections[section], "version_locations", listed)
-
-            if os.path.realpath(folder) in map(
-                os.path.realpath, [location, versions, *texts]
-            ):
-                return section
-
-        return None
 
     def _to_list(self, options: Options, key: str, value: t.Any) -> t.Any:
         """Return the value of an option. Several paths are a list of absolute paths."""
@@ -214,22 +227,11 @@ def files_in(folder: str) -> c.Iterator[OptionFile]:
             yield OptionFile(path, text.replace("\r\n", "\n"))
 
 
-def files_around(folder: str) -> list[OptionFile]:
-    """Return the files in a script directory and in the folders above it that may have
-    options for it, the nearest first.
-    """
-    folders = [os.path.normpath(folder)]
-
-    for _ in range(_HEIGHT):
-        folders.append(os.path.dirname(folders[-1]))
-
-    return [file for path in dict.fromkeys(folders) for file in files_in(path)]
-
-
 def options_around(
     folder: str, keys: c.Collection[str] | None = None
 ) -> tuple[Options, dict[str, str]]:
-    """Return the options for a script directory.
+    """Return the options for a script directory, from its own folder and the folders
+    above it. The nearest one counts.
 
     :param folder: The absolute path of the script directory.
     :param keys: The options that are needed; all, if omitted.
@@ -238,11 +240,47 @@ def options_around(
     options: Options = {}
     places: dict[str, str] = {}
 
-    for file in files_around(folder):
-        if keys is None or file.mentions(keys):
-            for key, value in file.options_for(folder).items():
-                if key not in options and (keys is None or key in keys):
-                    options[key] = value
-                    places[key] = file.path
+    for file, section in _files_about(folder, keys):
+        for key, value in file.options(section).items():
+            if key not in options and (keys is None or key in keys):
+                options[key] = value
+                places[key] = file.path
 
     return options, places
+
+
+def _files_about(
+    folder: str, keys: c.Collection[str] | None
+) -> c.Iterator[tuple[OptionFile, str]]:
+    """Yield the files that are about a script directory, with their main sections."""
+    path = os.path.normpath(folder)
+
+    for _ in range(_HEIGHT):
+        files = list(files_in(path))
+        path = os.path.dirname(path)
+
+        if keys is not None and not any(file.mentions(keys) for file in files):
+            continue
+
+        found = {file: file.section_for(folder) for file in files}
+
+        if any(found.values()):
+            # Alembic takes both files of a folder, which may have one script location.
+            for file, section in found.items():
+                if section := section or file.section_anywhere():
+                    yield file, section
+
+
+def _check_flag(value: str | bool) -> None:
+    from sqlalchemy.util import asbool
+
+    asbool(value)
+
+
+_CHECKS: c.Mapping[str, c.Callable[[t.Any], object]] = {
+    "output_encoding": codecs.lookup,
+    "recursive_version_locations": _check_flag,
+    "revision_environment": _check_flag,
+    "sourceless": _check_flag,
+    "truncate_slug_length": int,
+}
