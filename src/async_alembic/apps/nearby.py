@@ -53,6 +53,25 @@ def check_nearby(settings: Settings) -> None:
         raise ScriptLocationError(settings.script_location, found, relative)
 
 
+def env_py_files(settings: Settings) -> c.Iterator[str]:
+    """Yield each ``env.py`` that is for the app's revisions: in the script directory,
+    or in one near it that has no revisions of its own.
+    """
+    own = os.path.realpath(settings.script_location)
+    above = [os.path.dirname(own)] if os.path.basename(own) == "versions" else []
+    seen: set[str] = set()
+
+    for folder in [own, *above, *_script_directories(settings)]:
+        path = os.path.join(os.path.realpath(folder), "env.py")
+        is_own = folder in {own, *above}
+
+        if path not in seen and os.path.isfile(path):
+            seen.add(path)
+
+            if is_own or not _has_revisions(folder):
+                yield path
+
+
 def _script_directories(settings: Settings) -> c.Iterator[str]:
     """Yield folders that may be a script directory, the likeliest first."""
     folders = dict.fromkeys(_folders(settings.root_path))
@@ -61,6 +80,9 @@ def _script_directories(settings: Settings) -> c.Iterator[str]:
         for file in files_in(folder):
             for _, location in file.script_locations():
                 yield os.path.normpath(location)
+
+    if settings.migrate.directory:
+        yield os.path.abspath(settings.migrate.directory)
 
     names = [os.path.basename(settings.script_location), *_USUAL_NAMES]
 

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from ..errors import AppError
 from ..errors import wrap_setting_errors
 from .current import current_apps
+from .flask_migrate import MigrateArguments
 from .settings import format_value
 from .settings import set_defaults
 from .settings import Settings
@@ -149,7 +150,8 @@ class AppState:
         self._databases: Databases | None = None
 
     def settings(self, app: App) -> Settings:
-        return Settings(app.root_path, app.config)
+        migrate = MigrateArguments.of(app.extensions.get("migrate"))
+        return Settings(app.root_path, app.config, migrate)
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""

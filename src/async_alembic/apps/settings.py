@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from ..errors import ConfigurationError
+from .flask_migrate import MigrateArguments
 from .option_files import LISTING_OPTIONS
 from .option_files import options_around
 from .paths import absolute_path
@@ -50,11 +51,18 @@ class Settings:
 
     :param root_path: The base folder of relative paths, ``app.root_path``.
     :param app_config: ``app.config``.
+    :param migrate: What the app has said to Flask-Migrate.
     """
 
-    def __init__(self, root_path: str, app_config: c.Mapping[str, t.Any]) -> None:
+    def __init__(
+        self,
+        root_path: str,
+        app_config: c.Mapping[str, t.Any],
+        migrate: MigrateArguments = MigrateArguments(),  # noqa: B008
+    ) -> None:
         self.root_path = root_path
         self.app_config = app_config
+        self.migrate = migrate
 
     @property
     def options(self) -> c.Mapping[str, t.Any]:
@@ -88,7 +96,9 @@ class Settings:
 
     @property
     def ignores_env_py(self) -> bool:
-        """Whether the app's config has all that an ``env.py`` sets."""
+        """Whether the app's config has all that an ``env.py`` sets, and all that is
+        done by functions for Flask-Migrate.
+        """
         return bool(self.app_config.get("ALEMBIC_IGNORE_ENV_PY", False))
 
     @property
@@ -212,7 +222,8 @@ class Settings:
         return absolute_path(path, self.root_path)
 
     def context_options(self) -> dict[str, t.Any]:
-        """Return the app's arguments for ``EnvironmentContext.configure()``.
+        """Return the app's arguments for ``EnvironmentContext.configure()``: those of
+        ``ALEMBIC_CONTEXT``, then those that Flask-Migrate has been given.
 
         :raises ConfigurationError: If the extension itself sets one of them.
         """
@@ -225,7 +236,7 @@ class Settings:
                     " Remove it; the extension sets it from 'engines' and 'metadatas'."
                 )
 
-        return dict(context)
+        return {**self.migrate.context, **context}
 
     def _number(self, key: str, default: float, kind: t.Any, wanted: str) -> float:
         value = self.app_config.get(key, default)
