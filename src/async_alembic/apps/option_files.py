@@ -125,7 +125,8 @@ class OptionFile:
         others = {
             section: values
             for section, values in self.sections.items()
-            if section not in {main, _MAIN}
+            if values
+            and section not in {main, _MAIN}
             and not _LOGGING.match(section)
             and "script_location" not in values
             and "sqlalchemy.url" not in values

@@ -131,15 +131,27 @@ class Registry:
         """Return the state of a registered app."""
         return self._states[app]
 
+    def with_config(self, app: App, config: c.Mapping[str, t.Any]) -> Registry:
+        """Return a registry of one app, with the same databases and another config."""
+        other = Registry(self.metadatas, self.engines, self.prefer_async)
+        other._states[app] = state = AppState(other, config)
+        state._databases = self.state(app).databases(app)
+        return other
+
 
 class AppState:
     """The config, revision files and databases of one app.
 
     Holds no reference to the app, because the app is the weak key to this object.
+
+    :param config: Takes the place of ``app.config``.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, config: c.Mapping[str, t.Any] | None = None
+    ) -> None:
         self._registry = registry
+        self._app_config = config
         # Separate locks, so that reading many files does not block an event loop that
         # needs the databases.
         self._config_lock = threading.Lock()
@@ -151,7 +163,8 @@ class AppState:
 
     def settings(self, app: App) -> Settings:
         migrate = MigrateArguments.of(app.extensions.get("migrate"))
-        return Settings(app.root_path, app.config, migrate)
+        config = app.config if self._app_config is None else self._app_config
+        return Settings(app.root_path, config, migrate)
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""
@@ -272,6 +285,8 @@ class AppState:
             paths = self.config(app).get_prepend_sys_paths_list()
 
         for path in reversed([*map(os.fspath, paths or ())]):
+            path = path.replace("%(here)s", app.root_path)
+
             if path not in sys.path:
                 sys.path.insert(0, path)
 

@@ -11,6 +11,7 @@ from alembic import autogenerate
 from ..errors.from_alembic import converted_errors
 from ..migration.comparison import running
 from ..migration.rendering import rendering
+from .inspect import find_position
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -44,6 +45,15 @@ def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
 def needs_revision(env: Environment) -> bool:
     script = produce_migrations(env)
     return any(not ops.is_empty() for ops in script.upgrade_ops_list)
+
+
+@converted_errors()
+def differences_at_head(env: Environment) -> tuple[str, ...] | None:
+    """Describe the differences; ``None`` if a database is not at head."""
+    if any(find_position(env, name).state != "current" for name in env.names):
+        return None
+
+    return tuple(describe(compare_metadata(env)))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ properties that need no database.
 from __future__ import annotations
 
 import collections
+import collections.abc as c
+import copy
 import datetime as dt
 import os
 import threading
@@ -20,6 +22,7 @@ if t.TYPE_CHECKING:
 
     from ..apps.databases import EngineSource
     from ..apps.databases import Metadatas
+    from ..apps.moving_in import Move
     from ..apps.project import Project
     from ..apps.settings import Settings
     from ..cli.protocol import Migrations
@@ -130,6 +133,23 @@ class BaseAlembic:
         state = self._registry.state(app)
         check_nearby(state.settings(app))
         mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
+
+    def _plan_move(self) -> Move:
+        from ..apps.moving_in import plan_move
+
+        app = self._app()
+        return plan_move(self._registry.state(app).settings(app))
+
+    def _write_settings(self, source: str) -> str:
+        from ..apps.moving_in import write_settings
+
+        return write_settings(source, self._app().root_path)
+
+    def _with_config(self, config: c.Mapping[str, t.Any]) -> t.Self:
+        """Return a copy of this extension whose current app has another config."""
+        other = copy.copy(self)
+        other._registry = self._registry.with_config(self._app(), config)
+        return other
 
     def _app(self) -> App:
         """Return the current app, or the only registered one.
