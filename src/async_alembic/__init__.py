@@ -41,6 +41,7 @@ if t.TYPE_CHECKING:
     from .migration.environment import Environment
     from .results import DatabaseStatus
     from .results import LockHolder
+    from .results import MoveIn
     from .results import PartialRevision
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "LockTimeout",
     "LockUnavailableError",
     "MigrationError",
+    "MoveIn",
     "MultipleHeadsError",
     "NotUpToDateError",
     "PartialRevision",
@@ -84,6 +86,7 @@ _lazy_modules = {
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
     "LockHolder": "results",
+    "MoveIn": "results",
     "PartialRevision": "results",
 }
 

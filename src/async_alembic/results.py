@@ -35,6 +35,26 @@ class DatabaseStatus:
 
 
 @dataclasses.dataclass(frozen=True)
+class MoveIn:
+    """What an app that moves in has to set.
+
+    :param settings: The code of the settings, such as ``ALEMBIC_CONTEXT = {...}``;
+        empty if there is nothing to set.
+    :param by_hand: What cannot be carried over, and where it stands.
+    :param before: How the models differ from the databases now, one text for each
+        difference; ``None`` if the databases are not at head.
+    :param after: How they differ with the settings.
+    :param path: The file that the settings were written to.
+    """
+
+    settings: str
+    by_hand: tuple[str, ...]
+    before: tuple[str, ...] | None
+    after: tuple[str, ...] | None
+    path: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class LockHolder:
     """A database session that holds a lock another session waits for. Attributes that
     the database does not report are ``None``.

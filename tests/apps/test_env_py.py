@@ -15,6 +15,7 @@ from async_alembic import ConfigurationError
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..harness import Caller
+from ..harness import ids
 from ..harness import write_revision
 from ..projects import Project
 
@@ -175,3 +176,54 @@ def test_what_others_configure_is_not_alembics(
     text = "import structlog\nstructlog.configure(cache_logger_on_first_use=True)\n"
     env_py(project, text)
     assert caller(project.alembic, "compare_metadata") == []
+
+
+@pytest.mark.parametrize("name", ["migrations", "alembic"])
+def test_one_beside_the_package_is_heeded(
+    name: str, engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    """It was left there when the revisions were moved into the package."""
+    write_revision(tmp_path / "shop/migrations", "a1")
+    project = Project(tmp_path / "shop", engines)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "env.py").write_text("context.configure(tag=1)")
+
+    with pytest.raises(ConfigurationError, match=f"{name}/env.py'.* 'tag' in line 1"):
+        caller(project.alembic, "upgrade")
+
+
+def test_one_above_the_folder_of_versions_is_heeded(
+    engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    write_revision(tmp_path / "db/history/versions", "a1")
+    project = Project(tmp_path, engines, script_location="db/history/versions")
+    (tmp_path / "db/history/env.py").write_text("context.configure(tag=1)")
+
+    with pytest.raises(ConfigurationError, match="db/history/env.py'.* 'tag'"):
+        caller(project.alembic, "upgrade")
+
+
+def test_one_where_alembics_file_points_is_heeded(
+    engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    """The revisions can be in another folder, which is the app's."""
+    write_revision(tmp_path / "revisions", "a1")
+    (tmp_path / "alembic.ini").write_text(
+        "[alembic]\nscript_location = tools/db\nversion_locations = revisions\n"
+    )
+    project = Project(tmp_path, engines, script_location="revisions")
+    (tmp_path / "tools/db").mkdir(parents=True)
+    (tmp_path / "tools/db/env.py").write_text("context.configure(tag=1)")
+
+    with pytest.raises(ConfigurationError, match="tools/db/env.py'.* 'tag'"):
+        caller(project.alembic, "upgrade")
+
+
+def test_one_of_another_history_is_not_the_apps(
+    engines: EngineFactory, caller: Caller, tmp_path: Path
+) -> None:
+    write_revision(tmp_path / "shop/migrations", "a1")
+    write_revision(tmp_path / "migrations", "b1")
+    (tmp_path / "migrations/env.py").write_text("context.configure(tag=1)")
+    project = Project(tmp_path / "shop", engines)
+    assert ids(caller(project.alembic, "upgrade")) == ["a1"]

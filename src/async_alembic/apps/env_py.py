@@ -8,12 +8,24 @@ import typing as t
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from .nearby import env_py_files
 
 if t.TYPE_CHECKING:
     from .settings import Settings
 
-#: A keyword or a name, and the line where it stands.
-Setting: t.TypeAlias = tuple[str, int]
+
+class Setting(t.NamedTuple):
+    """Something that an ``env.py`` sets.
+
+    :param name: The argument of ``configure()``, or the name of a function or package.
+    :param line: The line where it stands.
+    :param value: The value of an argument.
+    """
+
+    name: str
+    line: int
+    value: ast.expr | None = None
+
 
 #: Arguments of ``configure()`` that the extension sets itself, or that depend on the
 #: connection only.
@@ -52,7 +64,8 @@ _CALLED_BY_EMPTYING = {"getattr", "info", "is_empty", "len", "print"}
 
 
 def check_env_py(settings: Settings) -> None:
-    """Check that the app's config has what an ``env.py`` sets.
+    """Check that the app's config has what an ``env.py`` sets, and that no function
+    edits the config for Flask-Migrate.
 
     :param settings: The app's settings.
     :raises ConfigurationError: If something is missing.
@@ -60,31 +73,54 @@ def check_env_py(settings: Settings) -> None:
     if settings.ignores_env_py:
         return
 
-    path = Path(settings.script_location, "env.py")
-
-    if not path.is_file():
-        return
-
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        # It could not run with Alembic either.
-        return
-
     known = settings.context_options()
-    missing = [
-        f"'{name}' in line {line}"
-        for name, line in sorted(set(_find(tree)), key=lambda setting: setting[1])
-        if name not in known
-    ]
 
-    if missing:
+    for path in env_py_files(settings):
+        missing = [
+            f"'{setting.name}' in line {setting.line}"
+            for setting in find_settings(parse(path))
+            if setting.name not in known
+        ]
+
+        if missing:
+            raise ConfigurationError(
+                f"'{path}' is not executed, but it sets {', '.join(missing)}. Set"
+                " arguments of configure() in app.config['ALEMBIC_CONTEXT'], and move"
+                " other code to the app. Then delete the file, or set"
+                " app.config['ALEMBIC_IGNORE_ENV_PY'] to True."
+            )
+
+    for function in settings.migrate.callbacks:
         raise ConfigurationError(
-            f"'{path}' is not executed, but it sets {', '.join(missing)}. Set arguments"
-            " of configure() in app.config['ALEMBIC_CONTEXT'], and move other code to"
-            " the app. Then delete the file, or set app.config['ALEMBIC_IGNORE_ENV_PY']"
-            " to True."
+            f"{describe_function(function)} edits the config for Flask-Migrate, which"
+            " is not called. Set what it sets in app.config['ALEMBIC']. Then delete it,"
+            " or set app.config['ALEMBIC_IGNORE_ENV_PY'] to True."
         )
+
+
+def describe_function(function: c.Callable[..., t.Any]) -> str:
+    """Return the name of a function, and where it stands."""
+    name = getattr(function, "__qualname__", repr(function))
+
+    if (code := getattr(function, "__code__", None)) is None:
+        return f"'{name}'"
+
+    return f"'{name}' ('{code.co_filename}', line {code.co_firstlineno})"
+
+
+def parse(path: str) -> ast.Module:
+    """Return the syntax tree of an ``env.py``."""
+    try:
+        return ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        # It could not run with Alembic either.
+        return ast.Module([], [])
+
+
+def find_settings(tree: ast.Module) -> list[Setting]:
+    """Return what an ``env.py`` sets beyond its template, in the order of the lines."""
+    found = {(setting.name, setting.line): setting for setting in _find(tree)}
+    return sorted(found.values(), key=lambda setting: setting.line)
 
 
 def _find(tree: ast.Module) -> c.Iterator[Setting]:
@@ -96,11 +132,11 @@ def _find(tree: ast.Module) -> c.Iterator[Setting]:
                 yield from _find_arguments(tree, node)
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
                 if name in _REGISTERING:
-                    yield name, node.lineno
+                    yield Setting(name, node.lineno)
             case ast.Import() | ast.ImportFrom():
                 yield from _find_plugins(node)
             case ast.Attribute(attr="naming_convention", ctx=ast.Store()):
-                yield "naming_convention", node.lineno
+                yield Setting("naming_convention", node.lineno)
 
 
 def _names_of_configure(tree: ast.Module) -> c.Iterator[str]:
@@ -127,7 +163,7 @@ def _find_plugins(node: ast.Import | ast.ImportFrom) -> c.Iterator[Setting]:
 
     for name in names:
         if name.startswith("alembic_") or name.endswith(".alembic_helpers"):
-            yield name, node.lineno
+            yield Setting(name, node.lineno)
 
 
 def _find_arguments(tree: ast.Module, call: ast.Call) -> c.Iterator[Setting]:
@@ -152,9 +188,9 @@ def _find_unpacked(tree: ast.Module, value: ast.expr) -> c.Iterator[Setting]:
             yield from _find_assigned_items(tree, name)
 
             if not values:
-                yield f"**{name}", value.lineno
+                yield Setting(f"**{name}", value.lineno)
         case _:
-            yield f"**{ast.unparse(value)}", value.lineno
+            yield Setting(f"**{ast.unparse(value)}", value.lineno)
 
 
 def _find_items(tree: ast.Module, value: ast.Dict) -> c.Iterator[Setting]:
@@ -164,7 +200,7 @@ def _find_items(tree: ast.Module, value: ast.Dict) -> c.Iterator[Setting]:
         elif isinstance(key, ast.Constant):
             yield from _find_argument(tree, str(key.value), item)
         else:
-            yield ast.unparse(key), key.lineno
+            yield Setting(ast.unparse(key), key.lineno)
 
 
 def _find_assigned_items(tree: ast.Module, name: str) -> c.Iterator[Setting]:
@@ -184,7 +220,7 @@ def _find_argument(tree: ast.Module, name: str, value: ast.expr) -> c.Iterator[S
     is_default = (name, text) in _DEFAULTS or text == f"config.{name}"
 
     if name not in _OWN and not is_default and not _changes_nothing(tree, value):
-        yield name, value.lineno
+        yield Setting(name, value.lineno, value)
 
 
 def _values_of(tree: ast.Module, name: str) -> c.Iterator[ast.expr]:

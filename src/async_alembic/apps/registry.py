@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from ..errors import AppError
 from ..errors import wrap_setting_errors
 from .current import current_apps
+from .flask_migrate import MigrateArguments
 from .settings import format_value
 from .settings import set_defaults
 from .settings import Settings
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from flask.sansio.app import App
 
+    from ..history.files import RevisionFiles
     from ..history.history import History
     from ..history.listing import Folders
     from ..history.scripts import Scripts
@@ -129,15 +131,27 @@ class Registry:
         """Return the state of a registered app."""
         return self._states[app]
 
+    def with_config(self, app: App, config: c.Mapping[str, t.Any]) -> Registry:
+        """Return a registry of one app, with the same databases and another config."""
+        other = Registry(self.metadatas, self.engines, self.prefer_async)
+        other._states[app] = state = AppState(other, config)
+        state._databases = self.state(app).databases(app)
+        return other
+
 
 class AppState:
     """The config, revision files and databases of one app.
 
     Holds no reference to the app, because the app is the weak key to this object.
+
+    :param config: Takes the place of ``app.config``.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, config: c.Mapping[str, t.Any] | None = None
+    ) -> None:
         self._registry = registry
+        self._app_config = config
         # Separate locks, so that reading many files does not block an event loop that
         # needs the databases.
         self._config_lock = threading.Lock()
@@ -148,7 +162,9 @@ class AppState:
         self._databases: Databases | None = None
 
     def settings(self, app: App) -> Settings:
-        return Settings(app.root_path, app.config)
+        migrate = MigrateArguments.of(app.extensions.get("migrate"))
+        config = app.config if self._app_config is None else self._app_config
+        return Settings(app.root_path, config, migrate)
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""
@@ -215,14 +231,13 @@ class AppState:
 
     def history(self, app: App) -> History:
         """Return the history, read again if a file in it has changed."""
-        from ..history.files import RevisionFiles
         from ..history.history import History
 
         with self._history_lock:
             if self._history is None or self._history.files.is_stale():
                 previous = self._history.files if self._history else None
                 self._prepend_sys_path(app)
-                files = RevisionFiles(self._folders(app), previous)
+                files = self._read_files(app, previous)
                 self._history = History(files, self._config_maker(app))
 
             return self._history
@@ -238,6 +253,21 @@ class AppState:
 
         check_spelling(app.config)
         return Project(self.settings(app), self.history(app), rev_id)
+
+    def _read_files(self, app: App, previous: RevisionFiles | None) -> RevisionFiles:
+        from ..history.files import RevisionFiles
+
+        folders = self._folders(app)
+        files = (
+            RevisionFiles(folders, previous) if os.path.isdir(folders.main) else None
+        )
+
+        if files is None or files.empty_folder:
+            from .nearby import check_nearby
+
+            check_nearby(self.settings(app))
+
+        return files or RevisionFiles(folders, previous)
 
     def _folders(self, app: App) -> Folders:
         from ..history.listing import Folders
@@ -257,10 +287,16 @@ class AppState:
         )
 
     def _prepend_sys_path(self, app: App) -> None:
-        if self._option(app, "prepend_sys_path") is not None:
-            for path in reversed(self.config(app).get_prepend_sys_paths_list() or ()):
-                if path not in sys.path:
-                    sys.path.insert(0, path)
+        paths = self.settings(app).option("prepend_sys_path")
+
+        if isinstance(paths, str):
+            paths = self.config(app).get_prepend_sys_paths_list()
+
+        for path in reversed([*map(os.fspath, paths or ())]):
+            path = path.replace("%(here)s", app.root_path)
+
+            if path not in sys.path:
+                sys.path.insert(0, path)
 
     def _flag(self, app: App, key: str) -> bool:
         from sqlalchemy.util import asbool
@@ -274,7 +310,7 @@ class AppState:
         """
         if self._config is None:
             settings = self.settings(app)
-            value = settings.options.get(key)
+            value = settings.option(key)
 
             if value is None:
                 return None

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import collections.abc as c
+import functools
 import os
 import typing as t
 
 from ..errors import ConfigurationError
+from .flask_migrate import MigrateArguments
+from .option_files import LISTING_OPTIONS
+from .option_files import options_around
+from .paths import absolute_path
 
 if t.TYPE_CHECKING:
     from ..history.database_names import DatabaseNames
@@ -49,20 +54,54 @@ class Settings:
 
     :param root_path: The base folder of relative paths, ``app.root_path``.
     :param app_config: ``app.config``.
+    :param migrate: What the app has said to Flask-Migrate.
     """
 
-    def __init__(self, root_path: str, app_config: c.Mapping[str, t.Any]) -> None:
+    def __init__(
+        self,
+        root_path: str,
+        app_config: c.Mapping[str, t.Any],
+        migrate: MigrateArguments = MigrateArguments(),  # noqa: B008
+    ) -> None:
         self.root_path = root_path
         self.app_config = app_config
+        self.migrate = migrate
 
     @property
     def options(self) -> c.Mapping[str, t.Any]:
-        options: c.Mapping[str, t.Any] = self.app_config["ALEMBIC"]
+        """All options: those of ``ALEMBIC``, then those of Alembic's own files."""
+        options, _ = options_around(self.script_location)
+        return {**options, **self._own_options}
+
+    @property
+    def _own_options(self) -> c.Mapping[str, t.Any]:
+        """The options that the app's config sets."""
+        return {
+            key: value
+            for key, value in self.app_config["ALEMBIC"].items()
+            if key != "version_locations" or value != []
+        }
+
+    def option(self, key: str) -> t.Any:
+        """Return an option, or ``None``. A file that does not mention it is not parsed.
+
+        :param key: An option that decides which revisions there are, or one that the
+            app's config only can set.
+        """
+        own = self._own_options.get(key)
+        is_missing = own is None and key in LISTING_OPTIONS
+        return self._listing_options.get(key) if is_missing else own
+
+    @functools.cached_property
+    def _listing_options(self) -> c.Mapping[str, t.Any]:
+        options, _ = options_around(self.script_location, LISTING_OPTIONS)
         return options
 
     @property
     def ignores_env_py(self) -> bool:
-        """Whether the app's config has all that an ``env.py`` sets."""
+        """Whether the app's config has all that an ``env.py`` sets, and all that is
+        done by functions for Flask-Migrate.
+        """
         return bool(self.app_config.get("ALEMBIC_IGNORE_ENV_PY", False))
 
     @property
@@ -147,12 +186,18 @@ class Settings:
 
     @property
     def script_location(self) -> str:
-        location = self.options["script_location"]
+        location = self.app_config["ALEMBIC"]["script_location"]
 
         if not isinstance(location, (str, os.PathLike)):
             raise invalid_setting("script_location", location, "a path")
 
         return self.absolute(location)
+
+    @property
+    def has_absolute_location(self) -> bool:
+        """Whether the script location does not depend on where relative paths start."""
+        location = os.fspath(self.app_config["ALEMBIC"]["script_location"])
+        return os.path.isabs(location) or ":" in location or "%(here)s" in location
 
     @property
     def version_locations(self) -> list[str]:
@@ -174,7 +219,7 @@ class Settings:
     @property
     def separator(self) -> str:
         """The separator of paths in one string."""
-        name = self.options["path_separator"]
+        name = self.app_config["ALEMBIC"]["path_separator"]
 
         if not isinstance(name, str) or name not in SEPARATORS:
             raise invalid_setting(
@@ -184,31 +229,16 @@ class Settings:
         return SEPARATORS[name]
 
     def absolute(self, path: str | os.PathLike[str]) -> str:
-        """Return a path from the config as an absolute path.
+        """Return a path from the config, where relative ones start at the app's root,
+        as an absolute path.
 
-        :param path: An absolute path, ``package:folder``, or a path relative to the
-            app's root, which ``%(here)s`` stands for.
-        :raises ConfigurationError: If the package cannot be imported.
+        :raises ConfigurationError: If it is in a package that cannot be imported.
         """
-        import importlib.resources
-
-        path = os.fspath(path).replace("%(here)s", self.root_path)
-        package, colon, folder = path.partition(":")
-
-        if os.path.isabs(path) or not colon:
-            return os.path.join(self.root_path, path)
-
-        try:
-            return str(importlib.resources.files(package).joinpath(folder))
-        except (ImportError, ValueError) as e:
-            raise ConfigurationError(
-                f"The folder '{path}' in app.config['ALEMBIC'] needs the package"
-                f" '{package}', which cannot be imported: {e}. Correct the name, or"
-                " install the package."
-            ) from e
+        return absolute_path(path, self.root_path)
 
     def context_options(self) -> dict[str, t.Any]:
-        """Return the app's arguments for ``EnvironmentContext.configure()``.
+        """Return the app's arguments for ``EnvironmentContext.configure()``: those of
+        ``ALEMBIC_CONTEXT``, then those that Flask-Migrate has been given.
 
         :raises ConfigurationError: If the extension itself sets one of them.
         """
@@ -221,7 +251,7 @@ class Settings:
                     " Remove it; the extension sets it from 'engines' and 'metadatas'."
                 )
 
-        return dict(context)
+        return {**self.migrate.context, **context}
 
     def _number(self, key: str, default: float, kind: t.Any, wanted: str) -> float:
         value = self.app_config.get(key, default)
@@ -234,7 +264,9 @@ class Settings:
         return t.cast("float", value)
 
     def _locations(self) -> c.Iterator[tuple[str | None, str]]:
-        locations = self.options["version_locations"]
+        # The default is [].
+        own = self.app_config["ALEMBIC"]["version_locations"]
+        locations = self.option("version_locations") or [] if own == [] else own
 
         if isinstance(locations, str):
             locations = filter(None, locations.split(self.separator))

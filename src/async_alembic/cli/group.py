@@ -35,6 +35,7 @@ MODULES = {
     "downgrade": "migrate",
     "revision": "generate",
     "merge": "generate",
+    "move-in": "move_in",
 }
 
 
@@ -47,7 +48,7 @@ class LazyCommands(collections.UserDict[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         if self.data[name] is _unloaded:
             module = importlib.import_module(f".{MODULES[name]}", __package__)
-            self.data[name] = getattr(module, name)
+            self.data[name] = getattr(module, name.replace("-", "_"))
 
         return self.data[name]
 

@@ -12,6 +12,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..results import DatabaseStatus
+    from ..results import MoveIn
     from ..results import Report
 
 
@@ -37,6 +38,7 @@ class Migrations(t.Protocol):
     def downgrade(
         self, target: StepTarget = ..., *, retry: bool = False, resume: bool = False
     ) -> list[Script]: ...
+    def move_in(self, *, write: bool = False) -> MoveIn: ...
     @property
     def revision(self) -> c.Callable[..., list[Script]]: ...
     @property

@@ -13,6 +13,7 @@ from ..migration.comparison import running
 from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import UnknownTables
+from .inspect import find_position
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -60,6 +61,15 @@ def unknown_tables(env: Environment) -> dict[str, list[str]]:
         found[name] = [*map(full_name, unknown.kept)]
 
     return found
+
+
+@converted_errors()
+def differences_at_head(env: Environment) -> tuple[str, ...] | None:
+    """Describe the differences; ``None`` if a database is not at head."""
+    if any(find_position(env, name).state != "current" for name in env.names):
+        return None
+
+    return tuple(describe(compare_metadata(env)))
 
 
 @contextlib.contextmanager

@@ -105,7 +105,8 @@ def find_position(env: Environment, name: str, *, is_missing: bool = False) -> P
     :param is_missing: Whether the version table is probably missing.
     """
     current = env.current_heads(name, is_missing=is_missing)
-    graph = env.project.files.graph
+    files = env.project.files
+    graph = files.graph
     known = graph.paths.keys() & {*current}
     unknown = tuple(revision for revision in current if revision not in known)
     is_complete = graph.is_at_heads(known)
@@ -118,11 +119,11 @@ def find_position(env: Environment, name: str, *, is_missing: bool = False) -> P
     else:
         state = "behind" if current else "empty"
 
-    return Position(state, current, unknown, is_complete)
+    return Position(state, current, unknown, is_complete, files.empty_folder)
 
 
 def _status_of(env: Environment, name: str) -> DatabaseStatus:
-    state, current, unknown, is_complete = find_position(env, name)
+    state, current, unknown, is_complete, _ = find_position(env, name)
     pending: tuple[Script, ...] = ()
 
     if not is_complete:

@@ -28,12 +28,14 @@ class Position(t.NamedTuple):
     :param current: The ids of the database's current revisions.
     :param unknown: The ids in ``current`` that this code does not have.
     :param is_complete: Whether no revision is pending.
+    :param empty_folder: The script directory, if it has no revisions.
     """
 
     state: State
     current: tuple[str, ...]
     unknown: tuple[str, ...]
     is_complete: bool
+    empty_folder: str | None = None
 
 
 #: Where a database is, or why it could not be read.
@@ -48,7 +50,9 @@ def check_known(positions: c.Mapping[str, Position]) -> None:
     """
     for name, position in positions.items():
         if position.unknown:
-            raise UnknownRevisionInDatabaseError(name, position.unknown)
+            raise UnknownRevisionInDatabaseError(
+                name, position.unknown, position.empty_folder
+            )
 
 
 class Waiting:

@@ -79,15 +79,29 @@ class UnknownRevisionInDatabaseError(RevisionError):
     :ivar revisions: The unknown revision ids.
     """
 
-    def __init__(self, database: str, revisions: c.Iterable[str]) -> None:
+    def __init__(
+        self, database: str, revisions: c.Iterable[str], empty: str | None = None
+    ) -> None:
+        """
+        :param empty: The path of the script directory, if it has no revisions.
+        """
         self.database = database
         self.revisions: tuple[str, ...] = tuple(revisions)
-        super().__init__(
-            f"Database '{database}' is at revision {', '.join(self.revisions)}, which"
-            " this code does not have; was a deploy rolled back? Downgrade with the"
-            " code that has the revision. If its file no longer exists, run"
-            " 'db stamp --purge' with the revision that matches the schema."
-        )
+        where = f"Database '{database}' is at revision {', '.join(self.revisions)}"
+
+        if empty is not None:
+            super().__init__(
+                f"The script directory '{empty}' has no revisions. {where}. Set"
+                " app.config['ALEMBIC']['script_location'] to the folder that has this"
+                " revision, or restore its files."
+            )
+        else:
+            super().__init__(
+                f"{where}, which this code does not have; was a deploy rolled back?"
+                " Downgrade with the code that has the revision. If its file no longer"
+                " exists, run 'db stamp --purge' with the revision that matches the"
+                " schema."
+            )
 
 
 class RevisionIdError(RevisionError):

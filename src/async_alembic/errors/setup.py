@@ -46,17 +46,32 @@ def wrap_setting_errors(key: str) -> c.Iterator[None]:
 
 
 class ScriptLocationError(ConfigurationError):
-    """There is no script directory.
+    """There is no script directory, or it has no revisions while another one near it
+    has.
 
     :ivar path: The path where it is expected.
+    :ivar found: The path of the script directory that has revisions, if any.
     """
 
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"There is no script directory '{path}'. Run 'db mkdir' to create it, or"
-            " correct app.config['ALEMBIC']['script_location']."
-        )
+    def __init__(
+        self, path: str, found: str | None = None, relative: str | None = None
+    ) -> None:
+        if found is None:
+            text = (
+                f"There is no script directory '{path}'. Run 'db mkdir' to create it,"
+                " or correct app.config['ALEMBIC']['script_location']."
+            )
+        else:
+            text = (
+                f"'{path}' has no revisions, but '{found}' has. To continue these, set"
+                f' app.config["ALEMBIC"] = {{"script_location": "{relative}"}}. To'
+                " begin another history, set the absolute path of its folder, such as"
+                ' "%(here)s/migrations".'
+            )
+
+        super().__init__(text)
         self.path = path
+        self.found = found
 
 
 class BlockingCallError(AsyncAlembicError):

@@ -12,6 +12,7 @@ import typing as t
 from .. import commands
 from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
+from ..results import MoveIn
 from ..running.imports import import_for
 from .awaited_base import AwaitedBase
 from .blocking import SyncAlembic
@@ -311,6 +312,26 @@ class Alembic(AwaitedBase):
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)
+
+    async def move_in(self, *, write: bool = False) -> MoveIn:
+        """Find what an app that moves in has to set, instead of what its ``env.py``,
+        its ``alembic.ini`` and Flask-Migrate say. ``env.py`` is not executed, but the
+        code of the settings is, to compare models and databases with them.
+
+        :param write: Whether to write the settings to ``alembic_settings.py`` in the
+            app's root folder. No other file is changed, and neither are the databases.
+        :raises ConfigurationError: If that file exists.
+        """
+        move = await self._do_file_io(self._plan_move)
+        compare = commands.compare.differences_at_head
+        before = await self._with_config(move.before)._on_databases(compare)
+        after = await self._with_config(move.after)._on_databases(compare)
+        path = None
+
+        if write and move.source and move.is_valid:
+            path = await self._do_file_io(self._write_settings, move.source)
+
+        return MoveIn(move.source, move.by_hand, before, after, path)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
         """Run the migration steps that a function returns, on each database.

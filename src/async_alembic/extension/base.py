@@ -5,6 +5,8 @@ properties that need no database.
 from __future__ import annotations
 
 import collections
+import collections.abc as c
+import copy
 import datetime as dt
 import os
 import threading
@@ -21,6 +23,7 @@ if t.TYPE_CHECKING:
 
     from ..apps.databases import EngineSource
     from ..apps.databases import Metadatas
+    from ..apps.moving_in import Move
     from ..apps.project import Project
     from ..apps.settings import Settings
     from ..cli.protocol import Migrations
@@ -125,9 +128,29 @@ class BaseAlembic:
         return _writing_turns[self._registry.state(app).settings(app).script_location]
 
     def _mkdir(self, app: App) -> None:
+        from ..apps.nearby import check_nearby
+
         state = self._registry.state(app)
+        check_nearby(state.settings(app))
         has_several = len(state.names(app)) > 1
         commands.generate.mkdir(state.config(app), state.settings(app), has_several)
+
+    def _plan_move(self) -> Move:
+        from ..apps.moving_in import plan_move
+
+        app = self._app()
+        return plan_move(self._registry.state(app).settings(app))
+
+    def _write_settings(self, source: str) -> str:
+        from ..apps.moving_in import write_settings
+
+        return write_settings(source, self._app().root_path)
+
+    def _with_config(self, config: c.Mapping[str, t.Any]) -> t.Self:
+        """Return a copy of this extension whose current app has another config."""
+        other = copy.copy(self)
+        other._registry = self._registry.with_config(self._app(), config)
+        return other
 
     def _app(self) -> App:
         """Return the current app, or the only registered one.
@@ -147,4 +170,11 @@ def _needs_mkdir(settings: Settings) -> bool:
     """
     template = os.path.join(settings.script_location, "script.py.mako")
     folders = settings.version_locations
-    return not os.path.exists(template) or not all(map(os.path.isdir, folders))
+
+    if os.path.exists(template) and all(map(os.path.isdir, folders)):
+        return False
+
+    from ..apps.nearby import find_nearby
+
+    # Which folder is meant is asked by the first command.
+    return find_nearby(settings) is None

@@ -11,6 +11,7 @@ import typing as t
 from .. import commands
 from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
+from ..results import MoveIn
 from .blocking_base import blocks
 from .op_and_context import OpAndContext
 
@@ -201,6 +202,20 @@ class SyncAlembic(OpAndContext):
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)
+
+    @blocks
+    def move_in(self, *, write: bool = False) -> MoveIn:
+        """Blocking form of :meth:`Alembic.move_in`."""
+        move = self._do_file_io(self._plan_move)
+        compare = commands.compare.differences_at_head
+        before = self._with_config(move.before)._on_databases(compare)
+        after = self._with_config(move.after)._on_databases(compare)
+        path = None
+
+        if write and move.source and move.is_valid:
+            path = self._do_file_io(self._write_settings, move.source)
+
+        return MoveIn(move.source, move.by_hand, before, after, path)
 
     @blocks
     def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:

@@ -45,6 +45,11 @@ class RevisionFiles:
         """Return the ids of all revisions."""
         return self.graph.paths.keys()
 
+    @property
+    def empty_folder(self) -> str | None:
+        """The script directory, if there are no revisions."""
+        return None if self.parsed else self.folders.main
+
     def is_stale(self) -> bool:
         """Whether a file was added, edited or removed since the files were listed."""
         return self._listed != self.folders.list_files()

@@ -71,6 +71,14 @@ def read_revision(folders: Folders, path: str) -> ParsedFile | None:
     return parsed
 
 
+def assigns_revision(path: str) -> bool:
+    """Whether a file looks like a revision, of any style."""
+    try:
+        return bool(_assigns_revision.search(_read_bytes(path).decode("latin-1")))
+    except OSError:
+        return False
+
+
 def _check_id(path: str, revision: object) -> None:
     reason = None
 

@@ -324,11 +324,11 @@ class Environment:
         :param current: The ids of the revisions.
         :raises UnknownRevisionInDatabaseError: If one is missing.
         """
-        ids = self.project.files.ids()
-        unknown = [revision for revision in current if revision not in ids]
+        files = self.project.files
+        unknown = [revision for revision in current if revision not in files.ids()]
 
         if unknown:
-            raise UnknownRevisionInDatabaseError(name, unknown)
+            raise UnknownRevisionInDatabaseError(name, unknown, files.empty_folder)
 
     def check_fits(self, name: str, revisions: c.Iterable[str]) -> None:
         """Check that the version table can hold ids. An earlier revision may have
