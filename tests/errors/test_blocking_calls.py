@@ -37,6 +37,8 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "merge": (),
     "produce_migrations": (),
     "compare_metadata": (),
+    "move_in": (),
+    "unknown_tables": (),
     "needs_upgrade": (),
     "needs_revision": (),
     "status": (),
