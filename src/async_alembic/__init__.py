@@ -23,6 +23,7 @@ from .errors import LockUnavailableError
 from .errors import MigrationError
 from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
+from .errors import OfflineError
 from .errors import PartialRevisionError
 from .errors import ReadOnlyError
 from .errors import ResumeError
@@ -70,6 +71,7 @@ __all__ = [
     "PartialRevisionError",
     "ReadOnlyError",
     "ResumeError",
+    "OfflineError",
     "RevisionError",
     "RevisionFileError",
     "RevisionIdError",

@@ -23,6 +23,8 @@ from ..projects import names
 from ..projects import Project
 from ..shop_history import HISTORY
 from ..shop_history import write_shop_history
+from ..snapshots import Snapshot
+from ..snapshots import snapshot
 
 #: The driver that Alembic's own command uses on each database.
 SYNC_DRIVERS = {
@@ -32,8 +34,6 @@ SYNC_DRIVERS = {
 }
 #: In the middle: the merge is still there, and before that.
 STOPS = ["1a2b3c4d0024", "1a2b3c4d0010", "base"]
-
-Snapshot = dict[str, Any]
 
 
 class OwnCommand:
@@ -53,41 +53,6 @@ class OwnCommand:
         for name, url in urls.items():
             text = url.render_as_string(hide_password=False).replace("%", "%%")
             self.config.set_section_option(name, "sqlalchemy.url", text)
-
-
-def snapshot(connection: sa.Connection) -> Snapshot:
-    """Everything that is in a database, but for times of day."""
-    inspector = sa.inspect(connection)
-    found: Snapshot = {"views": sorted(inspector.get_view_names())}
-
-    if connection.dialect.name == "postgresql":
-        found["enums"] = plain(inspector.get_enums())  # type: ignore[attr-defined]
-
-    for name in inspector.get_table_names():
-        table = sa.Table(name, sa.MetaData(), autoload_with=connection)
-        kept = [c for c in table.c if not isinstance(c.type, sa.DateTime)]
-        found[name] = {
-            "columns": plain(inspector.get_columns(name)),
-            "primary key": plain(inspector.get_pk_constraint(name)),
-            "foreign keys": plain(inspector.get_foreign_keys(name)),
-            "unique": plain(inspector.get_unique_constraints(name)),
-            "indexes": plain(inspector.get_indexes(name)),
-            "checks": plain(inspector.get_check_constraints(name)),
-            "rows": sorted(map(repr, connection.execute(sa.select(*kept)))),
-        }
-
-    return found
-
-
-def plain(value: Any) -> Any:
-    """Reflected details as what can be compared: text, and in any order."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-
-    if isinstance(value, list):
-        return sorted((plain(inner) for inner in value), key=repr)
-
-    return str(value)
 
 
 @pytest.fixture(scope="module")

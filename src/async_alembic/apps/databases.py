@@ -53,17 +53,9 @@ class Databases(t.NamedTuple):
         return {name: engine.url for name, engine in self.engines.items()}
 
 
-def find_databases(
-    app: App,
-    metadatas: Metadatas | None,
-    engines: EngineSource | None,
-    get_url: c.Callable[[], str | None],
-    prefer_async: bool,
-    names: DatabaseNames,
-) -> Databases:
-    """Find the databases of an app.
+class Sources(t.NamedTuple):
+    """Where the databases of an app may be found.
 
-    :param app: The app.
     :param metadatas: The constructor's ``metadatas``, if any: one metadata, a list, or
         a dict of either.
     :param engines: The constructor's ``engines``, if any: one engine, a dict of
@@ -72,8 +64,23 @@ def find_databases(
     :param prefer_async: Whether to use the async engines of an extension that has both
         kinds.
     :param names: What the revisions call the databases.
+    """
+
+    metadatas: Metadatas | None
+    engines: EngineSource | None
+    get_url: c.Callable[[], str | None]
+    prefer_async: bool
+    names: DatabaseNames
+
+
+def find_databases(app: App, sources: Sources) -> Databases:
+    """Find the databases of an app.
+
+    :param app: The app.
+    :param sources: Where they may be found.
     :raises TargetError: If engines or metadata are missing, or do not match.
     """
+    metadatas, engines, get_url, prefer_async, names = sources
     named_metadatas = find_metadatas(app, metadatas, names)
 
     if not named_metadatas:
@@ -117,6 +124,22 @@ def find_databases(
         _check_metadatas(named_metadatas, named_engines)
 
     return _match_engines(named_metadatas, named_engines)
+
+
+def find_urls(app: App, sources: Sources) -> dict[str, sa.URL]:
+    """Find the URLs of an app's databases. With a URL in the config, no engine is
+    created, so that no driver is needed.
+
+    :param app: The app.
+    :param sources: Where the databases may be found.
+    """
+    metadatas, engines, get_url, prefer_async, names = sources
+    has_engines = engines is not None or _extension_engines(app, prefer_async)
+
+    if not has_engines and (url := get_url()):
+        return dict.fromkeys(find_metadatas(app, metadatas, names), sa.make_url(url))
+
+    return find_databases(app, sources).urls
 
 
 def find_metadatas(

@@ -25,6 +25,7 @@ from .settings import set_defaults
 from .settings import Settings
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
     from flask.sansio.app import App
 
@@ -35,6 +36,7 @@ if t.TYPE_CHECKING:
     from .databases import Databases
     from .databases import EngineSource
     from .databases import Metadatas
+    from .databases import Sources
     from .project import Project
 
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
@@ -203,21 +205,26 @@ class AppState:
 
             return self._config
 
+    def sources(self, app: App) -> Sources:
+        """Return where the databases may be found."""
+        from .databases import Sources
+
+        registry = self._registry
+        return Sources(
+            registry.metadatas,
+            registry.engines,
+            lambda: self._option(app, "sqlalchemy.url"),
+            registry.prefer_async,
+            self.settings(app).database_names,
+        )
+
     def databases(self, app: App) -> Databases:
         """Return the databases, which are found once, on first use."""
         from .databases import find_databases
 
         with self._databases_lock:
             if self._databases is None:
-                registry = self._registry
-                databases = find_databases(
-                    app,
-                    registry.metadatas,
-                    registry.engines,
-                    lambda: self._option(app, "sqlalchemy.url"),
-                    registry.prefer_async,
-                    self.settings(app).database_names,
-                )
+                databases = find_databases(app, self.sources(app))
 
                 with self._config_lock:
                     if self._config is not None:
@@ -228,6 +235,15 @@ class AppState:
                     self._databases = databases
 
             return self._databases
+
+    def urls(self, app: App) -> dict[str, sa.URL]:
+        """Return the URL of each database, by its name."""
+        from .databases import find_urls
+
+        if self._databases is not None:
+            return self._databases.urls
+
+        return find_urls(app, self.sources(app))
 
     def history(self, app: App) -> History:
         """Return the history, read again if a file in it has changed."""

@@ -20,9 +20,10 @@ if t.TYPE_CHECKING:
     from . import history as history
     from . import inspect as inspect
     from . import migrate as migrate
+    from . import sql as sql
     from . import upgrade as upgrade
 
-_MODULES = {"compare", "generate", "history", "inspect", "migrate", "upgrade"}
+_MODULES = {"compare", "generate", "history", "inspect", "migrate", "sql", "upgrade"}
 
 
 def changes_databases(command: object) -> bool:

@@ -27,18 +27,19 @@ if t.TYPE_CHECKING:
 
 def dialect_of(bind: sa.Connection | sa.Engine) -> Dialect:
     """Return the :class:`Dialect` for the database of a connection or an engine."""
-    return _dialect(bind.dialect.name)
+    return dialect_named(bind.dialect.name)
 
 
 def load_dialects() -> None:
     """Import the dialects of the databases that the app has engines for."""
     for name in "mysql", "postgresql", "sqlite":
         if f"sqlalchemy.dialects.{name}" in sys.modules:
-            _dialect(name)
+            dialect_named(name)
 
 
 @functools.cache
-def _dialect(name: str) -> Dialect:
+def dialect_named(name: str) -> Dialect:
+    """Return the :class:`Dialect` for the databases of a dialect of SQLAlchemy."""
     if name in {"mariadb", "mysql"}:
         from .mysql.dialect import MySQL
 

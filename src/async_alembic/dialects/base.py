@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
+    from .scripts import ScriptStyle
     from .server_defaults import Defaults
 
 #: Waits until the first function returns true. The second one returns the blocker.
@@ -97,6 +98,13 @@ class Dialect:
         from .server_defaults import Defaults
 
         return Defaults()
+
+    @property
+    def script_style(self) -> ScriptStyle:
+        """How statements stand in a file."""
+        from .scripts import ScriptStyle
+
+        return ScriptStyle()
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""

@@ -18,6 +18,7 @@
     │   └── UnknownRevisionInDatabaseError
     │                                 the database is at a revision unknown to the code
     ├── RevisionFileError             a revision file is broken or duplicated
+    ├── OfflineError                  a revision cannot be written as SQL
     ├── DatabaseError                 a database rejected a statement
     ├── MigrationError                a revision failed
     ├── ReadOnlyError                 the server is a replica, or refuses to write
@@ -52,6 +53,7 @@ from .quoting import line_in as line_in
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError
+from .revisions import OfflineError as OfflineError
 from .revisions import RevisionError as RevisionError
 from .revisions import RevisionFileError as RevisionFileError
 from .revisions import RevisionIdError as RevisionIdError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from .base import AsyncAlembicError
+from .quoting import with_class
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -143,3 +144,25 @@ class RevisionFileError(AsyncAlembicError):
         self.line = line
         place = self.path if line is None else f"{self.path}, line {line}"
         super().__init__(f"Revision file {place}: {reason}")
+
+
+class OfflineError(AsyncAlembicError):
+    """A revision cannot be written as SQL.
+
+    :ivar revision: The id of the revision.
+    :ivar path: The path of the revision file.
+    :ivar line: The line that failed, if it is in this file.
+    """
+
+    def __init__(
+        self, revision: str, path: str, line: int | None, cause: BaseException
+    ) -> None:
+        place = path if line is None else f"{path}:{line}"
+        super().__init__(
+            f"Revision {revision} ({place}) cannot be written as SQL:"
+            f" {with_class(cause)}. If it needs a database, check"
+            " 'context.is_offline_mode()' in it, or upgrade without SQL."
+        )
+        self.revision = revision
+        self.path = path
+        self.line = line

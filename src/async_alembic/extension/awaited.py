@@ -104,6 +104,41 @@ class Alembic(AwaitedBase):
 
         return await self._on_files(commands.history.log, start, end)
 
+    async def upgrade_sql(
+        self,
+        target: StepTarget = "heads",
+        start: Target = "base",
+        tag: str | None = None,
+    ) -> dict[str, str]:
+        """Write an upgrade as SQL, for the client program of the database to execute.
+        No database and no driver is needed.
+
+        :param target: As of :meth:`upgrade`.
+        :param start: The revision or revisions that the database is at.
+        :param tag: What revisions get from ``context.get_tag_argument()``.
+        :return: The SQL for each database, by its name; empty if nothing is to be done.
+        :raises OfflineError: If a revision needs a database.
+        :raises RevisionError: If the target or the start cannot be resolved.
+        """
+        urls = self._urls()
+        return await self._on_files(commands.sql.upgrade_sql, urls, target, start, tag)
+
+    async def downgrade_sql(
+        self, target: StepTarget, start: Target, tag: str | None = None
+    ) -> dict[str, str]:
+        """Write a downgrade as SQL; see :meth:`upgrade_sql`."""
+        urls = self._urls()
+        return await self._on_files(
+            commands.sql.downgrade_sql, urls, target, start, tag
+        )
+
+    async def stamp_sql(
+        self, target: Target = "heads", start: Target = "base", tag: str | None = None
+    ) -> dict[str, str]:
+        """Write the changes of the version table as SQL; see :meth:`upgrade_sql`."""
+        urls = self._urls()
+        return await self._on_files(commands.sql.stamp_sql, urls, target, start, tag)
+
     async def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
         """Set the current revision of the databases, without running any migration.
 

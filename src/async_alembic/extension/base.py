@@ -16,6 +16,7 @@ from .. import commands
 from ..apps.registry import Registry
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
     from alembic.script import ScriptDirectory
     from flask import Flask
@@ -126,6 +127,11 @@ class BaseAlembic:
         """The lock for writing revisions to the current app's folder."""
         app = self._app()
         return _writing_turns[self._registry.state(app).settings(app).script_location]
+
+    def _urls(self) -> dict[str, sa.URL]:
+        """The URLs of the current app's databases."""
+        app = self._app()
+        return self._registry.state(app).urls(app)
 
     def _mkdir(self, app: App) -> None:
         from ..apps.nearby import check_nearby

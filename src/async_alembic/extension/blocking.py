@@ -68,6 +68,33 @@ class SyncAlembic(OpAndContext):
         return self._on_files(commands.history.log, start, end)
 
     @blocks
+    def upgrade_sql(
+        self,
+        target: StepTarget = "heads",
+        start: Target = "base",
+        tag: str | None = None,
+    ) -> dict[str, str]:
+        """Blocking form of :meth:`Alembic.upgrade_sql`."""
+        urls = self._urls()
+        return self._on_files(commands.sql.upgrade_sql, urls, target, start, tag)
+
+    @blocks
+    def downgrade_sql(
+        self, target: StepTarget, start: Target, tag: str | None = None
+    ) -> dict[str, str]:
+        """Blocking form of :meth:`Alembic.downgrade_sql`."""
+        urls = self._urls()
+        return self._on_files(commands.sql.downgrade_sql, urls, target, start, tag)
+
+    @blocks
+    def stamp_sql(
+        self, target: Target = "heads", start: Target = "base", tag: str | None = None
+    ) -> dict[str, str]:
+        """Blocking form of :meth:`Alembic.stamp_sql`."""
+        urls = self._urls()
+        return self._on_files(commands.sql.stamp_sql, urls, target, start, tag)
+
+    @blocks
     def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
         """Blocking form of :meth:`Alembic.stamp`."""
         self._on_databases(commands.migrate.stamp, target, purge)

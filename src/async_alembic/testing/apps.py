@@ -139,14 +139,8 @@ class FreshApp:
         create: t.Any = create_async_engine if is_async else sa.create_engine
         engines: t.Any = {name: create(url) for name, url in urls.items()}
         add_urls(self._state.config(self.app), urls)
-        return find_databases(
-            self.app,
-            self._registry.metadatas,
-            engines,
-            lambda: None,
-            self.extension._prefer_async,
-            self._state.settings(self.app).database_names,
-        )
+        sources = self._state.sources(self.app)._replace(engines=engines)
+        return find_databases(self.app, sources)
 
     @property
     def app_engines(self) -> Engines:

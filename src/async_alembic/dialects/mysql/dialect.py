@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..server_defaults import Defaults
+    from .script import MySQLScript
 
 
 #: "Lock wait timeout exceeded" and "Deadlock found"
@@ -75,6 +76,12 @@ class MySQL(Dialect):
         from ..server_defaults import Defaults
 
         return Defaults(backslashes=True, synonyms=_SYNONYMS)
+
+    @property
+    def script_style(self) -> MySQLScript:
+        from .script import MySQLScript
+
+        return MySQLScript()
 
     def load(self) -> None:
         super().load()

@@ -23,6 +23,11 @@ BLOCKER = sa.text(
 )
 
 
+def lock_name(key: str) -> str:
+    """Return the name of the lock with a key."""
+    return f"async_alembic:{key}"
+
+
 class NamedLock(SessionLock):
     acquire_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT GET_LOCK(:name, 0)")
     release_statement: t.ClassVar[sa.TextClause] = sa.text("SELECT RELEASE_LOCK(:name)")
@@ -36,7 +41,7 @@ class NamedLock(SessionLock):
 
     @property
     def parameters(self) -> dict[str, t.Any]:
-        return {"name": f"async_alembic:{self.key}"}
+        return {"name": lock_name(self.key)}
 
     def is_held(self) -> bool:
         return bool(self._connection.scalar(self.is_held_statement, self.parameters))

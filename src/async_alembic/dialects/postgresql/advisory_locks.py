@@ -93,7 +93,7 @@ class AdvisoryLock(SessionLock):
 
     @property
     def parameters(self) -> dict[str, t.Any]:
-        return {"key": _to_number(self.key), "guard": _to_number(digest(self.key))}
+        return {"key": to_number(self.key), "guard": to_number(digest(self.key))}
 
     def acquire(self) -> bool:
         return self.is_pooled or super().acquire()
@@ -156,5 +156,6 @@ class AdvisoryLock(SessionLock):
         return holder
 
 
-def _to_number(key: str) -> int:
+def to_number(key: str) -> int:
+    """Return the number that PostgreSQL has for a key."""
     return int.from_bytes(bytes.fromhex(key), signed=True)

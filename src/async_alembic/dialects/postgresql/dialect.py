@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..server_defaults import Defaults
+    from .script import PostgreSQLScript
 
 
 #: "lock_not_available" and "deadlock_detected"
@@ -89,6 +90,12 @@ class PostgreSQL(Dialect):
         from ..server_defaults import Defaults
 
         return Defaults(server_compares=True)
+
+    @property
+    def script_style(self) -> PostgreSQLScript:
+        from .script import PostgreSQLScript
+
+        return PostgreSQLScript()
 
     def load(self) -> None:
         super().load()

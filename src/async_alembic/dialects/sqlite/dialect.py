@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ...results import LockHolder
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+    from .script import SQLiteScript
 
 
 #: ``sqlite3.LEGACY_TRANSACTION_CONTROL``, new in Python 3.12.
@@ -53,6 +54,12 @@ class SQLite(Dialect):
     needs_batch: bool = True
     locks_by_transaction: bool = True
     enforces_lengths: bool = False
+
+    @property
+    def script_style(self) -> SQLiteScript:
+        from .script import SQLiteScript
+
+        return SQLiteScript()
 
     def load(self) -> None:
         super().load()
