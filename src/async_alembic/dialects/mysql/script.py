@@ -20,9 +20,10 @@ class MySQLScript(ScriptStyle):
         return f"SET SESSION {name} = {text}"
 
     def before(self, place: Place, table: str) -> c.Iterator[str]:
-        # Outside of a procedure, only an error ends a script: a subquery of two rows.
+        # Outside of a procedure, only an error ends a script, such as a subquery of two
+        # rows. DO would ignore it.
         yield (
-            f"DO IF(GET_LOCK({_lock(place, table)}, 300), 1,"
+            f"SET @async_alembic_lock = IF(GET_LOCK({_lock(place, table)}, 300), 1,"
             " (SELECT 'Another migration is running.' UNION SELECT 2))"
         )
 
