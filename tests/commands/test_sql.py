@@ -310,11 +310,9 @@ def test_it_takes_the_lock_of_an_upgrade(
 
 @pytest.mark.parametrize("url", ["postgresql+none://u:pw@h/shop", "mysql+none:///shop"])
 def test_no_driver_is_needed(url: str, caller: Caller, tmp_path: Path) -> None:
-    config = {
-        "ALEMBIC": {"sqlalchemy.url": url},
-        "ALEMBIC_SESSION": {"lock_timeout": 5},
-    }
-    app = make_app("flask", tmp_path, **config)
+    app = make_app("flask", tmp_path)
+    app.config["ALEMBIC"] = {"sqlalchemy.url": url}
+    app.config["ALEMBIC_SESSION"] = {"lock_timeout": 5}
     write_revision(tmp_path / "migrations", "a1", None, create_table("a"))
     alembic = Alembic(app, metadatas=sa.MetaData())
     sql = caller(alembic, "upgrade_sql")["default"]

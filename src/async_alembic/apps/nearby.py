@@ -8,13 +8,15 @@ around.
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import os
 import typing as t
 
 from ..errors import ScriptLocationError
 from ..history.listing import Folders
 from ..history.reading import assigns_revision
-from .option_files import files_in
+from .option_files import read_files
+from .option_parsing import OptionFile
 
 if t.TYPE_CHECKING:
     from .settings import Settings
@@ -32,7 +34,10 @@ def find_nearby(settings: Settings) -> str | None:
     """
     own = settings.script_location
 
-    if settings.has_absolute_location or _has_revisions(own):
+    is_recursive = bool(settings.option("recursive_version_locations"))
+    folders = Folders(own, tuple(settings.version_locations), recursive=is_recursive)
+
+    if settings.has_absolute_location or _lists_revisions(folders):
         return None
 
     for folder in _script_directories(settings):
@@ -77,8 +82,8 @@ def _script_directories(settings: Settings) -> c.Iterator[str]:
     folders = dict.fromkeys(_folders(settings.root_path))
 
     for folder in folders:
-        for file in files_in(folder):
-            for _, location in file.script_locations():
+        for path, text in read_files(folder).items():
+            for _, location in OptionFile(path, text).script_locations():
                 yield os.path.normpath(location)
 
     if settings.migrate.directory:
@@ -95,11 +100,19 @@ def _folders(root: str) -> c.Iterator[str]:
     """Yield the folders that a project's files may be in."""
     root = os.path.abspath(root)
     parent = os.path.dirname(root)
-    yield from (os.getcwd(), parent, root)
+
+    with contextlib.suppress(FileNotFoundError):
+        yield os.getcwd()
+
+    yield from (parent, root)
 
     if os.path.basename(parent) == "src":
         yield os.path.dirname(parent)
 
 
 def _has_revisions(folder: str) -> bool:
-    return any(map(assigns_revision, Folders(folder).list_files()))
+    return _lists_revisions(Folders(folder))
+
+
+def _lists_revisions(folders: Folders) -> bool:
+    return any(map(assigns_revision, folders.list_files()))
