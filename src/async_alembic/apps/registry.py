@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
     from alembic.config import Config
     from flask.sansio.app import App
 
+    from ..history.database_names import DatabaseNames
     from ..history.files import RevisionFiles
     from ..history.history import History
     from ..history.listing import Folders
@@ -170,21 +171,15 @@ class AppState:
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""
+        return self._names(app, self.settings(app).database_names)
+
+    def _names(self, app: App, in_history: DatabaseNames) -> list[str]:
         from .databases import find_metadatas
 
-        metadatas = find_metadatas(
-            app, self._registry.metadatas, self.settings(app).database_names
-        )
-        return list(metadatas)
+        return list(find_metadatas(app, self._registry.metadatas, in_history))
 
     def config(self, app: App) -> Config:
-        return self._config_maker(app)()
-
-    def _config_maker(self, app: App) -> c.Callable[[], Config]:
-        # Holds no reference to the app.
-        return functools.partial(
-            self._build_config, self.settings(app), self.names(app)
-        )
+        return self._build_config(self.settings(app), self.names(app))
 
     def _build_config(self, settings: Settings, names: c.Sequence[str]) -> Config:
         from .alembic_config import add_urls
@@ -209,13 +204,15 @@ class AppState:
         """Return where the databases may be found."""
         from .databases import Sources
 
-        registry = self._registry
+        registry, history = self._registry, self._history
+        settings = self.settings(app)
         return Sources(
             registry.metadatas,
             registry.engines,
-            lambda: self._option(app, self.settings(app), "sqlalchemy.url"),
+            lambda: self._option(app, settings, "sqlalchemy.url"),
             registry.prefer_async,
-            self.settings(app).database_names,
+            # No file is read again, as an event loop may run.
+            history.database_names if history else settings.database_names,
         )
 
     def databases(self, app: App) -> Databases:
@@ -252,8 +249,14 @@ class AppState:
         with self._history_lock:
             if self._history is None or self._history.files.is_stale():
                 previous = self._history.files if self._history else None
-                files = self._read_files(app, self.settings(app), previous)
-                self._history = History(files, self._config_maker(app))
+                settings = self.settings(app)
+                files = self._read_files(app, settings, previous)
+                names = settings.database_names
+                # Holds no reference to the app.
+                make_config = functools.partial(
+                    self._build_config, settings, self._names(app, names)
+                )
+                self._history = History(files, names, make_config)
 
             return self._history
 

@@ -81,6 +81,8 @@ def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
 @converted_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write the differences between models and databases, if there are any."""
+    # Before the databases are asked, as an 'env.py' may name another version table.
+    env.load()
     context: autogenerate.RevisionContext = env.databases.offload(
         lambda: _revision_context(env.project, new)
     )

@@ -23,24 +23,22 @@ class History:
     """The history of an app, as of when its files were listed.
 
     :param files: The revision files. At head, nothing else is needed.
+    :param database_names: What the revisions call the databases.
     :param make_config: Returns Alembic's config.
     """
 
     def __init__(
-        self, files: RevisionFiles, make_config: c.Callable[[], Config]
+        self,
+        files: RevisionFiles,
+        database_names: DatabaseNames,
+        make_config: c.Callable[[], Config],
     ) -> None:
         self.files = files
+        self.database_names = database_names
         self.make_config = make_config
         self._scripts: Scripts | None = None
         self._lazy_scripts: dict[str, LazyScript] = {}
         self._lock = threading.Lock()
-
-    @functools.cached_property
-    def database_names(self) -> DatabaseNames:
-        """What the revisions call the databases."""
-        from .database_names import DatabaseNames
-
-        return DatabaseNames(self.files.folders.main, self.files.folders.others)
 
     @property
     def scripts(self) -> Scripts:
