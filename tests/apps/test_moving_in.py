@@ -32,6 +32,7 @@ from ..harness import make_app
 from ..harness import on_both_frameworks
 from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
+from ..projects import AS_ALEMBIC
 
 BOTH = ONE_OF_EACH_KIND[:2]
 ENV_PY = """\
@@ -147,6 +148,8 @@ class Shop:
         **config: Any,
     ) -> Alembic:
         app = make_app(framework, self.root / "shop", **config)
+        # Otherwise, it is kept in any case.
+        app.config |= AS_ALEMBIC
 
         if settings is not None:
             app.config.from_pyfile(settings)

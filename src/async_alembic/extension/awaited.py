@@ -126,7 +126,12 @@ class Alembic(AwaitedBase):
     async def downgrade_sql(
         self, target: StepTarget, start: Target, tag: str | None = None
     ) -> dict[str, str]:
-        """Write a downgrade as SQL; see :meth:`upgrade_sql`."""
+        """Write a downgrade as SQL; see :meth:`upgrade_sql`.
+
+        :param target: As of :meth:`downgrade`.
+        :param start: The revision or revisions that the database is at.
+        :param tag: What revisions get from ``context.get_tag_argument()``.
+        """
         urls = self._urls()
         return await self._on_files(
             commands.sql.downgrade_sql, urls, target, start, tag
@@ -135,7 +140,12 @@ class Alembic(AwaitedBase):
     async def stamp_sql(
         self, target: Target = "heads", start: Target = "base", tag: str | None = None
     ) -> dict[str, str]:
-        """Write the changes of the version table as SQL; see :meth:`upgrade_sql`."""
+        """Write the changes of the version table as SQL; see :meth:`upgrade_sql`.
+
+        :param target: As of :meth:`stamp`.
+        :param start: The revision or revisions that the database is at.
+        :param tag: What revisions get from ``context.get_tag_argument()``.
+        """
         urls = self._urls()
         return await self._on_files(commands.sql.stamp_sql, urls, target, start, tag)
 
