@@ -46,6 +46,7 @@ SIGNATURES = {
         " depend=None, label=None, path=None, rev_id=None)"
     ),
     "merge": "(self, revisions='heads', message=None, label=None, splice=False)",
+    "move_in": "(self, *, write=False)",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
     "needs_upgrade": "(self)",

@@ -25,6 +25,7 @@ from ..backends import EngineFactory
 from ..backends import on
 from ..cli.project import invoke
 from ..harness import AnyEngine
+from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import Framework
 from ..harness import make_app
@@ -334,6 +335,7 @@ def templates() -> Iterable[Any]:
 
 @pytest.mark.parametrize("template", [*templates()])
 @on_sqlite
+@awaited_only
 def test_a_template_alone_has_little_to_carry_over(
     template: Path, shop: Shop, caller: Caller
 ) -> None:

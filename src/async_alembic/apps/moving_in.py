@@ -67,17 +67,20 @@ def plan_move(settings: Settings) -> Move:
     return Move(source, tuple(by_hand), before, after, is_valid)
 
 
-def write_settings(source: str, root_path: str) -> str:
-    """Write the settings to a new file.
+def write_settings(move: Move, root_path: str) -> str | None:
+    """Write the settings to a new file, if there are any and their code runs.
 
     :return: The path of the file.
     :raises ConfigurationError: If there is such a file, or it cannot be written.
     """
     path = os.path.join(root_path, FILE_NAME)
 
+    if not (move.source and move.is_valid):
+        return None
+
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(source)
+            file.write(move.source)
     except OSError as e:
         raise ConfigurationError(
             f"Cannot write '{path}': {first_line(e)}. Nothing was changed."

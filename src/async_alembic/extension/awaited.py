@@ -304,23 +304,18 @@ class Alembic(BaseAlembic):
                 delay = waiting.delay_after(e)
 
     async def move_in(self, *, write: bool = False) -> MoveIn:
-        """Find what an app that moves in has to set, instead of what its ``env.py``,
-        its ``alembic.ini`` and Flask-Migrate say. ``env.py`` is not executed, but the
-        code of the settings is, to compare models and databases with them.
+        """Find what to set instead of what ``env.py``, ``alembic.ini`` and
+        Flask-Migrate say, and compare models and databases without and with it.
 
-        :param write: Whether to write the settings to ``alembic_settings.py`` in the
-            app's root folder. No other file is changed, and neither are the databases.
+        :param write: Whether to write it to ``alembic_settings.py`` in the app's root
+            folder. Nothing else is changed.
         :raises ConfigurationError: If that file exists.
         """
-        move = await self._do_file_io(self._plan_move)
         compare = commands.compare.differences_at_head
+        move = await self._do_file_io(self._plan_move)
         before = await self._with_config(move.before)._on_databases(compare)
         after = await self._with_config(move.after)._on_databases(compare)
-        path = None
-
-        if write and move.source and move.is_valid:
-            path = await self._do_file_io(self._write_settings, move.source)
-
+        path = await self._do_file_io(self._write_settings, move) if write else None
         return MoveIn(move.source, move.by_hand, before, after, path)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:

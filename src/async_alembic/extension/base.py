@@ -140,10 +140,10 @@ class BaseAlembic:
         app = self._app()
         return plan_move(self._registry.state(app).settings(app))
 
-    def _write_settings(self, source: str) -> str:
+    def _write_settings(self, move: Move) -> str | None:
         from ..apps.moving_in import write_settings
 
-        return write_settings(source, self._app().root_path)
+        return write_settings(move, self._app().root_path)
 
     def _with_config(self, config: c.Mapping[str, t.Any]) -> t.Self:
         """Return a copy of this extension whose current app has another config."""

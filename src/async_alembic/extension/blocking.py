@@ -191,15 +191,11 @@ class SyncAlembic(OpAndContext):
     @blocks
     def move_in(self, *, write: bool = False) -> MoveIn:
         """Blocking form of :meth:`Alembic.move_in`."""
-        move = self._do_file_io(self._plan_move)
         compare = commands.compare.differences_at_head
+        move = self._do_file_io(self._plan_move)
         before = self._with_config(move.before)._on_databases(compare)
         after = self._with_config(move.after)._on_databases(compare)
-        path = None
-
-        if write and move.source and move.is_valid:
-            path = self._do_file_io(self._write_settings, move.source)
-
+        path = self._do_file_io(self._write_settings, move) if write else None
         return MoveIn(move.source, move.by_hand, before, after, path)
 
     @blocks
