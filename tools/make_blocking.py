@@ -44,11 +44,8 @@ class SyncAlembic(OpAndContext):
 ASYNC_ONLY_IMPORTS = {
     "functools",
     "import_for",
-    "load",
-    "sleep",
-    "run_in_worker_thread",
+    "AwaitedBase",
     "AwaitedProxy",
-    "BaseAlembic",
 }
 BLOCKING_ONLY_IMPORTS = [
     "from .blocking_base import blocks",

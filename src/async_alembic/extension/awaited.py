@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import functools
-import threading
 import typing as t
 
 from .. import commands
@@ -15,10 +14,7 @@ from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
 from ..results import MoveIn
 from ..running.imports import import_for
-from ..running.imports import load
-from ..running.worker_threads import run_in_worker_thread
-from ..running.worker_threads import sleep
-from .base import BaseAlembic
+from .awaited_base import AwaitedBase
 from .blocking import SyncAlembic
 from .proxies import AwaitedProxy
 
@@ -27,22 +23,16 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
     from flask.sansio.app import App
 
-    from ..apps.project import Project
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import DatabaseStatus
-    from ..running.dispatch import DatabaseCommand
-    from ..running.dispatch import FilesCommand
 
-P = t.ParamSpec("P")
 T = t.TypeVar("T")
-#: How long to wait before another attempt to write a revision, in seconds.
-_WRITING_INTERVAL = 0.02
 
 
-class Alembic(BaseAlembic):
+class Alembic(AwaitedBase):
     """Database migrations for a Quart or Flask app, with async methods.
 
     With an ``AsyncEngine``, the methods run on the caller's event loop; with an
@@ -64,8 +54,6 @@ class Alembic(BaseAlembic):
     :param command_name: The name of the command group to add to the app's command line.
         If empty, no group is added.
     """
-
-    _prefer_async = True
 
     @functools.cached_property
     def sync(self) -> SyncAlembic:
@@ -352,51 +340,3 @@ class Alembic(BaseAlembic):
             "context",
             lambda fn: self._on_databases(commands.inspect.use_context, None, fn),
         )
-
-    async def _do_file_io(
-        self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call a function that reads or writes files, in a worker thread."""
-        return await run_in_worker_thread(lambda: fn(*args, **kwargs))
-
-    async def _on_files(
-        self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        app = self._app()
-        return await run_in_worker_thread(
-            lambda: command(self._project(app), *args, **kwargs)
-        )
-
-    async def _on_databases(
-        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        app = self._app()
-
-        def prepare() -> Project:
-            load(command)
-            return self._project(app)
-
-        project = await run_in_worker_thread(prepare)
-        from ..running.dispatch import await_on_databases
-
-        return await await_on_databases(
-            project,
-            self._registry.state(app).databases(app),
-            command,
-            *args,
-            **kwargs,
-        )
-
-    async def _wait_for_turn(self) -> threading.Lock:
-        """Wait until nobody else in this process writes a revision to the same folder.
-        Two at once would have the same parent.
-        """
-        turn = self._writing_turn()
-
-        while not turn.acquire(blocking=False):
-            await self._sleep(_WRITING_INTERVAL)
-
-        return turn
-
-    async def _sleep(self, seconds: float) -> None:
-        await sleep(seconds)
