@@ -14,7 +14,8 @@ import typing as t
 from ..errors import ScriptLocationError
 from ..history.listing import Folders
 from ..history.reading import assigns_revision
-from .option_files import files_in
+from .option_files import read_files
+from .option_parsing import OptionFile
 
 if t.TYPE_CHECKING:
     from .settings import Settings
@@ -77,8 +78,8 @@ def _script_directories(settings: Settings) -> c.Iterator[str]:
     folders = dict.fromkeys(_folders(settings.root_path))
 
     for folder in folders:
-        for file in files_in(folder):
-            for _, location in file.script_locations():
+        for path, text in read_files(folder).items():
+            for _, location in OptionFile(path, text).script_locations():
                 yield os.path.normpath(location)
 
     if settings.migrate.directory:

@@ -207,7 +207,7 @@ class AppState:
                     app,
                     registry.metadatas,
                     registry.engines,
-                    lambda: self._option(app, "sqlalchemy.url"),
+                    lambda: self._option(app, self.settings(app), "sqlalchemy.url"),
                     registry.prefer_async,
                 )
 
@@ -228,8 +228,7 @@ class AppState:
         with self._history_lock:
             if self._history is None or self._history.files.is_stale():
                 previous = self._history.files if self._history else None
-                self._prepend_sys_path(app)
-                files = self._read_files(app, previous)
+                files = self._read_files(app, self.settings(app), previous)
                 self._history = History(files, self._config_maker(app))
 
             return self._history
@@ -246,10 +245,13 @@ class AppState:
         check_spelling(app.config)
         return Project(self.settings(app), self.history(app), rev_id)
 
-    def _read_files(self, app: App, previous: RevisionFiles | None) -> RevisionFiles:
+    def _read_files(
+        self, app: App, settings: Settings, previous: RevisionFiles | None
+    ) -> RevisionFiles:
         from ..history.files import RevisionFiles
 
-        folders = self._folders(app)
+        self._prepend_sys_path(app, settings)
+        folders = self._folders(app, settings)
         files = (
             RevisionFiles(folders, previous) if os.path.isdir(folders.main) else None
         )
@@ -257,15 +259,14 @@ class AppState:
         if files is None or files.empty_folder:
             from .nearby import check_nearby
 
-            check_nearby(self.settings(app))
+            check_nearby(settings)
 
         return files or RevisionFiles(folders, previous)
 
-    def _folders(self, app: App) -> Folders:
+    def _folders(self, app: App, settings: Settings) -> Folders:
         from ..history.listing import Folders
 
-        settings = self.settings(app)
-        encoding = self._option(app, "output_encoding") or "utf-8"
+        encoding = self._option(app, settings, "output_encoding") or "utf-8"
 
         with wrap_setting_errors("output_encoding"):
             codecs.lookup(encoding)
@@ -273,13 +274,13 @@ class AppState:
         return Folders(
             os.path.abspath(settings.script_location),
             tuple(map(os.path.abspath, settings.version_locations)),
-            self._flag(app, "sourceless"),
-            self._flag(app, "recursive_version_locations"),
+            self._flag(app, settings, "sourceless"),
+            self._flag(app, settings, "recursive_version_locations"),
             encoding,
         )
 
-    def _prepend_sys_path(self, app: App) -> None:
-        paths = self.settings(app).option("prepend_sys_path")
+    def _prepend_sys_path(self, app: App, settings: Settings) -> None:
+        paths = settings.option("prepend_sys_path")
 
         if isinstance(paths, str):
             paths = self.config(app).get_prepend_sys_paths_list()
@@ -290,18 +291,17 @@ class AppState:
             if path not in sys.path:
                 sys.path.insert(0, path)
 
-    def _flag(self, app: App, key: str) -> bool:
+    def _flag(self, app: App, settings: Settings, key: str) -> bool:
         from sqlalchemy.util import asbool
 
         with wrap_setting_errors(key):
-            return asbool(self._option(app, key) or "false")
+            return asbool(self._option(app, settings, key) or "false")
 
-    def _option(self, app: App, key: str) -> str | None:
+    def _option(self, app: App, settings: Settings, key: str) -> str | None:
         """Return an option of Alembic's config, built only if the option may refer to
         another one.
         """
         if self._config is None:
-            settings = self.settings(app)
             value = settings.option(key)
 
             if value is None:
