@@ -70,6 +70,7 @@ print(json.dumps(found))
         "revision('users')",
         "revision('users', empty=True)",
         "compare_metadata()",
+        "move_in()",
         "mkdir()",
         "op.execute('SELECT 1')",
     ],

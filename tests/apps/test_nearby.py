@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -123,6 +124,23 @@ def test_a_folder_that_has_revisions_is_not_searched_around(
     write_revision(shop.root / "migrations", "a1")
     write_revision(shop.root / "shop/migrations", "b1")
     assert ids(caller(shop.alembic(), "upgrade")) == ["b1"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "options"),
+    [
+        ("shop/plugins", {"version_locations": ["plugins"]}),
+        ("shop/migrations/2026", {"recursive_version_locations": True}),
+    ],
+)
+def test_revisions_in_other_folders_are_the_apps(
+    folder: str, options: dict[str, Any], shop: Shop, caller: Caller
+) -> None:
+    write_revision(shop.root / "migrations", "a1")
+    write_revision(shop.root / folder, "b1")
+    alembic = shop.alembic(**options)
+    assert ids(caller(alembic, "upgrade")) == ["b1"]
+    assert (shop.root / "shop/migrations/script.py.mako").exists()
 
 
 def test_an_absolute_path_is_certain(shop: Shop, caller: Caller) -> None:

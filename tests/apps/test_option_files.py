@@ -234,15 +234,23 @@ def test_paths_are_split_as_alembic_splits_them(
     assert [str(Path(p).resolve()) for p in options["version_locations"]] == expected
 
 
-def test_without_an_option_that_decides_which_revisions_there_are_none_is_parsed(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("text", "unneeded"),
+    [
+        ("# sourceless = true\ntimezone = UTC\n", "configparser tomllib alembic"),
+        # Alembic's template has it.
+        ("prepend_sys_path = .\n", "tomllib alembic"),
+    ],
+)
+def test_at_head_they_are_looked_at_only(
+    text: str, unneeded: str, tmp_path: Path
 ) -> None:
-    """At every start, the file is only looked at."""
+    """A file is parsed if it may decide which revisions there are, and never by
+    Alembic.
+    """
     write_revision(tmp_path / "migrations", "a1")
     (tmp_path / "migrations/script.py.mako").touch()
-    (tmp_path / "migrations/alembic.ini").write_text(
-        "[alembic]\n# sourceless = true\ntimezone = UTC\n[logger_root]\nlevel = WARN\n"
-    )
+    (tmp_path / "migrations/alembic.ini").write_text(f"[alembic]\n{text}")
     program = (
         "import sys, sqlalchemy, flask, async_alembic as a;"
         "app = flask.Flask('x', root_path=sys.argv[1]);"
@@ -250,6 +258,7 @@ def test_without_an_option_that_decides_which_revisions_there_are_none_is_parsed
         "a = a.SyncAlembic(app, metadatas=sqlalchemy.MetaData(), engines=engine);"
         "assert not a.current();"
         "assert [s.revision for s in a.heads()] == ['a1'];"
-        "assert not {'configparser', 'tomllib', 'alembic'} & {*sys.modules}"
+        "assert not {*sys.argv[2].split()} & {*sys.modules}"
     )
-    subprocess.run([sys.executable, "-c", program, tmp_path], check=True, timeout=60)
+    command = [sys.executable, "-c", program, str(tmp_path), unneeded]
+    subprocess.run(command, check=True, timeout=60)

@@ -8,6 +8,7 @@ around.
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import os
 import typing as t
 
@@ -33,7 +34,10 @@ def find_nearby(settings: Settings) -> str | None:
     """
     own = settings.script_location
 
-    if settings.has_absolute_location or _has_revisions(own):
+    is_recursive = bool(settings.option("recursive_version_locations"))
+    folders = Folders(own, tuple(settings.version_locations), recursive=is_recursive)
+
+    if settings.has_absolute_location or _lists_revisions(folders):
         return None
 
     for folder in _script_directories(settings):
@@ -96,11 +100,19 @@ def _folders(root: str) -> c.Iterator[str]:
     """Yield the folders that a project's files may be in."""
     root = os.path.abspath(root)
     parent = os.path.dirname(root)
-    yield from (os.getcwd(), parent, root)
+
+    with contextlib.suppress(FileNotFoundError):
+        yield os.getcwd()
+
+    yield from (parent, root)
 
     if os.path.basename(parent) == "src":
         yield os.path.dirname(parent)
 
 
 def _has_revisions(folder: str) -> bool:
-    return any(map(assigns_revision, Folders(folder).list_files()))
+    return _lists_revisions(Folders(folder))
+
+
+def _lists_revisions(folders: Folders) -> bool:
+    return any(map(assigns_revision, folders.list_files()))

@@ -156,7 +156,7 @@ class OptionFile:
         parser = configparser.ConfigParser({"here": self.folder.replace("%", "%%")})
 
         try:
-            parser.read_string(self._text)
+            parser.read_string(self._text, os.path.basename(self.path))
             return {
                 section: {
                     key: value
