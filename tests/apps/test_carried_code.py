@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from async_alembic.apps.carried_code import EnvCode
@@ -73,6 +74,7 @@ def files(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
+@settings(max_examples=100, deadline=None)
 @given(files(), st.sampled_from(NAMES))
 def test_it_has_the_same_value_or_is_refused(text: str, name: str) -> None:
     try:

@@ -272,6 +272,26 @@ def test_a_database_that_is_not_at_head_is_not_compared(
     assert move.after is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url = postgresql://shop:hunter2@host/db",
+        "api_token = hunter2",
+        "[shop]\nPassword = hunter2",
+    ],
+)
+@on_sqlite
+def test_what_may_be_a_password_is_not_printed(
+    text: str, shop: Shop, caller: Caller
+) -> None:
+    path = shop.root / "alembic.ini"
+    path.write_text(INI.replace("\n[post", f"{text}\n\n[post"))
+    move: MoveIn = caller(shop.alembic(), "move_in")
+    assert "hunter2" not in str(move)
+    assert len(move.by_hand) == 1
+    assert str(path) in move.by_hand[0]
+
+
 @on_sqlite
 def test_arguments_for_flask_migrate_are_imported(shop: Shop, caller: Caller) -> None:
     (shop.root / "migrations/env.py").unlink()

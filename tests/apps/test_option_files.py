@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 from mako.template import Template  # type: ignore[import-untyped]
 
@@ -214,6 +215,7 @@ def test_templates_are_read(path: Path, tmp_path: Path) -> None:
     assert options_around(str(tmp_path / "other")) == ({}, {})
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(["os", "space", "newline", ":", ";"]),
     st.lists(st.text("ab./", min_size=1, max_size=4), min_size=1, max_size=3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import json
 import os
+import re
 import sys
 import types
 import typing as t
@@ -27,6 +28,9 @@ _DEFAULTS: c.Collection[tuple[str, t.Any]] = [
     ("version_locations", []),
     ("compare_server_default", True),
 ]
+
+#: Names of options that are not printed.
+_SECRET = re.compile("password|passwd|secret|token", re.IGNORECASE)
 
 
 class SettingsCode:
@@ -131,6 +135,9 @@ class SettingsCode:
         self, target: dict[str, str], name: str, value: object, place: str
     ) -> None:
         try:
+            if _SECRET.search(name) and isinstance(value, str):
+                raise NotCarriedError
+
             imports, target[name] = _render(value)
             self._code += imports
         except NotCarriedError:
@@ -140,6 +147,9 @@ class SettingsCode:
 def _render(value: object) -> tuple[list[str], str]:
     """Return the imports that a value needs, and its code."""
     match value:
+        case str() if "://" in value and "@" in value:
+            # It may have a password, which must not be printed.
+            raise NotCarriedError
         case str():
             return [], _quote(value)
         case None | bool() | int() | float():
@@ -148,7 +158,7 @@ def _render(value: object) -> tuple[list[str], str]:
             rendered = [_render(item) for item in value]
             text = ", ".join(item for _, item in rendered)
             return [i for imports, _ in rendered for i in imports], f"[{text}]"
-        case dict():
+        case dict() if not any(map(_SECRET.search, value)):
             items = {_quote(key): _render(item) for key, item in value.items()}
             lines = [f"        {key}: {text},\n" for key, (_, text) in items.items()]
             imports = [i for imports, _ in items.values() for i in imports]
