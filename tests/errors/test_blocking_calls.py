@@ -37,6 +37,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "merge": (),
     "produce_migrations": (),
     "compare_metadata": (),
+    "move_in": (),
     "needs_upgrade": (),
     "needs_revision": (),
     "status": (),
