@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 from ..errors import first_line
+from .place import Place as Place
+from .place import Setting as Setting
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
@@ -30,7 +32,6 @@ Wait: t.TypeAlias = (
 )
 #: Opens another connection to the database.
 Connect: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[sa.Connection]]
-Setting: t.TypeAlias = str | int | float
 
 #: The advice for statements that a server refuses because it is read-only.
 READ_ONLY = "Connect to the primary, as this server is a replica or read-only"
@@ -38,22 +39,6 @@ READ_ONLY = "Connect to the primary, as this server is a replica or read-only"
 #: The execution option that marks the update of the version table after a revision.
 #: Its parameters are the ids ``last_id`` and ``next_id``.
 VERSION_UPDATE = "async_alembic_version_update"
-
-
-class Place(t.NamedTuple):
-    """Where a database has its version table, as the server says.
-
-    :param database: The database, as far as its server tells it from others; ``None``
-        if that is unknown.
-    :param schema: The schema that the table is in, or will be created in; ``None`` if
-        the database has none.
-    :param is_settled: Whether the schema stays the same whatever other migrators do. It
-        does not if it depends on a search path, and the table is missing.
-    """
-
-    database: str | None
-    schema: str | None
-    is_settled: bool = True
 
 
 class Interruption(t.NamedTuple):

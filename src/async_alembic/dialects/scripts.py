@@ -8,8 +8,8 @@ import typing as t
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from .base import Place
-    from .base import Setting
+    from .place import Place
+    from .place import Setting
 
 
 class ScriptStyle:
