@@ -5,6 +5,7 @@ SQLAlchemy extension, or the config. Nothing connects here.
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import logging
 import typing as t
 
@@ -53,7 +54,8 @@ class Databases(t.NamedTuple):
         return {name: engine.url for name, engine in self.engines.items()}
 
 
-class Sources(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Sources:
     """Where the databases of an app may be found.
 
     :param metadatas: The constructor's ``metadatas``, if any: one metadata, a list, or
@@ -80,8 +82,8 @@ def find_databases(app: App, sources: Sources) -> Databases:
     :param sources: Where they may be found.
     :raises TargetError: If engines or metadata are missing, or do not match.
     """
-    metadatas, engines, get_url, prefer_async, names = sources
-    named_metadatas = find_metadatas(app, metadatas, names)
+    metadatas, engines = sources.metadatas, sources.engines
+    named_metadatas = find_metadatas(app, metadatas, sources.names)
 
     if not named_metadatas:
         raise TargetError(
@@ -109,8 +111,8 @@ def find_databases(app: App, sources: Sources) -> Databases:
     else:
         named_engines = _keyed_by_name(
             engines
-            or _extension_engines(app, prefer_async)
-            or _config_engine(app, get_url())
+            or _extension_engines(app, sources.prefer_async)
+            or _config_engine(app, sources.get_url())
         )
 
     if not named_engines:
@@ -133,11 +135,13 @@ def find_urls(app: App, sources: Sources) -> dict[str, sa.URL]:
     :param app: The app.
     :param sources: Where the databases may be found.
     """
-    metadatas, engines, get_url, prefer_async, names = sources
-    has_engines = engines is not None or _extension_engines(app, prefer_async)
+    metadatas, engines = sources.metadatas, sources.engines
+    has_engines = engines is not None or _extension_engines(app, sources.prefer_async)
 
-    if not has_engines and (url := get_url()):
-        return dict.fromkeys(find_metadatas(app, metadatas, names), sa.make_url(url))
+    if not has_engines and (url := sources.get_url()):
+        return dict.fromkeys(
+            find_metadatas(app, metadatas, sources.names), sa.make_url(url)
+        )
 
     return find_databases(app, sources).urls
 

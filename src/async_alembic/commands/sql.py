@@ -81,10 +81,9 @@ def _write(
     # The base is None.
     heads = tuple(script.revision for script in found if script is not None)
     default = default_name(urls)
-    scripts = {}
-
-    for name, url in urls.items():
-        writer = OfflineWriter(project, name, url, name == default, tag)
-        scripts[name] = "\n\n".join(writer.write(heads, steps))
-
-    return {name: f"{text}\n" if text else "" for name, text in scripts.items()}
+    return {
+        name: OfflineWriter(project, name, url, name == default, tag)
+        .write(heads, steps)
+        .text
+        for name, url in urls.items()
+    }

@@ -30,6 +30,17 @@ if t.TYPE_CHECKING:
     from .environment import Steps
 
 
+class SqlScript(t.NamedTuple):
+    """The SQL of a migration.
+
+    :param text: For the client program of the database; empty if nothing is to be done.
+    :param statements: Those of the revisions and of the version table.
+    """
+
+    text: str
+    statements: list[str]
+
+
 class OfflineWriter:
     """Writes the revisions of one database.
 
@@ -55,21 +66,17 @@ class OfflineWriter:
         self._tag = tag
         self._style = dialect_named(url.get_backend_name()).script_style
 
-    def write(self, start: tuple[str, ...], steps: Steps) -> list[str]:
-        """Return the statements of a migration, each with what ends it.
+    def write(self, start: tuple[str, ...], steps: Steps) -> SqlScript:
+        """Return the SQL of a migration.
 
         :param start: The ids of the revisions that the database is at.
         :param steps: Takes these and the migration context, and returns the steps.
         :raises OfflineError: If a revision needs a database.
         """
         output = _Output(self._style)
-        has_steps = False
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
-            nonlocal has_steps
-
             for step in steps(heads, context) or ():
-                has_steps = True
                 step.migration_fn = self._named(step)
                 yield step
 
@@ -97,7 +104,7 @@ class OfflineWriter:
                 for statement in self._style.after(place, context.version_table):
                     output.add(statement)
 
-        return output.texts if has_steps else []
+        return output.script()
 
     def _configure(
         self, start: tuple[str, ...], run: Steps, output: _Output
@@ -146,18 +153,31 @@ class _Output:
 
     def __init__(self, style: ScriptStyle) -> None:
         self._style = style
-        self.texts: list[str] = []
+        self._texts: list[str] = []
+        self._statements: list[str] = []
+
+    def execute(self, statement: str) -> None:
+        """Add a statement of a migration."""
+        self._statements.append(statement)
+        self.add(statement)
 
     def add(self, statement: str) -> None:
-        self.texts.append(self._style.terminated(statement))
+        self._texts.append(self._style.terminated(statement))
 
     def write(self, text: str) -> None:
         """Called by Alembic for whatever is not a statement of a revision."""
         text = text.strip()
         begins = text == "BEGIN;"
-        self.texts.append(f"{self._style.begin};" if begins else text)
+        self._texts.append(f"{self._style.begin};" if begins else text)
 
     def flush(self) -> None: ...
+
+    def script(self) -> SqlScript:
+        text = "".join(f"{text}\n\n" for text in self._texts)
+        # Without a migration, nothing is worth a lock.
+        return SqlScript(
+            text.rstrip() + "\n" if self._statements else "", self._statements
+        )
 
 
 def _write_verbatim(
@@ -182,7 +202,7 @@ def _write_verbatim(
                 dialect=context.impl.dialect,
                 compile_kwargs={} if is_ddl else {"literal_binds": True},
             )
-            output.add(str(compiled).strip().rstrip(";"))
+            output.execute(str(compiled).strip().rstrip(";"))
 
     def run(
         construct: t.Any,

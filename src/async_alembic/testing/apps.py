@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc as c
 import contextvars
+import dataclasses
 import functools
 import inspect
 import typing as t
@@ -139,7 +140,7 @@ class FreshApp:
         create: t.Any = create_async_engine if is_async else sa.create_engine
         engines: t.Any = {name: create(url) for name, url in urls.items()}
         add_urls(self._state.config(self.app), urls)
-        sources = self._state.sources(self.app)._replace(engines=engines)
+        sources = dataclasses.replace(self._state.sources(self.app), engines=engines)
         return find_databases(self.app, sources)
 
     @property
