@@ -71,6 +71,12 @@ print(json.dumps(found))
         "revision('users', empty=True)",
         "compare_metadata()",
         "mkdir()",
+        "init()",
+        "list_templates()",
+        "show()",
+        "ensure_version()",
+        "drop_all()",
+        "with_options(x_args=['a']).upgrade()",
         "op.execute('SELECT 1')",
     ],
 )

@@ -42,13 +42,9 @@ class SyncAlembic(OpAndContext):
 '''
 #: Imports of the async module that the blocking one does not need.
 ASYNC_ONLY_IMPORTS = {
-    "functools",
     "import_for",
-    "load",
-    "sleep",
-    "run_in_worker_thread",
+    "AwaitedBase",
     "AwaitedProxy",
-    "BaseAlembic",
 }
 BLOCKING_ONLY_IMPORTS = [
     "from .blocking_base import blocks",

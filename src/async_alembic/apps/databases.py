@@ -39,8 +39,9 @@ EngineSource: t.TypeAlias = (
 class Databases(t.NamedTuple):
     """The databases to migrate.
 
-    :param metadatas: The metadata of each database, by its name.
-    :param engines: The engine of each database, by its name; all of one kind.
+    :param metadatas: The metadata of each of the app's databases, by its name.
+    :param engines: The engine of each database to migrate, by its name; all of one
+        kind.
     """
 
     metadatas: dict[str, Metadata]
@@ -50,6 +51,22 @@ class Databases(t.NamedTuple):
     def urls(self) -> dict[str, sa.URL]:
         """The URL of each database, by its name."""
         return {name: engine.url for name, engine in self.engines.items()}
+
+    def only(self, names: c.Collection[str]) -> Databases:
+        """Return only some of the databases.
+
+        :param names: Their names; all databases if there are none.
+        :raises TargetError: If there is no database of a name.
+        """
+        for name in names:
+            if name not in self.engines:
+                known = ", ".join(f"'{known}'" for known in self.engines)
+                raise TargetError(
+                    f"There is no database '{name}'. The databases are {known}."
+                )
+
+        engines = {k: v for k, v in self.engines.items() if not names or k in names}
+        return Databases(self.metadatas, t.cast("Engines", engines))
 
 
 def find_databases(

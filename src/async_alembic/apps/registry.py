@@ -8,6 +8,8 @@ from __future__ import annotations
 import codecs
 import collections.abc as c
 import contextlib
+import copy
+import dataclasses
 import functools
 import os
 import sys
@@ -19,6 +21,7 @@ from weakref import WeakKeyDictionary
 from ..errors import AppError
 from ..errors import wrap_setting_errors
 from .current import current_apps
+from .options import NO_OPTIONS
 from .settings import format_value
 from .settings import set_defaults
 from .settings import Settings
@@ -33,6 +36,7 @@ if t.TYPE_CHECKING:
     from .databases import Databases
     from .databases import EngineSource
     from .databases import Metadatas
+    from .options import Options
     from .project import Project
 
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
@@ -72,6 +76,19 @@ class Registry:
         self.prefer_async = prefer_async
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
         self._had_app = False
+        self._options = NO_OPTIONS
+        #: The states with these options.
+        self._views: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
+
+    def with_options(self, **options: t.Any) -> t.Self:
+        """Return a registry of the same apps, with other options.
+
+        :param options: Those of :class:`.Options` that are other.
+        """
+        view = copy.copy(self)
+        view._options = dataclasses.replace(self._options, **options)
+        view._views = WeakKeyDictionary()
+        return view
 
     def add(self, app: App) -> AppState:
         set_defaults(app.config)
@@ -126,18 +143,34 @@ class Registry:
         return apps[0]
 
     def state(self, app: App) -> AppState:
-        """Return the state of a registered app."""
-        return self._states[app]
+        """Return the state of a registered app, with the options of this registry."""
+        state = self._states[app]
+
+        if self._options == NO_OPTIONS:
+            return state
+
+        return self._views.setdefault(app, AppState(self, self._options, state))
 
 
 class AppState:
     """The config, revision files and databases of one app.
 
     Holds no reference to the app, because the app is the weak key to this object.
+
+    :param registry: The registry of the app.
+    :param options: The options of the calls that use this state.
+    :param base: The state without options, whose engines are used.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        options: Options = NO_OPTIONS,
+        base: AppState | None = None,
+    ) -> None:
         self._registry = registry
+        self._options = options
+        self._base = base
         # Separate locks, so that reading many files does not block an event loop that
         # needs the databases.
         self._config_lock = threading.Lock()
@@ -148,7 +181,7 @@ class AppState:
         self._databases: Databases | None = None
 
     def settings(self, app: App) -> Settings:
-        return Settings(app.root_path, app.config)
+        return Settings(app.root_path, self._options.apply(app.config))
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""
@@ -171,7 +204,7 @@ class AppState:
 
         with self._config_lock:
             if self._config is None:
-                config = build_config(settings, names)
+                config = build_config(settings, names, self._options.x_args)
 
                 if self._databases is not None:
                     add_urls(config, self._databases.urls)
@@ -182,18 +215,9 @@ class AppState:
 
     def databases(self, app: App) -> Databases:
         """Return the databases, which are found once, on first use."""
-        from .databases import find_databases
-
         with self._databases_lock:
             if self._databases is None:
-                registry = self._registry
-                databases = find_databases(
-                    app,
-                    registry.metadatas,
-                    registry.engines,
-                    lambda: self._option(app, "sqlalchemy.url"),
-                    registry.prefer_async,
-                )
+                databases = self._find_databases(app)
 
                 with self._config_lock:
                     if self._config is not None:
@@ -204,6 +228,21 @@ class AppState:
                     self._databases = databases
 
             return self._databases
+
+    def _find_databases(self, app: App) -> Databases:
+        from .databases import find_databases
+
+        if self._base is not None:
+            return self._base.databases(app).only(self._options.databases)
+
+        registry = self._registry
+        return find_databases(
+            app,
+            registry.metadatas,
+            registry.engines,
+            lambda: self._option(app, "sqlalchemy.url"),
+            registry.prefer_async,
+        )
 
     def history(self, app: App) -> History:
         """Return the history, read again if a file in it has changed."""

@@ -6,42 +6,29 @@
 from __future__ import annotations
 
 import collections.abc as c
-import functools
-import threading
 import typing as t
 
 from .. import commands
 from ..errors import DatabaseConnectionError
 from ..history.targets import includes_current
 from ..running.imports import import_for
-from ..running.imports import load
-from ..running.worker_threads import run_in_worker_thread
-from ..running.worker_threads import sleep
-from .base import BaseAlembic
-from .blocking import SyncAlembic
+from .awaited_base import AwaitedBase
 from .proxies import AwaitedProxy
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
     from alembic.script import Script
-    from flask.sansio.app import App
 
-    from ..apps.project import Project
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import DatabaseStatus
-    from ..running.dispatch import DatabaseCommand
-    from ..running.dispatch import FilesCommand
 
-P = t.ParamSpec("P")
 T = t.TypeVar("T")
-#: How long to wait before another attempt to write a revision, in seconds.
-_WRITING_INTERVAL = 0.02
 
 
-class Alembic(BaseAlembic):
+class Alembic(AwaitedBase):
     """Database migrations for a Quart or Flask app, with async methods.
 
     With an ``AsyncEngine``, the methods run on the caller's event loop; with an
@@ -64,23 +51,29 @@ class Alembic(BaseAlembic):
         If empty, no group is added.
     """
 
-    _prefer_async = True
-
-    @functools.cached_property
-    def sync(self) -> SyncAlembic:
-        """The same methods, blocking."""
-        return SyncAlembic._from_awaited(self)
-
-    @property
-    def _blocking(self) -> SyncAlembic:
-        return self.sync
-
-    def _close_at_teardown(self, app: App) -> None:
-        self.sync._close_at_teardown(app)
-
     async def mkdir(self) -> None:
         """Create the script directory and its template, if they are missing."""
         await self._do_file_io(self._mkdir, self._app())
+
+    async def init(
+        self, template: str | None = None, package: bool = False
+    ) -> list[str]:
+        """Create the script directory with its template and a ``README``. No ``env.py``
+        is written, as none is needed.
+
+        :param template: The template of new revisions: one of :meth:`list_templates`,
+            or the path of a folder that has a ``script.py.mako``. By default, the one
+            for as many databases as the app has.
+        :param package: Whether to make a Python package of each folder.
+        :return: The paths of the files that were created.
+        :raises ConfigurationError: If there is no such template, or another one was
+            edited.
+        """
+        return await self._do_file_io(self._init, self._app(), template, package)
+
+    async def list_templates(self) -> dict[str, str]:
+        """Get the descriptions of the templates of new revisions, by their names."""
+        return await self._do_file_io(commands.script_directory.list_templates)
 
     async def current(self) -> tuple[Script, ...]:
         """Get the current revisions of the databases.
@@ -114,6 +107,18 @@ class Alembic(BaseAlembic):
             )
 
         return await self._on_files(commands.history.log, start, end)
+
+    async def show(self, revisions: Target = "heads") -> tuple[Script, ...]:
+        """Get revisions.
+
+        :param revisions: The revision or revisions; ``"current"`` for the databases'
+            current ones.
+        :raises RevisionError: If one of them is not found.
+        """
+        if includes_current(revisions):
+            return await self._on_databases(commands.history.show_current, revisions)
+
+        return await self._on_files(commands.history.show, revisions)
 
     async def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
         """Set the current revision of the databases, without running any migration.
@@ -224,6 +229,7 @@ class Alembic(BaseAlembic):
         message: str | None = None,
         label: str | c.Iterable[str] | None = None,
         splice: bool = False,
+        rev_id: str | None = None,
     ) -> Script | None:
         """Write a revision that merges others.
 
@@ -232,6 +238,7 @@ class Alembic(BaseAlembic):
             ``revisions``.
         :param label: The label or labels of the revision.
         :param splice: Whether to allow revisions that are not heads.
+        :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
         :return: The new revision, or ``None`` if there are fewer than two to merge.
         :raises RevisionError: If one of the revisions is not found.
         """
@@ -239,7 +246,7 @@ class Alembic(BaseAlembic):
 
         try:
             return await self._on_files(
-                commands.generate.merge, revisions, message, label, splice
+                commands.generate.merge, revisions, message, label, splice, rev_id
             )
         finally:
             turn.release()
@@ -302,6 +309,21 @@ class Alembic(BaseAlembic):
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)
 
+    async def ensure_version(self) -> list[str]:
+        """Create the version table where it is missing.
+
+        :return: The names of the databases that it was created in.
+        """
+        return await self._on_databases(commands.tables.ensure_version)
+
+    async def drop_all(self) -> dict[str, list[str]]:
+        """Drop the tables of the models with all their rows, and the version table.
+        Other tables stay.
+
+        :return: The names of the dropped tables, by the name of the database.
+        """
+        return await self._on_databases(commands.tables.drop_all)
+
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
         """Run the migration steps that a function returns, on each database.
 
@@ -336,51 +358,3 @@ class Alembic(BaseAlembic):
             "context",
             lambda fn: self._on_databases(commands.inspect.use_context, None, fn),
         )
-
-    async def _do_file_io(
-        self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call a function that reads or writes files, in a worker thread."""
-        return await run_in_worker_thread(lambda: fn(*args, **kwargs))
-
-    async def _on_files(
-        self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        app = self._app()
-        return await run_in_worker_thread(
-            lambda: command(self._project(app), *args, **kwargs)
-        )
-
-    async def _on_databases(
-        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        app = self._app()
-
-        def prepare() -> Project:
-            load(command)
-            return self._project(app)
-
-        project = await run_in_worker_thread(prepare)
-        from ..running.dispatch import await_on_databases
-
-        return await await_on_databases(
-            project,
-            self._registry.state(app).databases(app),
-            command,
-            *args,
-            **kwargs,
-        )
-
-    async def _wait_for_turn(self) -> threading.Lock:
-        """Wait until nobody else in this process writes a revision to the same folder.
-        Two at once would have the same parent.
-        """
-        turn = self._writing_turn()
-
-        while not turn.acquire(blocking=False):
-            await self._sleep(_WRITING_INTERVAL)
-
-        return turn
-
-    async def _sleep(self, seconds: float) -> None:
-        await sleep(seconds)

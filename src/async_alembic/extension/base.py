@@ -5,6 +5,8 @@ properties that need no database.
 from __future__ import annotations
 
 import collections
+import collections.abc as c
+import copy
 import datetime as dt
 import os
 import threading
@@ -98,6 +100,40 @@ class BaseAlembic:
             _last_rev_id = max(now, _last_rev_id + 1)
             return str(_last_rev_id)
 
+    def with_options(
+        self,
+        *,
+        database: str | c.Iterable[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        x_args: c.Iterable[str] | None = None,
+    ) -> t.Self:
+        """Return an extension for the same apps whose methods have other options. What
+        is not given stays as it is.
+
+        :param database: The name or names of the databases to use, instead of all.
+        :param directory: The script directory to use, instead of ``script_location``.
+            A relative path starts at the working directory.
+        :param x_args: What ``context.get_x_argument()`` returns in a revision.
+        """
+        options: dict[str, t.Any] = {}
+
+        if database is not None:
+            names = [database] if isinstance(database, str) else database
+            options["databases"] = tuple(names)
+
+        if directory is not None:
+            options["directory"] = os.path.abspath(directory)
+
+        if x_args is not None:
+            options["x_args"] = tuple(x_args)
+
+        return self._with_registry(self._registry.with_options(**options))
+
+    def _with_registry(self, registry: Registry) -> t.Self:
+        view = copy.copy(self)
+        view._registry = registry
+        return view
+
     @property
     def config(self) -> Config:
         """The current app's Alembic config. No database is needed."""
@@ -124,10 +160,17 @@ class BaseAlembic:
         return _writing_turns[self._registry.state(app).settings(app).script_location]
 
     def _mkdir(self, app: App) -> None:
-        from ..commands.generate import mkdir
+        from ..commands.script_directory import mkdir
 
         state = self._registry.state(app)
         mkdir(state.config(app), state.settings(app), len(state.names(app)) > 1)
+
+    def _init(self, app: App, template: str | None, package: bool) -> list[str]:
+        from ..commands.script_directory import init
+
+        state = self._registry.state(app)
+        several = len(state.names(app)) > 1
+        return init(state.config(app), state.settings(app), several, template, package)
 
     def _app(self) -> App:
         """Return the current app, or the only registered one.

@@ -44,6 +44,16 @@ class SyncAlembic(OpAndContext):
         self._do_file_io(self._mkdir, self._app())
 
     @blocks
+    def init(self, template: str | None = None, package: bool = False) -> list[str]:
+        """Blocking form of :meth:`Alembic.init`."""
+        return self._do_file_io(self._init, self._app(), template, package)
+
+    @blocks
+    def list_templates(self) -> dict[str, str]:
+        """Blocking form of :meth:`Alembic.list_templates`."""
+        return self._do_file_io(commands.script_directory.list_templates)
+
+    @blocks
     def current(self) -> tuple[Script, ...]:
         """Blocking form of :meth:`Alembic.current`."""
         return self._on_databases(commands.inspect.current)
@@ -65,6 +75,14 @@ class SyncAlembic(OpAndContext):
             return self._on_databases(commands.history.log_from_current, start, end)
 
         return self._on_files(commands.history.log, start, end)
+
+    @blocks
+    def show(self, revisions: Target = "heads") -> tuple[Script, ...]:
+        """Blocking form of :meth:`Alembic.show`."""
+        if includes_current(revisions):
+            return self._on_databases(commands.history.show_current, revisions)
+
+        return self._on_files(commands.history.show, revisions)
 
     @blocks
     def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
@@ -132,13 +150,14 @@ class SyncAlembic(OpAndContext):
         message: str | None = None,
         label: str | c.Iterable[str] | None = None,
         splice: bool = False,
+        rev_id: str | None = None,
     ) -> Script | None:
         """Blocking form of :meth:`Alembic.merge`."""
         turn = self._wait_for_turn()
 
         try:
             return self._on_files(
-                commands.generate.merge, revisions, message, label, splice
+                commands.generate.merge, revisions, message, label, splice, rev_id
             )
         finally:
             turn.release()
@@ -186,6 +205,16 @@ class SyncAlembic(OpAndContext):
                 delay = waiting.next_delay(found)
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)
+
+    @blocks
+    def ensure_version(self) -> list[str]:
+        """Blocking form of :meth:`Alembic.ensure_version`."""
+        return self._on_databases(commands.tables.ensure_version)
+
+    @blocks
+    def drop_all(self) -> dict[str, list[str]]:
+        """Blocking form of :meth:`Alembic.drop_all`."""
+        return self._on_databases(commands.tables.drop_all)
 
     @blocks
     def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:

@@ -37,7 +37,7 @@ class OpAndContext(BlockingBase):
         """
         from alembic.runtime.environment import EnvironmentContext
 
-        if environment := self._open_environments.current():
+        if environment := self._open_environments.current(self._registry):
             return environment.environment_contexts[environment.default]
 
         return EnvironmentContext(self.config, self.script_directory)
@@ -119,7 +119,7 @@ class OpAndContext(BlockingBase):
                         functools.partial(self._on_databases, run, database),
                     ),
                 )
-                for database in databases.metadatas
+                for database in databases.engines
             }
 
         def open_environment(stack: contextlib.ExitStack) -> Environment:
@@ -136,6 +136,6 @@ class OpAndContext(BlockingBase):
 
             return environment
 
-        environment = self._open_environments.get(open_environment)
+        environment = self._open_environments.get(self._registry, open_environment)
         objects = environment.ops if writes else environment.contexts
         return t.cast("dict[str, T]", objects)

@@ -69,7 +69,7 @@ class StepRunner:
         migrated = transactions.connections[self.name]
         is_done = False
 
-        if len(self._env.names) > 1:
+        if self._env.are_several:
             kwargs["engine_name"] = self.name
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
@@ -321,7 +321,7 @@ class RevisionRunner(StepRunner):
 
     def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:
-            several = len(self._env.names) > 1
+            several = self._env.are_several
             self._report(Progress(self.name, several, script, self._direction, seconds))
 
 

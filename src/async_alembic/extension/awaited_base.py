@@ -1,0 +1,98 @@
+"""Run a call without blocking the event loop."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import functools
+import threading
+import typing as t
+
+from ..running.imports import load
+from ..running.worker_threads import run_in_worker_thread
+from ..running.worker_threads import sleep
+from .base import BaseAlembic
+from .blocking import SyncAlembic
+
+if t.TYPE_CHECKING:
+    from flask.sansio.app import App
+
+    from ..apps.project import Project
+    from ..apps.registry import Registry
+    from ..running.dispatch import DatabaseCommand
+    from ..running.dispatch import FilesCommand
+
+P = t.ParamSpec("P")
+T = t.TypeVar("T")
+#: How long to wait before another attempt to write a revision, in seconds.
+_WRITING_INTERVAL = 0.02
+
+
+class AwaitedBase(BaseAlembic):
+    """Runs commands, awaited."""
+
+    _prefer_async = True
+
+    @functools.cached_property
+    def sync(self) -> SyncAlembic:
+        """The same methods, blocking."""
+        return SyncAlembic._from_awaited(self)
+
+    @property
+    def _blocking(self) -> SyncAlembic:
+        return self.sync
+
+    def _with_registry(self, registry: Registry) -> t.Self:
+        view = super()._with_registry(registry)
+        view.sync = self.sync._with_registry(registry)
+        return view
+
+    def _close_at_teardown(self, app: App) -> None:
+        self.sync._close_at_teardown(app)
+
+    async def _do_file_io(
+        self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a function that reads or writes files, in a worker thread."""
+        return await run_in_worker_thread(lambda: fn(*args, **kwargs))
+
+    async def _on_files(
+        self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        app = self._app()
+        return await run_in_worker_thread(
+            lambda: command(self._project(app), *args, **kwargs)
+        )
+
+    async def _on_databases(
+        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        app = self._app()
+
+        def prepare() -> Project:
+            load(command)
+            return self._project(app)
+
+        project = await run_in_worker_thread(prepare)
+        from ..running.dispatch import await_on_databases
+
+        return await await_on_databases(
+            project,
+            self._registry.state(app).databases(app),
+            command,
+            *args,
+            **kwargs,
+        )
+
+    async def _wait_for_turn(self) -> threading.Lock:
+        """Wait until nobody else in this process writes a revision to the same folder.
+        Two at once would have the same parent.
+        """
+        turn = self._writing_turn()
+
+        while not turn.acquire(blocking=False):
+            await self._sleep(_WRITING_INTERVAL)
+
+        return turn
+
+    async def _sleep(self, seconds: float) -> None:
+        await sleep(seconds)
