@@ -21,8 +21,8 @@ if t.TYPE_CHECKING:
 
 @command(connects=True)
 @click.pass_obj
-@click.argument("words", metavar="[MESSAGE]", required=False)
-@click.option("-m", "--message", help="The same as MESSAGE.")
+@click.argument("message", required=False)
+@click.option("-m", "--message", "text", help="The same as MESSAGE.")
 @click.option(
     "--empty/--autogenerate",
     "--no-autogenerate",
@@ -54,20 +54,20 @@ if t.TYPE_CHECKING:
 @click.option("--path", "--version-path", help="The folder to write it to.")
 @rev_id_option
 def revision(
-    alembic: Migrations, /, words: str | None, message: str | None, **options: t.Any
+    alembic: Migrations, /, message: str | None, text: str | None, **options: t.Any
 ) -> None:
     """Write a revision.
 
     Its operations are the differences between models and database.
     """
-    if words and message:
+    if message and text:
         raise click.UsageError("There are two messages. Give one of them.")
 
     if any(map(os.path.isdir, options["depend"])):
         raise click.UsageError("'-d' is '--depend' here. Use '--directory' instead.")
 
     options["depend"] = options["depend"] or None
-    scripts = alembic.revision(words or message or "empty message", **options)
+    scripts = alembic.revision(message or text or "empty message", **options)
 
     if not scripts:
         note("No changes detected, so no revision was written. With '--empty', one is.")
