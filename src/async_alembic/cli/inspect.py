@@ -10,6 +10,7 @@ from .. import commands
 from ..errors import NotUpToDateError
 from .completion import Revision
 from .completion import RevisionRange
+from .graph import draw
 from .options import command
 from .options import verbose_option
 from .output import echo
@@ -18,6 +19,8 @@ from .output import format_current
 from .output import format_script
 
 if t.TYPE_CHECKING:
+    from alembic.script import Script
+
     from .protocol import Migrations
 
 
@@ -87,6 +90,7 @@ def branches(alembic: Migrations, verbose: bool) -> None:
 @click.option(
     "-i", "--indicate-current", is_flag=True, help="Mark where the databases are."
 )
+@click.option("--graph", is_flag=True, help="Draw branches and merges.")
 @verbose_option
 def log(
     alembic: Migrations,
@@ -94,13 +98,20 @@ def log(
     end: str,
     rev_range: tuple[str, str] | None,
     indicate_current: bool,
+    graph: bool,
     verbose: bool,
 ) -> None:
     """Show the history of revisions, the newest first."""
     current = alembic._current_by_database() if indicate_current else {}
 
-    for script in alembic.log(*(rev_range or (start, end))):
-        echo_script(script, verbose, format_current(script, current))
+    scripts = alembic.log(*(rev_range or (start, end)))
+
+    def describe(script: Script) -> str:
+        mark = format_current(script, current)
+        return format_script(script, verbose, mark, parents=not graph)
+
+    for line in draw(scripts, describe) if graph else map(describe, scripts):
+        echo(line)
 
 
 @command(connects=True)

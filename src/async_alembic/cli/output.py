@@ -68,17 +68,20 @@ def echo_script(script: Script, verbose: bool, mark: str = "") -> None:
     echo(format_script(script, verbose, mark))
 
 
-def format_script(script: Script, verbose: bool, mark: str = "") -> str:
+def format_script(
+    script: Script, verbose: bool, mark: str = "", *, parents: bool = True
+) -> str:
     """Describe a revision as Alembic's commands do.
 
     :param script: The revision.
     :param verbose: Whether to tell all of it, in several lines.
     :param mark: What to add to its id, such as ``" (current)"``.
+    :param parents: Whether to name its parents.
     """
     text = script.cmd_format(
         verbose,
         include_branches=True,
-        include_parents=True,
+        include_parents=parents,
         tree_indicators=True,
     )
 
