@@ -32,7 +32,7 @@ The commands and options of the tools that you may come from, and what they are 
 test checks this page against the tools themselves. The names in the first column work
 here, too: `db history` is `db log`. So do `-h` and `--help`, everywhere.
 
-One thing differs: `revision` compares the models with the database, as Alembic does with
+One thing differs: `revision` compares models and database, as Alembic does with
 `--autogenerate`. With `--empty`, it does not.
 """
 #: What to use instead of an option, in all commands or in one.
