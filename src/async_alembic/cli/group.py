@@ -80,7 +80,7 @@ class MigrationGroup(click.Group):
         super().__init__(
             name,
             commands=LazyCommands(),
-            context_settings={"help_option_names": ["-h", "--help"]},
+            context_settings={"help_option_names": ["--help", "-h"]},
             help="Manage database migrations.",
             epilog=f"Other names that work: {also}.",
         )

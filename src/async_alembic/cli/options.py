@@ -38,44 +38,42 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-_directory = click.Option(
-    ["-d", "--directory"],
+def _shared(*names: str, **attributes: t.Any) -> click.Option:
+    return click.Option(names, callback=_store, expose_value=False, **attributes)
+
+
+_directory = _shared(
+    "-d",
+    "--directory",
     type=click.Path(file_okay=False),
     help="The script directory, instead of the one that the app's config names.",
-    callback=_store,
-    expose_value=False,
 )
-_x_arg = click.Option(
-    ["-x", "--x-arg"],
+_x_arg = _shared(
+    "-x",
+    "--x-arg",
     multiple=True,
     metavar="KEY=VALUE",
     help="What a revision gets by context.get_x_argument(); repeat it for several.",
-    callback=_store,
-    expose_value=False,
 )
-_quiet = click.Option(
-    ["-q", "--quiet"],
+_quiet = _shared(
+    "-q",
+    "--quiet",
     is_flag=True,
     help="Print what is asked for only, not what is done.",
-    callback=_store,
-    expose_value=False,
 )
-_database = click.Option(
-    ["--database", "--bind-key"],
+_database = _shared(
+    "--database",
+    "--bind-key",
     multiple=True,
     type=Database(),
     help="The database to use, instead of all; repeat it for several.",
-    callback=_store,
-    expose_value=False,
 )
 # Only 'drop-all' asks, and has this option itself.
 _no_prompt = click.Option(["--no-prompt"], is_flag=True, expose_value=False)
-_raiseerr = click.Option(
-    ["--raiseerr"],
+_raiseerr = _shared(
+    "--raiseerr",
     is_flag=True,
     help="Raise errors with their tracebacks, instead of printing one sentence.",
-    callback=_store,
-    expose_value=False,
 )
 # There is no file to choose.
 _config = click.Option(
