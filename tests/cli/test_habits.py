@@ -22,6 +22,13 @@ from .project import on_one_app
 from .project import Project
 from .project import ProjectFactory
 
+#: On either framework, each with an engine of another kind.
+on_two_apps = pytest.mark.parametrize(
+    ("framework", "backend"),
+    [("flask", BOTH_KINDS[0]), ("quart", BOTH_KINDS[1])],
+    ids=str,
+    indirect=["backend"],
+)
 #: Of what reads: what is typed where "b2" is the current revision, and the ids that are
 #: printed.
 READING = {
@@ -76,7 +83,7 @@ WRITING = {
 }
 
 
-@on_every_app
+@on_two_apps
 @pytest.mark.parametrize("typed", READING)
 def test_what_others_type_to_look_works(db: Project, typed: str) -> None:
     db("upgrade", "b2")
@@ -84,7 +91,7 @@ def test_what_others_type_to_look_works(db: Project, typed: str) -> None:
     assert found == READING[typed]
 
 
-@on_every_app
+@on_two_apps
 @pytest.mark.parametrize("typed", MIGRATING)
 def test_what_others_type_to_migrate_works(db: Project, typed: str) -> None:
     db("upgrade", "b2")
@@ -130,7 +137,7 @@ def test_what_does_not_work_leads_to_what_does(
     assert expected in db(*shlex.split(typed), fails=code)
 
 
-@on_every_app
+@on_two_apps
 def test_current_can_check_the_heads_by_a_letter(db: Project) -> None:
     db("current", "-c", fails=1)
     db("upgrade")
@@ -148,7 +155,7 @@ def test_the_log_marks_where_the_database_is(db: Project) -> None:
     assert "Rev: b2 (current)\n" in db("log", "--indicate-current", "--verbose")
 
 
-@on_every_app
+@on_two_apps
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_another_folder_can_be_named(
     db: Project, where: str, monkeypatch: pytest.MonkeyPatch
@@ -172,7 +179,7 @@ def test_a_revision_gets_the_arguments_of_the_command_line(db: Project) -> None:
     assert "given" in db.tables
 
 
-@on_every_app
+@on_two_apps
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_quiet_prints_only_what_is_asked_for(db: Project, where: str) -> None:
     def run(*args: str) -> str:
@@ -185,7 +192,7 @@ def test_quiet_prints_only_what_is_asked_for(db: Project, where: str) -> None:
     assert "b2" in run("current")
 
 
-@on_every_app
+@on_two_apps
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_a_short_option_shows_the_help(db: Project, option: str) -> None:
     assert "history (log)" in db(option)
@@ -217,7 +224,7 @@ def test_a_command_can_use_one_of_several_databases(
     assert "(current: orders)" in invoke(app, "db", "log", "-i").output
 
 
-@on_every_app
+@on_two_apps
 @pytest.mark.parametrize("args", [["edit"], ["edit", "b2"], ["edit", "current"]])
 def test_a_revision_is_opened_in_the_editor(
     db: Project, args: list[str], monkeypatch: pytest.MonkeyPatch
