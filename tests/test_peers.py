@@ -9,13 +9,13 @@ import pytest
 from async_alembic.cli.group import INSTEAD as INSTEAD_OF_COMMANDS
 
 from .conftest import require
-from .peers import INSTEAD
-from .peers import our_group
-from .peers import Ours
-from .peers import PAGE
-from .peers import page
-from .peers import Peer
-from .peers import PEERS
+from .peer_commands import INSTEAD
+from .peer_commands import our_group
+from .peer_commands import Ours
+from .peer_commands import PAGE
+from .peer_commands import page
+from .peer_commands import Peer
+from .peer_commands import PEERS
 
 
 @pytest.fixture(params=PEERS, ids=lambda make: make.__name__)
@@ -49,7 +49,7 @@ def test_each_option_works_or_leads_to_what_does(peer: Peer) -> None:
 
 
 def test_the_page_is_what_the_tools_are(peer: Peer) -> None:
-    """``python -m tests.peers`` writes it."""
+    """``python -m tests.peer_commands`` writes it."""
     text = PAGE.read_text()
 
     if f"## {peer.name} {peer.version}\n" not in text:

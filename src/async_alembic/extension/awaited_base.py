@@ -1,4 +1,4 @@
-"""Run a call without blocking the event loop."""
+"""Run a command for a caller that awaits it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The commands and options of the tools that people come from, with ours beside them.
 
-``python -m tests.peers`` writes ``docs/reference/peers.md``.
+``python -m tests.peer_commands`` writes ``docs/reference/peers.md``.
 """
 
 from __future__ import annotations
