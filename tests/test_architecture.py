@@ -231,7 +231,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     ),
     "_downgrade_revs": lambda: ScriptDirectory._downgrade_revs,
     # In SQLAlchemy 2.0, its default is wrong for servers since PostgreSQL 9.1.
-    "_backslash_escapes": lambda: PGDialect_psycopg2()._backslash_escapes,
+    "_backslash_escapes": lambda: PGDialect_psycopg2._backslash_escapes,
     "_exec": lambda: "self._exec(" in inspect.getsource(DefaultImpl.execute) or None,
     "_hook_name": _first_hook,
     "_invoke": lambda: write_hooks._invoke,

@@ -72,6 +72,12 @@ print(json.dumps(found))
         "compare_metadata()",
         "move_in()",
         "mkdir()",
+        "init()",
+        "list_templates()",
+        "show()",
+        "ensure_version()",
+        "drop_all()",
+        "with_options(x_args=['a']).upgrade()",
         "op.execute('SELECT 1')",
     ],
 )

@@ -33,11 +33,15 @@ SIGNATURES = {
     ),
     "init_app": "(self, app)",
     "rev_id": "(self)",
+    "with_options": "(self, *, database=None, directory=None, x_args=None)",
     "mkdir": "(self)",
+    "init": "(self, template=None, package=False)",
+    "list_templates": "(self)",
     "current": "(self)",
     "heads": "(self, resolve_dependencies=False)",
     "branches": "(self)",
     "log": "(self, start='base', end='heads')",
+    "show": "(self, revisions='heads')",
     "stamp": "(self, target='heads', *, purge=False)",
     "upgrade": "(self, target='heads', *, retry=False, resume=False)",
     "downgrade": "(self, target=-1, *, retry=False, resume=False)",
@@ -45,7 +49,9 @@ SIGNATURES = {
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
         " depend=None, label=None, path=None, rev_id=None, drop=())"
     ),
-    "merge": "(self, revisions='heads', message=None, label=None, splice=False)",
+    "merge": (
+        "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
+    ),
     "move_in": "(self, *, write=False)",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
@@ -57,10 +63,12 @@ SIGNATURES = {
     "needs_revision": "(self)",
     "status": "(self)",
     "wait_until_current": "(self, timeout=None)",
+    "ensure_version": "(self)",
+    "drop_all": "(self)",
     "run_migrations": "(self, fn, **kwargs)",
     "run": "(self, fn)",
 }
-NO_DATABASE = {"__init__", "init_app", "rev_id"}
+NO_DATABASE = {"__init__", "init_app", "rev_id", "with_options"}
 AWAITED = SIGNATURES.keys() - NO_DATABASE
 PROPERTIES = {"config", "script", "script_directory", "op", "context"}
 BLOCKING_PROPERTIES = PROPERTIES | {

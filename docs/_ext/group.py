@@ -5,5 +5,11 @@ from __future__ import annotations
 import click
 
 from async_alembic.cli.group import LazyCommands
+from async_alembic.cli.options import OF_GROUP
 
-db = click.Group("db", commands=LazyCommands(), help="Manage database migrations.")
+db = click.Group(
+    "db",
+    commands=LazyCommands(),
+    params=OF_GROUP,
+    help="Manage database migrations.",
+)

@@ -179,10 +179,11 @@ def test_progress_names_the_database_if_there_are_several(
 @on_every_app
 def test_every_command_has_a_help_text(db: Project) -> None:
     listed = db("--help").split("Commands:\n")[1]
-    names = re.findall(r"^  (\w+)  ", listed, re.MULTILINE)
+    names = re.findall(r"^  ([\w-]+)  ", listed, re.MULTILINE)
     assert names == sorted(
         [
-            *("branches", "check", "current", "downgrade", "heads", "log", "merge"),
+            *("branches", "check", "current", "downgrade", "drop-all", "edit"),
+            *("ensure-version", "heads", "init", "list-templates", "log", "merge"),
             *("mkdir", "revision", "show", "stamp", "status", "upgrade", "wait"),
         ]
     )
@@ -194,7 +195,7 @@ def test_every_command_has_a_help_text(db: Project) -> None:
 
 @on_one_app
 @pytest.mark.parametrize(
-    "args", [("upgrade", "a1", "b2"), ("revision",), ("bogus",), ("heads", "--bogus")]
+    "args", [("upgrade", "a1", "b2"), ("check", "a1"), ("bogus",), ("heads", "--bogus")]
 )
 def test_a_usage_error_points_to_the_help(db: Project, args: tuple[str, ...]) -> None:
     output = db(*args, fails=2)

@@ -57,7 +57,7 @@ def test_revision_writes_what_the_models_and_the_database_differ_by(
     db("upgrade")
     assert db.tables == {"users", "posts", "tags"}
     assert db("revision", "once more") == (
-        "No changes detected, so no revision was written.\n"
+        "No changes detected, so no revision was written. With '--empty', one is.\n"
     )
 
 

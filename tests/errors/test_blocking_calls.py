@@ -26,6 +26,11 @@ from .project import metadata
 
 METHODS: dict[str, tuple[Any, ...]] = {
     "mkdir": (),
+    "init": (),
+    "list_templates": (),
+    "show": (),
+    "ensure_version": (),
+    "drop_all": (),
     "current": (),
     "heads": (),
     "branches": (),
@@ -53,7 +58,8 @@ SHORT = {"ops": "op", "migration_context": "context", "migration_contexts": "con
 
 def test_every_method_that_may_block_is_known() -> None:
     names = {name for name in dir(SyncAlembic) if not name.startswith("_")}
-    free = {"init_app", "rev_id", "config", "script", "script_directory"}
+    free = {"init_app", "rev_id", "with_options"}
+    free |= {"config", "script", "script_directory"}
     free |= {"environment_context", "env"}
     assert names - free == {*METHODS, *LIVE}
 

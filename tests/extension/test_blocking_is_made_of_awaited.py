@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 
-from tools.make_blocking import AWAITED
-from tools.make_blocking import BLOCKING
+import pytest
+from tools.make_blocking import FOLDER
 from tools.make_blocking import make
+from tools.make_blocking import Twin
+from tools.make_blocking import TWINS
 
 
-def test_the_blocking_class_is_up_to_date() -> None:
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.target)
+def test_the_blocking_class_is_up_to_date(twin: Twin) -> None:
     """If this fails, run ``make blocking``."""
-    made = ast.parse(make(AWAITED.read_text()))
-    assert ast.dump(made) == ast.dump(ast.parse(BLOCKING.read_text()))
+    made = ast.parse(make(twin))
+    assert ast.dump(made) == ast.dump(ast.parse((FOLDER / twin.target).read_text()))

@@ -81,7 +81,7 @@ def test_the_command_line_has_the_same_commands_and_options(
             assert (
                 parameter.is_flag == option.is_flag if hasattr(option, "is_flag") else 1
             )
-            assert option.required == parameter.required
+            assert parameter.required or not option.required
 
             if not option.nargs == -1:
                 assert option.default == parameter.default

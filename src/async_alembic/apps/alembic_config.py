@@ -17,12 +17,15 @@ if t.TYPE_CHECKING:
     from .settings import Settings
 
 
-def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
+def build_config(
+    settings: Settings, names: c.Sequence[str], x_args: c.Sequence[str] = ()
+) -> Config:
     """Build the same ``Config`` that an ``alembic.ini`` with these settings would give.
 
     :param settings: The app's settings.
     :param names: What revisions call the databases, if they take a name. They are set
         as the ``databases`` option of Alembic's multidb template.
+    :param x_args: What ``context.get_x_argument()`` returns.
     """
     import configparser
     from argparse import Namespace
@@ -31,7 +34,7 @@ def build_config(settings: Settings, names: c.Sequence[str]) -> Config:
         from alembic.config import Config
 
     # Without a quiet command line, Alembic prints status messages.
-    config = Config(cmd_opts=Namespace(x=None, quiet=True))
+    config = Config(cmd_opts=Namespace(x=[*x_args], quiet=True))
     config.file_config["DEFAULT"]["here"] = _escape_percent(settings.root_path)
     options = dict(settings.options)
     options["script_location"] = settings.script_location

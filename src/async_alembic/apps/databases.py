@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..history.database_names import DatabaseNames
     from .engines import Engines
 
+T = t.TypeVar("T")
 log: logging.Logger = logging.getLogger("async_alembic")
 
 Metadata: t.TypeAlias = "sa.MetaData | list[sa.MetaData]"
@@ -41,8 +42,9 @@ EngineSource: t.TypeAlias = (
 class Databases(t.NamedTuple):
     """The databases to migrate.
 
-    :param metadatas: The metadata of each database, by its name.
-    :param engines: The engine of each database, by its name; all of one kind.
+    :param metadatas: The metadata of each of the app's databases, by its name.
+    :param engines: The engine of each database to migrate, by its name; all of one
+        kind.
     """
 
     metadatas: dict[str, Metadata]
@@ -52,6 +54,28 @@ class Databases(t.NamedTuple):
     def urls(self) -> dict[str, sa.URL]:
         """The URL of each database, by its name."""
         return {name: engine.url for name, engine in self.engines.items()}
+
+    def only(self, names: c.Collection[str]) -> Databases:
+        """Return only some of the databases; see :func:`only`."""
+        engines = only(t.cast("dict[str, t.Any]", self.engines), names)
+        return Databases(self.metadatas, t.cast("Engines", engines))
+
+
+def only(databases: c.Mapping[str, T], names: c.Collection[str]) -> dict[str, T]:
+    """Return only some of the databases.
+
+    :param databases: What there is of each, by its name.
+    :param names: Their names; all databases if there are none.
+    :raises TargetError: If there is no database of a name.
+    """
+    for name in names:
+        if name not in databases:
+            known = ", ".join(f"'{known}'" for known in databases)
+            raise TargetError(
+                f"There is no database '{name}'. The databases are {known}."
+            )
+
+    return {k: v for k, v in databases.items() if not names or k in names}
 
 
 @dataclasses.dataclass(frozen=True)

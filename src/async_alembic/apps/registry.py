@@ -8,6 +8,8 @@ from __future__ import annotations
 import codecs
 import collections.abc as c
 import contextlib
+import copy
+import dataclasses
 import functools
 import os
 import sys
@@ -20,6 +22,7 @@ from ..errors import AppError
 from ..errors import wrap_setting_errors
 from .current import current_apps
 from .flask_migrate import MigrateArguments
+from .options import NO_OPTIONS
 from .settings import format_value
 from .settings import set_defaults
 from .settings import Settings
@@ -38,6 +41,7 @@ if t.TYPE_CHECKING:
     from .databases import EngineSource
     from .databases import Metadatas
     from .databases import Sources
+    from .options import Options
     from .project import Project
 
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
@@ -77,6 +81,19 @@ class Registry:
         self.prefer_async = prefer_async
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
         self._had_app = False
+        self._options = NO_OPTIONS
+        #: The states with these options.
+        self._views: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
+
+    def with_options(self, **options: t.Any) -> t.Self:
+        """Return a registry of the same apps, with other options.
+
+        :param options: Those of :class:`.Options` that are other.
+        """
+        view = copy.copy(self)
+        view._options = dataclasses.replace(self._options, **options)
+        view._views = WeakKeyDictionary()
+        return view
 
     def add(self, app: App) -> AppState:
         set_defaults(app.config)
@@ -131,15 +148,13 @@ class Registry:
         return apps[0]
 
     def state(self, app: App) -> AppState:
-        """Return the state of a registered app."""
-        return self._states[app]
+        """Return the state of a registered app, with the options of this registry."""
+        state = self._states[app]
 
-    def with_config(self, app: App, config: c.Mapping[str, t.Any]) -> Registry:
-        """Return a registry of one app, with the same databases and another config."""
-        other = Registry(self.metadatas, self.engines, self.prefer_async)
-        other._states[app] = state = AppState(other, config)
-        state._databases = self.state(app).databases(app)
-        return other
+        if self._options == NO_OPTIONS:
+            return state
+
+        return self._views.setdefault(app, AppState(self, self._options, state))
 
 
 class AppState:
@@ -147,14 +162,20 @@ class AppState:
 
     Holds no reference to the app, because the app is the weak key to this object.
 
-    :param config: Takes the place of ``app.config``.
+    :param registry: The registry of the app.
+    :param options: The options of the calls that use this state.
+    :param base: The state without options, whose engines are used.
     """
 
     def __init__(
-        self, registry: Registry, config: c.Mapping[str, t.Any] | None = None
+        self,
+        registry: Registry,
+        options: Options = NO_OPTIONS,
+        base: AppState | None = None,
     ) -> None:
         self._registry = registry
-        self._app_config = config
+        self._options = options
+        self._base = base
         # Separate locks, so that reading many files does not block an event loop that
         # needs the databases.
         self._config_lock = threading.Lock()
@@ -166,8 +187,7 @@ class AppState:
 
     def settings(self, app: App) -> Settings:
         migrate = MigrateArguments.of(app.extensions.get("migrate"))
-        config = app.config if self._app_config is None else self._app_config
-        return Settings(app.root_path, config, migrate)
+        return Settings(app.root_path, self._options.apply(app.config), migrate)
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""
@@ -190,7 +210,9 @@ class AppState:
                 in_history = settings.database_names
                 are_taken = len(names) > 1 or in_history.are_in_template()
                 config = build_config(
-                    settings, [in_history.of(name) for name in names if are_taken]
+                    settings,
+                    [in_history.of(name) for name in names if are_taken],
+                    self._options.x_args,
                 )
 
                 if self._databases is not None:
@@ -217,11 +239,9 @@ class AppState:
 
     def databases(self, app: App) -> Databases:
         """Return the databases, which are found once, on first use."""
-        from .databases import find_databases
-
         with self._databases_lock:
             if self._databases is None:
-                databases = find_databases(app, self.sources(app))
+                databases = self._find_databases(app)
 
                 with self._config_lock:
                     if self._config is not None:
@@ -233,9 +253,21 @@ class AppState:
 
             return self._databases
 
+    def _find_databases(self, app: App) -> Databases:
+        from .databases import find_databases
+
+        if self._base is not None:
+            return self._base.databases(app).only(self._options.databases)
+
+        return find_databases(app, self.sources(app))
+
     def urls(self, app: App) -> dict[str, sa.URL]:
         """Return the URL of each database, by its name."""
         from .databases import find_urls
+        from .databases import only
+
+        if self._base is not None:
+            return only(self._base.urls(app), self._options.databases)
 
         if self._databases is not None:
             return self._databases.urls

@@ -1,13 +1,19 @@
-"""Commands that write files."""
+"""Commands that write and edit revisions."""
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 import click
 
+from .completion import Revision
 from .inspect import check_up_to_date
+from .invocation import note
+from .options import command
 from .options import label_option
+from .options import rev_id_option
+from .options import splice_option
 from .output import echo
 from .output import format_path
 from .output import is_terminal
@@ -16,37 +22,40 @@ if t.TYPE_CHECKING:
     from .protocol import Migrations
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
-def mkdir(alembic: Migrations) -> None:
-    """Create the script directory if it does not exist."""
-    alembic.mkdir()
-
-
-@click.command()
-@click.pass_obj
-@click.argument("message")
-@click.option("--empty", is_flag=True, help="Write a revision without operations.")
+@click.argument("message", required=False)
+@click.option("-m", "--message", "text", help="The same as MESSAGE.")
+@click.option(
+    "--empty/--autogenerate",
+    "--no-autogenerate",
+    "empty",
+    help="Write a revision without operations.",
+)
 @click.option(
     "-b", "--branch", default="default", help="The named branch to add it to."
 )
 @click.option(
     "-p",
     "--parent",
+    "--head",
     multiple=True,
     default=["head"],
+    type=Revision(),
     help="The parent revision; repeat it for several.",
 )
-@click.option("--splice", is_flag=True, help="Allow a parent that is not a head.")
+@splice_option
 @click.option(
     "-d",
     "--depend",
+    "--depends-on",
     multiple=True,
+    type=Revision(),
     help="A revision that it depends on; repeat it for several.",
 )
 @label_option
-@click.option("--path", help="The folder to write it to.")
-@click.option("--rev-id", help="Its id, instead of a generated one.")
+@click.option("--path", "--version-path", help="The folder to write it to.")
+@rev_id_option
 @click.option(
     "--drop",
     multiple=True,
@@ -54,23 +63,31 @@ def mkdir(alembic: Migrations) -> None:
     help="A table to drop that is in no model and that no revision has created;"
     " repeat it for several. On a terminal, you are asked.",
 )
-def revision(alembic: Migrations, /, message: str, **options: t.Any) -> None:
+def revision(
+    alembic: Migrations, /, message: str | None, text: str | None, **options: t.Any
+) -> None:
     """Write a revision.
 
     Its operations are the differences between models and database.
     """
+    if message and text:
+        raise click.UsageError("There are two messages. Give one of them.")
+
+    if any(map(os.path.isdir, options["depend"])):
+        raise click.UsageError("'-d' is '--depend' here. Use '--directory' instead.")
+
     options["depend"] = options["depend"] or None
 
     if is_terminal() and not (options["empty"] or options["drop"]):
         options["drop"] = _ask_what_to_drop(alembic)
 
-    scripts = alembic.revision(message, **options)
+    scripts = alembic.revision(message or text or "empty message", **options)
 
     if not scripts:
-        echo("No changes detected, so no revision was written.")
+        note("No changes detected, so no revision was written. With '--empty', one is.")
 
     for script in scripts:
-        echo(f"Created {format_path(script.path)}")
+        note(f"Created {format_path(script.path)}")
 
 
 def _ask_what_to_drop(alembic: Migrations) -> list[str]:
@@ -92,12 +109,13 @@ def _ask_what_to_drop(alembic: Migrations) -> list[str]:
     return {"none": [], "all": tables}.get(answer, answer.replace(",", " ").split())
 
 
-@click.command()
+@command()
 @click.pass_obj
-@click.argument("revisions", nargs=-1)
+@click.argument("revisions", nargs=-1, type=Revision())
 @click.option("-m", "--message", help="What the revision does.")
 @label_option
-@click.option("--splice", is_flag=True, help="Allow revisions that are not heads.")
+@splice_option
+@rev_id_option
 def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) -> None:
     """Write a revision that merges others.
 
@@ -107,6 +125,18 @@ def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) 
 
     if script is None:
         reason = "one revision was given" if revisions else "there is one head"
-        echo(f"Nothing to merge: {reason}.")
+        note(f"Nothing to merge: {reason}.")
     else:
-        echo(f"Created {format_path(script.path)}")
+        note(f"Created {format_path(script.path)}")
+
+
+@command(connects=True)
+@click.pass_obj
+@click.argument("revisions", nargs=-1, type=Revision())
+def edit(alembic: Migrations, revisions: tuple[str, ...]) -> None:
+    """Open REVISIONS in an editor; the heads by default.
+
+    The editor is $VISUAL or $EDITOR.
+    """
+    for script in alembic.show(revisions or "heads"):
+        click.edit(filename=script.path)

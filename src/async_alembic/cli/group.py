@@ -17,11 +17,12 @@ if t.TYPE_CHECKING:
 
     from .protocol import Migrations
 
-_RAISEERR_HELP = "Raise errors with their tracebacks, instead of printing one sentence."
 _unloaded = click.Command(None)
 #: The module of each command. An app that runs another command imports none of them.
 MODULES = {
-    "mkdir": "generate",
+    "init": "directory",
+    "mkdir": "directory",
+    "list-templates": "directory",
     "current": "inspect",
     "heads": "inspect",
     "branches": "inspect",
@@ -36,6 +37,20 @@ MODULES = {
     "revision": "generate",
     "merge": "generate",
     "move-in": "move_in",
+    "edit": "generate",
+    "ensure-version": "tables",
+    "drop-all": "tables",
+}
+#: Our name of each command that has another name elsewhere.
+ALIASES = {
+    "history": "log",
+    "make-migrations": "revision",
+    "migrate": "revision",
+    "show-current-revision": "current",
+}
+#: What to use instead of a command that we do not have.
+INSTEAD = {
+    "dump-data": "Use the tool for dumps that comes with your database.",
 }
 
 
@@ -62,42 +77,79 @@ class MigrationGroup(click.Group):
     """
 
     def __init__(self, name: str, app: App, alembic: Migrations) -> None:
+        also = ", ".join(f"{alias} ({name})" for alias, name in ALIASES.items())
         super().__init__(
             name,
             commands=LazyCommands(),
-            params=[click.Option(["--raiseerr"], is_flag=True, help=_RAISEERR_HELP)],
+            context_settings={"help_option_names": ["--help", "-h"]},
             help="Manage database migrations.",
+            epilog=f"Other names that work: {also}.",
         )
         self.app = app
         self.alembic = alembic
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        # An app makes the group at each start, without running a command.
+        from .options import OF_GROUP
+
+        self.params = OF_GROUP
+        return super().get_params(ctx)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from .invocation import Invocation
+
+        Invocation(self.app, self.alembic).begin(ctx)
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = cmd_name.replace("_", "-")
+        return super().get_command(ctx, ALIASES.get(name, name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        is_known = name[:1] == "-" or self.get_command(ctx, name) is not None
+
+        if not is_known and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{name}'.{_advice(name)}")
+
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> t.Any:
-        # An app imports this module at each start, without running a command.
         from ..running.signals import Interrupted
         from ..running.signals import raise_on_signal
+        from .invocation import Invocation
         from .output import echo
-        from .output import ProgressLine
 
-        # Options of a group are passed to its callback, which it does not have.
-        raise_errors = ctx.params.pop("raiseerr")
-        progress = ProgressLine()
-        ctx.obj = self.alembic._for_command_line(self.app, progress)
+        invocation = Invocation.of(ctx)
         invoke = functools.partial(super().invoke, ctx)
 
         try:
             with raise_on_signal():
                 return call_in_app_context(self.app, invoke)
         except AsyncAlembicError as e:
-            progress.abort("failed")
+            invocation.progress.abort("failed")
 
-            if raise_errors:
+            if invocation.raiseerr:
                 raise
 
             raise click.ClickException(str(e)) from e
         except Interrupted as e:
-            progress.abort("interrupted")
+            invocation.progress.abort("interrupted")
             echo(
                 "Interrupted. Changes that were not committed were rolled back.",
                 err=True,
             )
             ctx.exit(128 + e.number)
+
+
+def _advice(name: str) -> str:
+    """Return what to use instead of a command that does not exist."""
+    import difflib
+
+    if name in INSTEAD:
+        return f" {INSTEAD[name]}"
+
+    nearest = difflib.get_close_matches(name, [*MODULES, *ALIASES])
+    return " Did you mean " + " or ".join(map(repr, nearest)) + "?" if nearest else ""

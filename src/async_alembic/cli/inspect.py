@@ -8,20 +8,27 @@ import click
 
 from .. import commands
 from ..errors import NotUpToDateError
+from .completion import Revision
+from .completion import RevisionRange
+from .graph import draw
+from .options import command
 from .options import verbose_option
 from .output import echo
 from .output import echo_script
+from .output import format_current
 from .output import format_script
 
 if t.TYPE_CHECKING:
+    from alembic.script import Script
+
     from .protocol import Migrations
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
 @click.pass_context
 @click.option(
-    "--check-heads", is_flag=True, help="Fail if a head revision is not applied."
+    "-c", "--check-heads", is_flag=True, help="Fail if a head revision is not applied."
 )
 @verbose_option
 def current(
@@ -40,7 +47,7 @@ def current(
             echo(f"{prefix}{format_script(script, verbose)}")
 
 
-@click.command()
+@command()
 @click.pass_obj
 @click.option(
     "--resolve-dependencies", is_flag=True, help="Treat dependencies as parents."
@@ -52,7 +59,7 @@ def heads(alembic: Migrations, resolve_dependencies: bool, verbose: bool) -> Non
         echo_script(script, verbose)
 
 
-@click.command()
+@command()
 @click.pass_obj
 @verbose_option
 def branches(alembic: Migrations, verbose: bool) -> None:
@@ -66,27 +73,57 @@ def branches(alembic: Migrations, verbose: bool) -> None:
             echo(f"    -> {format_script(scripts[child], False)}")
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
-@click.option("--start", default="base", help="The oldest revision to show.")
-@click.option("--end", default="heads", help="The newest revision to show.")
+@click.option(
+    "--start", default="base", type=Revision(), help="The oldest revision to show."
+)
+@click.option(
+    "--end", default="heads", type=Revision(), help="The newest revision to show."
+)
+@click.option(
+    "-r",
+    "--rev-range",
+    type=RevisionRange(),
+    help="Both in one, as in 'a1:b2', 'a1:' and ':b2'.",
+)
+@click.option(
+    "-i", "--indicate-current", is_flag=True, help="Mark where the databases are."
+)
+@click.option("--graph", is_flag=True, help="Draw branches and merges.")
 @verbose_option
-def log(alembic: Migrations, start: str, end: str, verbose: bool) -> None:
+def log(
+    alembic: Migrations,
+    start: str,
+    end: str,
+    rev_range: tuple[str, str] | None,
+    indicate_current: bool,
+    graph: bool,
+    verbose: bool,
+) -> None:
     """Show the history of revisions, the newest first."""
-    for script in alembic.log(start, end):
-        echo_script(script, verbose)
+    current = alembic._current_by_database() if indicate_current else {}
+
+    scripts = alembic.log(*(rev_range or (start, end)))
+
+    def describe(script: Script) -> str:
+        mark = format_current(script, current)
+        return format_script(script, verbose, mark, parents=not graph)
+
+    for line in draw(scripts, describe) if graph else map(describe, scripts):
+        echo(line)
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
-@click.argument("revisions", nargs=-1)
+@click.argument("revisions", nargs=-1, type=Revision())
 def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
     """Show the details of REVISIONS; the heads by default."""
-    for script in alembic._show(revisions or "heads"):
+    for script in alembic.show(revisions or "heads"):
         echo_script(script, True)
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
 @click.pass_context
 def check(ctx: click.Context, alembic: Migrations) -> None:
@@ -109,7 +146,7 @@ def check(ctx: click.Context, alembic: Migrations) -> None:
     ctx.exit(1)
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
 def status(alembic: Migrations) -> None:
     """Show the state of each database, compared with the revision files."""
@@ -122,7 +159,7 @@ def status(alembic: Migrations) -> None:
         echo(f"{prefix}{found.state}{at}{pending}")
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
 @click.option(
     "--timeout", type=click.FloatRange(min=0), help="The longest time to wait, in s."

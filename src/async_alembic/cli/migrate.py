@@ -6,26 +6,28 @@ import typing as t
 
 import click
 
+from .completion import Revision
+from .invocation import note
+from .options import command
 from .options import resume_option
 from .options import retry_option
-from .output import echo
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
-@click.argument("target", nargs=-1)
+@click.argument("target", nargs=-1, type=Revision())
 @click.option("--purge", is_flag=True, help="Empty the version table first.")
 def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
     """Set the current revision without running migrations."""
     alembic.stamp(target or "heads", purge=purge)
 
 
-@click.command()
+@command(connects=True)
 @click.pass_obj
-@click.argument("target", default="heads")
+@click.argument("target", default="heads", type=Revision())
 @retry_option
 @resume_option
 def upgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None:
@@ -34,13 +36,13 @@ def upgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
     if not alembic.upgrade(target, retry=retry, resume=resume):
-        echo("Nothing to upgrade.")
+        note("Nothing to upgrade.")
 
 
 # Otherwise, click would parse a negative number as an option.
-@click.command(context_settings={"ignore_unknown_options": True})
+@command(connects=True, context_settings={"ignore_unknown_options": True})
 @click.pass_obj
-@click.argument("target", default="-1")
+@click.argument("target", default="-1", type=Revision())
 @retry_option
 @resume_option
 def downgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None:
@@ -49,4 +51,4 @@ def downgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> No
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
     if not alembic.downgrade(target, retry=retry, resume=resume):
-        echo("Nothing to downgrade.")
+        note("Nothing to downgrade.")

@@ -3,11 +3,131 @@
 from __future__ import annotations
 
 import collections.abc as c
+import copy
 import typing as t
 
 import click
 
+from .completion import Database
+from .invocation import Invocation
+
 Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
+
+
+def _store(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
+    """Keep the value of an option that may stand before the command and after it."""
+    if value:
+        setattr(Invocation.of(ctx), param.name or "", value)
+
+
+def _refuse_config(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
+    if value is not None:
+        raise click.UsageError(
+            "The settings are in app.config['ALEMBIC'], not in a file. Choose another"
+            " script directory by '--directory', and a database by '--database'.",
+            ctx,
+        )
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        names = ("async-alembic", "Alembic", "SQLAlchemy")
+        click.echo(", ".join(f"{name} {version(name)}" for name in names))
+        ctx.exit()
+
+
+def _shared(*names: str, **attributes: t.Any) -> click.Option:
+    return click.Option(names, callback=_store, expose_value=False, **attributes)
+
+
+_directory = _shared(
+    "-d",
+    "--directory",
+    type=click.Path(file_okay=False),
+    help="The script directory, instead of the one that the app's config names.",
+)
+_x_arg = _shared(
+    "-x",
+    "--x-arg",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What a revision gets by context.get_x_argument(); repeat it for several.",
+)
+_quiet = _shared(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print what is asked for only, not what is done.",
+)
+_database = _shared(
+    "--database",
+    "--bind-key",
+    multiple=True,
+    type=Database(),
+    help="The database to use, instead of all; repeat it for several.",
+)
+# Only 'drop-all' asks, and has this option itself.
+_no_prompt = click.Option(["--no-prompt"], is_flag=True, expose_value=False)
+_raiseerr = _shared(
+    "--raiseerr",
+    is_flag=True,
+    help="Raise errors with their tracebacks, instead of printing one sentence.",
+)
+# There is no file to choose.
+_config = click.Option(
+    ["-c", "--config", "-n", "--name"],
+    hidden=True,
+    callback=_refuse_config,
+    expose_value=False,
+)
+_version = click.Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    help="Show the versions of async-alembic and what it uses.",
+    callback=_show_version,
+    expose_value=False,
+)
+#: The options of the group. Some of them may also stand after the command, where they
+#: are not listed again.
+OF_GROUP: list[click.Parameter] = [
+    *(_directory, _x_arg, _quiet, _raiseerr, _version, _config)
+]
+_OF_EVERY_COMMAND = [_directory, _x_arg, _quiet, _database, _no_prompt]
+
+
+class MigrationCommand(click.Command):
+    """A command of the group. It accepts the options that all commands have.
+
+    :param connects: Whether it connects to databases, so that its help lists
+        ``--database``.
+    """
+
+    def __init__(self, *args: t.Any, connects: bool = False, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = {name for param in self.params for name in param.opts}
+
+        for option in map(copy.copy, _OF_EVERY_COMMAND):
+            option.opts = [name for name in option.opts if name not in own]
+            option.hidden = not (connects and option.name == "database")
+
+            if option.opts:
+                self.params.append(option)
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        ctx.obj = Invocation.of(ctx).migrations
+        return super().invoke(ctx)
+
+
+def command(**attributes: t.Any) -> c.Callable[[c.Callable[..., t.Any]], click.Command]:
+    """Make a function a command of the group.
+
+    :param attributes: Those of :class:`MigrationCommand`.
+    """
+    return click.command(cls=MigrationCommand, **attributes)
+
 
 verbose_option: Decorator = click.option(
     "-v", "--verbose", is_flag=True, help="Show the details of each revision."
@@ -25,6 +145,13 @@ resume_option: Decorator = click.option(
 label_option: Decorator = click.option(
     "-l",
     "--label",
+    "--branch-label",
     multiple=True,
     help="A branch label for the revision; repeat it for several.",
+)
+splice_option: Decorator = click.option(
+    "--splice", is_flag=True, help="Allow parents that are not heads."
+)
+rev_id_option: Decorator = click.option(
+    "--rev-id", help="Its id, instead of a generated one."
 )

@@ -21,9 +21,13 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self.is_open: bool = False
+        self.is_quiet: bool = False
         self._is_broken = False
 
     def __call__(self, progress: Progress) -> None:
+        if self.is_quiet:
+            return
+
         if progress.seconds is not None:
             self._print(f" ({_format_time(progress.seconds)})")
             self.is_open = False
@@ -65,18 +69,46 @@ def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), nl=nl, err=err)
 
 
-def echo_script(script: Script, verbose: bool) -> None:
-    echo(format_script(script, verbose))
+def echo_script(script: Script, verbose: bool, mark: str = "") -> None:
+    echo(format_script(script, verbose, mark))
 
 
-def format_script(script: Script, verbose: bool) -> str:
-    return script.cmd_format(
+def format_script(
+    script: Script, verbose: bool, mark: str = "", *, parents: bool = True
+) -> str:
+    """Describe a revision as Alembic's commands do.
+
+    :param script: The revision.
+    :param verbose: Whether to tell all of it, in several lines.
+    :param mark: What to add to its id, such as ``" (current)"``.
+    :param parents: Whether to name its parents.
+    """
+    text = script.cmd_format(
         verbose,
         include_branches=True,
-        include_doc=True,
-        include_parents=True,
+        include_parents=parents,
         tree_indicators=True,
     )
+
+    if verbose:
+        first, _, rest = text.partition("\n")
+        return f"{first}{mark}\n{rest}"
+
+    return f"{text}{mark}, {script.doc}"
+
+
+def format_current(script: Script, current: dict[str, tuple[Script, ...]]) -> str:
+    """Return the mark of a revision that databases are at.
+
+    :param script: The revision.
+    :param current: The current revisions of each database, by its name.
+    """
+    names = [name for name, scripts in current.items() if script in scripts]
+
+    if not names:
+        return ""
+
+    return " (current)" if len(current) == 1 else f" (current: {', '.join(names)})"
 
 
 def format_path(path: str) -> str:

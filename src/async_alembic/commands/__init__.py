@@ -20,17 +20,23 @@ if t.TYPE_CHECKING:
     from . import history as history
     from . import inspect as inspect
     from . import migrate as migrate
+    from . import script_directory as script_directory
     from . import sql as sql
+    from . import tables as tables
     from . import upgrade as upgrade
 
-_MODULES = {"compare", "generate", "history", "inspect", "migrate", "sql", "upgrade"}
+_MODULES = {
+    *("compare", "generate", "history", "inspect", "migrate", "script_directory"),
+    *("sql", "tables", "upgrade"),
+}
+_CHANGING = {f"{__name__}.{name}" for name in ("migrate", "tables", "upgrade")}
 
 
 def changes_databases(command: object) -> bool:
     """Return whether a command may change databases, so that it needs connections of
     its own: what it leaves behind in a session must not reach the app.
     """
-    return command.__module__ in {f"{__name__}.migrate", f"{__name__}.upgrade"}
+    return command.__module__ in _CHANGING
 
 
 class _DeferredModule:

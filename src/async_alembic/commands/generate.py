@@ -1,10 +1,9 @@
-"""Commands that write files: the script directory and revisions."""
+"""Commands that write revisions."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import typing as t
 from pathlib import Path
 
@@ -31,7 +30,6 @@ if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
 
     from ..apps.project import Project
-    from ..apps.settings import Settings
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.unknown_tables import UnknownTables
@@ -57,25 +55,6 @@ class NewRevision:
             raise RevisionError(
                 "An empty revision drops no tables. Leave out 'empty' or 'drop'."
             )
-
-
-def mkdir(config: Config, settings: Settings, multiple: bool) -> None:
-    template = "multidb" if multiple else "generic"
-    source = Path(config.get_template_directory(), template, "script.py.mako")
-    destination = Path(settings.script_location, "script.py.mako")
-
-    try:
-        for folder in [settings.script_location, *settings.version_locations]:
-            os.makedirs(folder, exist_ok=True)
-
-        if not destination.exists():
-            shutil.copy(source, destination)
-    except OSError as e:
-        raise ConfigurationError(
-            f"Cannot create the script directory '{settings.script_location}':"
-            f" {e.strerror} ('{e.filename}'). Correct the permissions, or"
-            " app.config['ALEMBIC']."
-        ) from e
 
 
 @converted_errors()
@@ -159,6 +138,7 @@ def merge(
     message: str | None,
     label: str | t.Iterable[str] | None,
     splice: bool,
+    rev_id: str | None,
 ) -> Script | None:
     ids = to_ids(revisions)
 
@@ -167,7 +147,7 @@ def merge(
 
     _check_template(project)
     return project.scripts.generate_revision(
-        unused_id(project),
+        rev_id or unused_id(project),
         message if message is not None else f"merge {', '.join(ids)}",
         refresh=True,
         head=ids,

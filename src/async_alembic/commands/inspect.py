@@ -52,6 +52,11 @@ def heads(project: Project, resolve_dependencies: bool) -> tuple[Script, ...]:
     return tuple(map(project.history.script, ids))
 
 
+def revisions(project: Project) -> tuple[Script, ...]:
+    """Return all revisions, in the order of the files."""
+    return tuple(map(project.history.script, project.files.graph.paths))
+
+
 @converted_database_errors()
 def needs_upgrade(env: Environment) -> bool:
     positions = {name: find_position(env, name) for name in env.names}

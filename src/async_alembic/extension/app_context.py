@@ -12,11 +12,12 @@ from ..errors import AppError
 if t.TYPE_CHECKING:
     import collections.abc as c
 
+    from ..apps.registry import Registry
     from ..migration.environment import Environment
 
 
 class AppContextEnvironments:
-    """The open environments, one per app context.
+    """The open environments, one per app context and extension.
 
     Each is closed at the end of its own app context, so that a request never closes the
     connections of another request.
@@ -24,12 +25,17 @@ class AppContextEnvironments:
 
     def __init__(self) -> None:
         self._open: WeakKeyDictionary[
-            object, tuple[contextlib.ExitStack, Environment]
+            object, tuple[contextlib.ExitStack, dict[Registry, Environment]]
         ] = WeakKeyDictionary()
 
-    def get(self, make: c.Callable[[contextlib.ExitStack], Environment]) -> Environment:
+    def get(
+        self,
+        registry: Registry,
+        make: c.Callable[[contextlib.ExitStack], Environment],
+    ) -> Environment:
         """Return the current app context's environment, created on first use.
 
+        :param registry: The registry of the extension, with its options.
         :param make: Creates an environment. The stack that it gets is closed at the end
             of the app context.
         :raises AppError: If there is no app context.
@@ -43,20 +49,27 @@ class AppContextEnvironments:
                 " 'run(lambda env: env.op...)'."
             )
 
-        if context not in self._open:
+        opened, environments = self._open.setdefault(
+            context, (contextlib.ExitStack(), {})
+        )
+
+        if registry not in environments:
             with contextlib.ExitStack() as stack:
-                environment = make(stack)
-                self._open[context] = stack.pop_all(), environment
+                environments[registry] = make(stack)
+                opened.push(stack.pop_all())
 
-        return self._open[context][1]
+        return environments[registry]
 
-    def current(self) -> Environment | None:
-        """Return the current app context's environment, or ``None``."""
+    def current(self, registry: Registry) -> Environment | None:
+        """Return the current app context's environment, or ``None``.
+
+        :param registry: The registry of the extension, with its options.
+        """
         context = current_context()
-        return self._open[context][1] if context in self._open else None
+        return self._open[context][1].get(registry) if context in self._open else None
 
     def close(self) -> None:
-        """Close the current app context's environment, if any."""
+        """Close the current app context's environments, if any."""
         context = current_context()
 
         if context in self._open:

@@ -1,4 +1,4 @@
-"""The extension with async methods.
+"""The extension with async methods; those that need databases.
 
 ``blocking.py`` is generated from this file: run ``make blocking`` after a change.
 """
@@ -6,22 +6,16 @@
 from __future__ import annotations
 
 import collections.abc as c
-import functools
 import typing as t
 
 from .. import commands
 from ..errors import DatabaseConnectionError
-from ..history.targets import includes_current
-from ..results import MoveIn
-from ..running.imports import import_for
-from .awaited_base import AwaitedBase
-from .blocking import SyncAlembic
+from .awaited_history import AwaitedHistory
 from .proxies import AwaitedProxy
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
     from alembic.script import Script
-    from flask.sansio.app import App
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
@@ -32,7 +26,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-class Alembic(AwaitedBase):
+class Alembic(AwaitedHistory):
     """Database migrations for a Quart or Flask app, with async methods.
 
     With an ``AsyncEngine``, the methods run on the caller's event loop; with an
@@ -55,22 +49,6 @@ class Alembic(AwaitedBase):
         If empty, no group is added.
     """
 
-    @functools.cached_property
-    def sync(self) -> SyncAlembic:
-        """The same methods, blocking."""
-        return SyncAlembic._from_awaited(self)
-
-    @property
-    def _blocking(self) -> SyncAlembic:
-        return self.sync
-
-    def _close_at_teardown(self, app: App) -> None:
-        self.sync._close_at_teardown(app)
-
-    async def mkdir(self) -> None:
-        """Create the script directory and its template, if they are missing."""
-        await self._do_file_io(self._mkdir, self._app())
-
     async def current(self) -> tuple[Script, ...]:
         """Get the current revisions of the databases.
 
@@ -78,76 +56,6 @@ class Alembic(AwaitedBase):
         :raises UnknownRevisionInDatabaseError: If the code does not have one of them.
         """
         return await self._on_databases(commands.inspect.current)
-
-    async def heads(self, resolve_dependencies: bool = False) -> tuple[Script, ...]:
-        """Get the revisions that have no child revisions.
-
-        :param resolve_dependencies: Whether to treat dependencies as down revisions.
-        """
-        return await self._on_files(commands.inspect.heads, resolve_dependencies)
-
-    async def branches(self) -> list[Script]:
-        """Get the revisions that have more than one child revision."""
-        return await self._on_files(commands.history.branches)
-
-    async def log(self, start: Target = "base", end: Target = "heads") -> list[Script]:
-        """Get the revisions from the newest to the oldest.
-
-        :param start: The oldest revision; ``"current"`` for the databases' current one.
-        :param end: The newest revision; accepts ``"current"`` as well.
-        :raises RevisionError: If one of them is not found.
-        """
-        if includes_current(start, end):
-            return await self._on_databases(
-                commands.history.log_from_current, start, end
-            )
-
-        return await self._on_files(commands.history.log, start, end)
-
-    async def upgrade_sql(
-        self,
-        target: StepTarget = "heads",
-        start: Target = "base",
-        tag: str | None = None,
-    ) -> dict[str, str]:
-        """Write an upgrade as SQL, for the client program of the database to execute.
-        No database and no driver is needed.
-
-        :param target: As of :meth:`upgrade`.
-        :param start: The revision or revisions that the database is at.
-        :param tag: What revisions get from ``context.get_tag_argument()``.
-        :return: The SQL for each database, by its name; empty if nothing is to be done.
-        :raises OfflineError: If a revision needs a database.
-        :raises RevisionError: If the target or the start cannot be resolved.
-        """
-        urls = self._urls()
-        return await self._on_files(commands.sql.upgrade_sql, urls, target, start, tag)
-
-    async def downgrade_sql(
-        self, target: StepTarget, start: Target, tag: str | None = None
-    ) -> dict[str, str]:
-        """Write a downgrade as SQL; see :meth:`upgrade_sql`.
-
-        :param target: As of :meth:`downgrade`.
-        :param start: The revision or revisions that the database is at.
-        :param tag: What revisions get from ``context.get_tag_argument()``.
-        """
-        urls = self._urls()
-        return await self._on_files(
-            commands.sql.downgrade_sql, urls, target, start, tag
-        )
-
-    async def stamp_sql(
-        self, target: Target = "heads", start: Target = "base", tag: str | None = None
-    ) -> dict[str, str]:
-        """Write the changes of the version table as SQL; see :meth:`upgrade_sql`.
-
-        :param target: As of :meth:`stamp`.
-        :param start: The revision or revisions that the database is at.
-        :param tag: What revisions get from ``context.get_tag_argument()``.
-        """
-        urls = self._urls()
-        return await self._on_files(commands.sql.stamp_sql, urls, target, start, tag)
 
     async def stamp(self, target: Target = "heads", *, purge: bool = False) -> None:
         """Set the current revision of the databases, without running any migration.
@@ -206,89 +114,6 @@ class Alembic(AwaitedBase):
             retry=retry,
             resume=resume,
         )
-
-    async def revision(
-        self,
-        message: str,
-        empty: bool = False,
-        branch: str = "default",
-        parent: Target = "head",
-        splice: bool = False,
-        depend: Target | None = None,
-        label: str | c.Iterable[str] | None = None,
-        path: str | None = None,
-        rev_id: str | None = None,
-        drop: str | c.Iterable[str] = (),
-    ) -> list[Script]:
-        """Write a revision from the differences between models and databases.
-
-        :param message: A short description of the revision.
-        :param empty: Whether to write a revision without operations, which needs no
-            database.
-        :param branch: The named branch of the revision. If it does not exist, it is
-            started. A history without branch names is continued at its head.
-        :param parent: The parent revision or revisions.
-        :param splice: Whether to allow a parent that is not a head.
-        :param depend: The revision or revisions that must be applied first.
-        :param label: The label or labels of the revision.
-        :param path: The folder to write to, relative to the app's root. By default, the
-            folder of the branch or of the parent.
-        :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
-        :param drop: Which of the :meth:`unknown_tables` to drop. The others are kept,
-            and named in a comment.
-        :return: The new revisions; empty if there are no differences.
-        :raises RevisionError: If a parent is not found, the databases are not at head,
-            or ``drop`` names another table.
-        """
-        await import_for(commands.generate.revision)
-        new = commands.generate.NewRevision(
-            message,
-            empty,
-            branch,
-            parent,
-            splice,
-            depend,
-            label,
-            path,
-            rev_id,
-            frozenset([drop] if isinstance(drop, str) else drop),
-        )
-
-        turn = await self._wait_for_turn()
-
-        try:
-            if commands.generate.needs_database(self.config, new):
-                return await self._on_databases(commands.generate.revision, new)
-
-            return await self._on_files(commands.generate.empty_revision, new)
-        finally:
-            turn.release()
-
-    async def merge(
-        self,
-        revisions: Target = "heads",
-        message: str | None = None,
-        label: str | c.Iterable[str] | None = None,
-        splice: bool = False,
-    ) -> Script | None:
-        """Write a revision that merges others.
-
-        :param revisions: The revisions to merge.
-        :param message: A short description of the revision. By default, it names the
-            ``revisions``.
-        :param label: The label or labels of the revision.
-        :param splice: Whether to allow revisions that are not heads.
-        :return: The new revision, or ``None`` if there are fewer than two to merge.
-        :raises RevisionError: If one of the revisions is not found.
-        """
-        turn = await self._wait_for_turn()
-
-        try:
-            return await self._on_files(
-                commands.generate.merge, revisions, message, label, splice
-            )
-        finally:
-            turn.release()
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,
@@ -358,20 +183,20 @@ class Alembic(AwaitedBase):
             except DatabaseConnectionError as e:
                 delay = waiting.delay_after(e)
 
-    async def move_in(self, *, write: bool = False) -> MoveIn:
-        """Find what to set instead of what ``env.py``, ``alembic.ini`` and
-        Flask-Migrate say, and compare models and databases without and with it.
+    async def ensure_version(self) -> list[str]:
+        """Create the version table where it is missing.
 
-        :param write: Whether to write it to ``alembic_settings.py`` in the app's root
-            folder. Nothing else is changed.
-        :raises ConfigurationError: If that file exists.
+        :return: The names of the databases that it was created in.
         """
-        compare = commands.compare.differences_at_head
-        move = await self._do_file_io(self._plan_move)
-        before = await self._with_config(move.before)._on_databases(compare)
-        after = await self._with_config(move.after)._on_databases(compare)
-        path = await self._do_file_io(self._write_settings, move) if write else None
-        return MoveIn(move.source, move.by_hand, before, after, path)
+        return await self._on_databases(commands.tables.ensure_version)
+
+    async def drop_all(self) -> dict[str, list[str]]:
+        """Drop the tables of the models with all their rows, and the version table.
+        Other tables stay.
+
+        :return: The names of the dropped tables, by the name of the database.
+        """
+        return await self._on_databases(commands.tables.drop_all)
 
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
         """Run the migration steps that a function returns, on each database.

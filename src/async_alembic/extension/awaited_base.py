@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import functools
 import threading
 import typing as t
 
@@ -10,9 +11,13 @@ from ..running.imports import load
 from ..running.worker_threads import run_in_worker_thread
 from ..running.worker_threads import sleep
 from .base import BaseAlembic
+from .blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
+    from flask.sansio.app import App
+
     from ..apps.project import Project
+    from ..apps.registry import Registry
     from ..running.dispatch import DatabaseCommand
     from ..running.dispatch import FilesCommand
 
@@ -26,6 +31,23 @@ class AwaitedBase(BaseAlembic):
     """Runs commands, awaited."""
 
     _prefer_async = True
+
+    @functools.cached_property
+    def sync(self) -> SyncAlembic:
+        """The same methods, blocking."""
+        return SyncAlembic._from_awaited(self)
+
+    @property
+    def _blocking(self) -> SyncAlembic:
+        return self.sync
+
+    def _with_registry(self, registry: Registry) -> t.Self:
+        view = super()._with_registry(registry)
+        view.sync = self.sync._with_registry(registry)
+        return view
+
+    def _close_at_teardown(self, app: App) -> None:
+        self.sync._close_at_teardown(app)
 
     async def _do_file_io(
         self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs

@@ -103,6 +103,40 @@ class BaseAlembic:
             _last_rev_id = max(now, _last_rev_id + 1)
             return str(_last_rev_id)
 
+    def with_options(
+        self,
+        *,
+        database: str | c.Iterable[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        x_args: c.Iterable[str] | None = None,
+    ) -> t.Self:
+        """Return an extension for the same apps whose methods have other options. What
+        is not given stays as it is.
+
+        :param database: The name or names of the databases to use, instead of all.
+        :param directory: The script directory to use, instead of ``script_location``.
+            A relative path starts at the working directory.
+        :param x_args: What ``context.get_x_argument()`` returns in a revision.
+        """
+        options: dict[str, t.Any] = {}
+
+        if database is not None:
+            names = [database] if isinstance(database, str) else database
+            options["databases"] = tuple(names)
+
+        if directory is not None:
+            options["directory"] = os.path.abspath(directory)
+
+        if x_args is not None:
+            options["x_args"] = tuple(x_args)
+
+        return self._with_registry(self._registry.with_options(**options))
+
+    def _with_registry(self, registry: Registry) -> t.Self:
+        view = copy.copy(self)
+        view._registry = registry
+        return view
+
     @property
     def config(self) -> Config:
         """The current app's Alembic config. No database is needed."""
@@ -138,8 +172,8 @@ class BaseAlembic:
 
         state = self._registry.state(app)
         check_nearby(state.settings(app))
-        has_several = len(state.names(app)) > 1
-        commands.generate.mkdir(state.config(app), state.settings(app), has_several)
+        several = len(state.names(app)) > 1
+        commands.script_directory.mkdir(state.config(app), state.settings(app), several)
 
     def _plan_move(self) -> Move:
         from ..apps.moving_in import plan_move
@@ -153,10 +187,16 @@ class BaseAlembic:
         return write_settings(move, self._app().root_path)
 
     def _with_config(self, config: c.Mapping[str, t.Any]) -> t.Self:
-        """Return a copy of this extension whose current app has another config."""
-        other = copy.copy(self)
-        other._registry = self._registry.with_config(self._app(), config)
-        return other
+        """Return an extension for the same apps, with another config."""
+        return self._with_registry(self._registry.with_options(config=config))
+
+    def _init(self, app: App, template: str | None, package: bool) -> list[str]:
+        state = self._registry.state(app)
+        several = len(state.names(app)) > 1
+        created: list[str] = commands.script_directory.init(
+            state.config(app), state.settings(app), several, template, package
+        )
+        return created
 
     def _app(self) -> App:
         """Return the current app, or the only registered one.

@@ -12,14 +12,13 @@ import typing as t
 from .. import commands
 from ..apps.current import loop_is_running
 from ..errors import BlockingCallError
-from ..history.targets import includes_current
 from .base import BaseAlembic
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.script import Script
     from flask.sansio.app import App
 
-    from ..history.targets import Target
     from ..results import Report
     from ..running.dispatch import DatabaseCommand
     from ..running.dispatch import FilesCommand
@@ -87,12 +86,14 @@ class BlockingBase(BaseAlembic):
         """Return the current revisions of each database for the ``current`` command."""
         return self._on_databases(commands.inspect.current_by_database)
 
-    def _show(self, revisions: Target) -> tuple[Script, ...]:
-        """Return the revisions for the ``show`` command."""
-        if includes_current(revisions):
-            return self._on_databases(commands.history.show_current, revisions)
+    def _all_revisions(self) -> tuple[Script, ...]:
+        """Return all revisions, to complete their ids."""
+        return self._on_files(commands.inspect.revisions)
 
-        return self._on_files(commands.history.show, revisions)
+    def _urls(self) -> dict[str, sa.URL]:
+        """Return the URL of each database, by its name."""
+        app = self._app()
+        return self._registry.state(app).databases(app).urls
 
     def _app(self) -> App:
         return self._invocation.app if self._invocation else super()._app()

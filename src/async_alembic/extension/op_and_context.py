@@ -39,7 +39,7 @@ class OpAndContext(BlockingBase):
         with plugin_errors():
             from alembic.runtime.environment import EnvironmentContext
 
-        if environment := self._open_environments.current():
+        if environment := self._open_environments.current(self._registry):
             return environment.environment_contexts[environment.default]
 
         return EnvironmentContext(self.config, self.script_directory)
@@ -123,7 +123,7 @@ class OpAndContext(BlockingBase):
                         functools.partial(self._on_databases, run, database),
                     ),
                 )
-                for database in databases.metadatas
+                for database in databases.engines
             }
 
         def open_environment(stack: contextlib.ExitStack) -> Environment:
@@ -140,6 +140,6 @@ class OpAndContext(BlockingBase):
 
             return environment
 
-        environment = self._open_environments.get(open_environment)
+        environment = self._open_environments.get(self._registry, open_environment)
         objects = environment.ops if writes else environment.contexts
         return t.cast("dict[str, T]", objects)

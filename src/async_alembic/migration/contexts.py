@@ -32,7 +32,7 @@ class Contexts:
 
     :param project: The project.
     :param connections: The connection to each database, by name.
-    :param metadatas: The metadata of each database, by name.
+    :param metadatas: The metadata of each of the app's databases, by name.
     :param steps: Takes the current heads and the migration context, and returns the
         steps to run.
     :param is_version_schema: Takes the name of a database and a schema, and returns
@@ -53,12 +53,11 @@ class Contexts:
         self.environment_contexts: dict[str, EnvironmentContext] = {}
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
-        dialects = {name: dialect_of(connections[name]) for name in metadatas}
+        dialects = {name: dialect_of(conn) for name, conn in connections.items()}
         database_names = project.database_names
         needs_batch = any(dialect.needs_batch for dialect in dialects.values())
 
-        for name, metadata in metadatas.items():
-            connection = connections[name]
+        for name, connection in connections.items():
             _check_dialect(name, connection.dialect)
             translate_alterations(connection)
             options = project.settings.context_options()
@@ -78,7 +77,7 @@ class Contexts:
                 project.config, project.scripts, fn=steps
             )
             environment_context.configure(
-                connection=connection, target_metadata=metadata, **options
+                connection=connection, target_metadata=metadatas[name], **options
             )
             context = environment_context.get_context()
             context.opts["include_name"] = companion_tables.left_out(

@@ -60,7 +60,7 @@ class Environment:
         """
         :param project: The project, with its settings and revision files.
         :param databases: The open databases.
-        :param metadatas: The metadata of each database, by name.
+        :param metadatas: The metadata of each of the app's databases, by name.
         """
         self.project = project
         self.databases = databases
@@ -148,13 +148,18 @@ class Environment:
 
     @property
     def names(self) -> list[str]:
-        """The names of the databases."""
-        return list(self.metadatas)
+        """The names of the databases that are open."""
+        return [name for name in self.metadatas if name in self.databases.connections]
+
+    @property
+    def are_several(self) -> bool:
+        """Whether the app has several databases, all of which revisions are for."""
+        return len(self.metadatas) > 1
 
     @property
     def default(self) -> str:
         """The name of the default database."""
-        return default_name(self.metadatas)
+        return default_name(self.names)
 
     @property
     def context(self) -> MigrationContext:
@@ -284,7 +289,7 @@ class Environment:
         :param is_missing: Whether the table is probably missing. A query of it would
             be an error, which a server writes into its log.
         """
-        if is_missing and not self._has_version_table(name):
+        if is_missing and not self.has_version_table(name):
             return ()
 
         connection, versions = self.connection(name), self._versions(name)
@@ -299,7 +304,7 @@ class Environment:
         # Drivers have too many codes for a missing table.
         connection.rollback()
 
-        if not self._has_version_table(name):
+        if not self.has_version_table(name):
             return ()
 
         # It failed for another reason, or another migrator has just made the table.
@@ -313,7 +318,8 @@ class Environment:
             schema=self.version_schema(name),
         )
 
-    def _has_version_table(self, name: str) -> bool:
+    def has_version_table(self, name: str) -> bool:
+        """Return whether a database has a version table."""
         inspector = sa.inspect(self.connection(name))
         return inspector.has_table(self.version_table, self.version_schema(name))
 

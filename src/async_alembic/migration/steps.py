@@ -9,6 +9,7 @@ import inspect
 import time
 import typing as t
 
+from ..apps.names import default_name
 from ..errors import line_in
 from ..errors import LockLostError
 from ..errors import MigrationError
@@ -69,7 +70,8 @@ class StepRunner:
         """
         migrated = transactions.connections[self.name]
         engine_name = self._env.project.database_names.of(self.name)
-        is_default = self.name == self._env.default
+        # The app's, even if another one is chosen.
+        is_default = self.name == default_name(self._env.metadatas)
         is_done = False
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
@@ -321,7 +323,7 @@ class RevisionRunner(StepRunner):
 
     def _report_progress(self, script: Script, seconds: float | None) -> None:
         if self._report is not None:
-            several = len(self._env.names) > 1
+            several = self._env.are_several
             self._report(Progress(self.name, several, script, self._direction, seconds))
 
 

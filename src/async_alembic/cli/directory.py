@@ -1,0 +1,66 @@
+"""Commands that create the script directory."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+import click
+
+from .invocation import note
+from .options import command
+from .output import echo
+from .output import format_path
+
+if t.TYPE_CHECKING:
+    from .protocol import Migrations
+
+
+@command()
+@click.pass_obj
+def mkdir(alembic: Migrations) -> None:
+    """Create the script directory if it does not exist."""
+    alembic.mkdir()
+
+
+@command()
+@click.pass_obj
+@click.argument("folder", metavar="[DIRECTORY]", required=False)
+@click.option("-t", "--template", help="The template of new revisions, or its folder.")
+@click.option("--multidb", is_flag=True, help="Short for '--template multidb'.")
+@click.option("--package", is_flag=True, help="Make a Python package of each folder.")
+def init(
+    alembic: Migrations,
+    folder: str | None,
+    template: str | None,
+    multidb: bool,
+    package: bool,
+) -> None:
+    """Create the script directory with a template and a README.
+
+    In DIRECTORY, or where the app's config says. No env.py is needed.
+    """
+    template = template or ("multidb" if multidb else None)
+    created = alembic.with_options(directory=folder).init(template, package)
+
+    for path in created:
+        note(f"Created {format_path(path)}")
+
+    if not created:
+        note("Nothing to create.")
+
+    configured = alembic.config.get_main_option("script_location", "")
+
+    if folder and os.path.abspath(folder) != os.path.abspath(configured):
+        note(
+            f"Set app.config['ALEMBIC']['script_location'] to '{folder}', so that other"
+            " commands use it."
+        )
+
+
+@command()
+@click.pass_obj
+def list_templates(alembic: Migrations) -> None:
+    """List the templates of new revisions."""
+    for name, description in alembic.list_templates().items():
+        echo(f"{name} - {description}")
