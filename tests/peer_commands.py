@@ -37,8 +37,8 @@ One thing differs: `revision` compares models and database, as Alembic does with
 """
 #: What to use instead of an option, in all commands or in one.
 INSTEAD = {
-    "--sql": "not there yet",
-    "--tag": "not there yet",
+    "ensure-version --sql": "`upgrade --sql`, which creates it",
+    "revision --sql": "not needed; with `--empty`, no database is",
     "db -c": "the settings in `app.config['ALEMBIC']`",
     "db --config": "the settings in `app.config['ALEMBIC']`",
     "db -n": "`--database`",

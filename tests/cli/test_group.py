@@ -184,7 +184,16 @@ def test_every_command_has_a_help_text(db: Project) -> None:
         [
             *("branches", "check", "current", "downgrade", "drop-all", "edit"),
             *("ensure-version", "heads", "init", "list-templates", "log", "merge"),
-            *("mkdir", "revision", "show", "stamp", "status", "upgrade", "wait"),
+            *(
+                "mkdir",
+                "move-in",
+                "revision",
+                "show",
+                "stamp",
+                "status",
+                "upgrade",
+                "wait",
+            ),
         ]
     )
 

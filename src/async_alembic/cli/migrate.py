@@ -11,6 +11,8 @@ from .invocation import note
 from .options import command
 from .options import resume_option
 from .options import retry_option
+from .sql import sql_options
+from .sql import SqlOptions
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -20,9 +22,19 @@ if t.TYPE_CHECKING:
 @click.pass_obj
 @click.argument("target", nargs=-1, type=Revision())
 @click.option("--purge", is_flag=True, help="Empty the version table first.")
-def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
+@sql_options
+def stamp(
+    alembic: Migrations, /, target: tuple[str, ...], purge: bool, **options: t.Any
+) -> None:
     """Set the current revision without running migrations."""
-    alembic.stamp(target or "heads", purge=purge)
+    if script := SqlOptions(**options):
+        if purge or len(target) > 1:
+            raise click.UsageError("With '--sql', give one target and no '--purge'.")
+
+        start, end = script.range(*target)
+        script.write(alembic.stamp_sql(end, start, script.tag))
+    else:
+        alembic.stamp(target or "heads", purge=purge)
 
 
 @command(connects=True)
@@ -30,12 +42,18 @@ def stamp(alembic: Migrations, target: tuple[str, ...], purge: bool) -> None:
 @click.argument("target", default="heads", type=Revision())
 @retry_option
 @resume_option
-def upgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None:
+@sql_options
+def upgrade(
+    alembic: Migrations, /, target: str, retry: bool, resume: bool, **options: t.Any
+) -> None:
     """Apply revisions.
 
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
-    if not alembic.upgrade(target, retry=retry, resume=resume):
+    if script := SqlOptions(**options):
+        start, end = script.range(target)
+        script.write(alembic.upgrade_sql(end, start, script.tag))
+    elif not alembic.upgrade(target, retry=retry, resume=resume):
         note("Nothing to upgrade.")
 
 
@@ -45,10 +63,22 @@ def upgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None
 @click.argument("target", default="-1", type=Revision())
 @retry_option
 @resume_option
-def downgrade(alembic: Migrations, target: str, retry: bool, resume: bool) -> None:
+@sql_options
+def downgrade(
+    alembic: Migrations, /, target: str, retry: bool, resume: bool, **options: t.Any
+) -> None:
     """Revert revisions.
 
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
-    if not alembic.downgrade(target, retry=retry, resume=resume):
+    if script := SqlOptions(**options):
+        if ":" not in target:
+            raise click.UsageError(
+                "With '--sql', say where the database is, as in 'db downgrade --sql"
+                f" heads:{target}'."
+            )
+
+        start, end = script.range(target)
+        script.write(alembic.downgrade_sql(end, start, script.tag))
+    elif not alembic.downgrade(target, retry=retry, resume=resume):
         note("Nothing to downgrade.")

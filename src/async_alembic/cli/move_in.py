@@ -6,6 +6,7 @@ import typing as t
 
 import click
 
+from .options import command
 from .output import echo
 from .output import format_path
 
@@ -13,7 +14,7 @@ if t.TYPE_CHECKING:
     from .protocol import Migrations
 
 
-@click.command("move-in")
+@command(connects=True)
 @click.pass_obj
 @click.pass_context
 @click.option(

@@ -1,0 +1,95 @@
+"""What the commands that migrate print with ``--sql``."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+from pathlib import Path
+
+import click
+
+from .invocation import note
+from .output import echo
+from .output import format_path
+
+F = t.TypeVar("F", bound="c.Callable[..., t.Any]")
+
+
+def sql_options(function: F) -> F:
+    """Add ``--sql`` and what belongs to it to a command."""
+    for option in (
+        click.option(
+            "--output",
+            type=click.Path(file_okay=False),
+            help="With --sql: the folder to write a file to for each database.",
+        ),
+        click.option(
+            "--tag",
+            help="With --sql: what a revision gets by context.get_tag_argument().",
+        ),
+        click.option(
+            "--sql",
+            is_flag=True,
+            help="Print SQL instead of changing a database; no database is needed."
+            " START:TARGET says where the database is.",
+        ),
+    ):
+        function = option(function)
+
+    return function
+
+
+class SqlOptions:
+    """The values of these options. It is true with ``--sql``.
+
+    :raises click.UsageError: If one of the others comes without it.
+    """
+
+    def __init__(self, sql: bool, tag: str | None, output: str | None) -> None:
+        self._sql = sql
+        self.tag = tag
+        self._output = output
+
+        if not sql and (tag or output):
+            name = "tag" if tag else "output"
+            raise click.UsageError(f"'--{name}' needs '--sql'.")
+
+    def __bool__(self) -> bool:
+        return self._sql
+
+    def range(self, target: str = "heads") -> tuple[str, str]:
+        """Return the start and the end of ``START:TARGET``. By default, it starts at
+        base.
+        """
+        start, _, end = target.rpartition(":")
+        return start or "base", end or "heads"
+
+    def write(self, scripts: c.Mapping[str, str]) -> None:
+        """Print the SQL of each database, or write it to files.
+
+        :param scripts: The SQL, by the name of the database.
+        """
+        if not any(scripts.values()):
+            echo("Nothing to do.", err=True)
+        elif self._output is not None:
+            self._write_files(self._output, scripts)
+        else:
+            for name, text in scripts.items():
+                if len(scripts) > 1:
+                    echo(f"-- Database '{name}'\n")
+
+                echo(text)
+
+    def _write_files(self, folder: str, scripts: c.Mapping[str, str]) -> None:
+        for name, text in scripts.items():
+            path = Path(folder, f"{name}.sql")
+
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, "utf-8")
+            except OSError as e:
+                raise click.ClickException(
+                    f"Cannot write '{path}': {e.strerror}."
+                ) from e
+
+            note(f"Created {format_path(str(path))}")
