@@ -28,6 +28,7 @@ METHODS = [
     ("heads",),
     ("status",),
     ("mkdir",),
+    ("init",),
 ]
 
 

@@ -8,6 +8,7 @@ import os
 import typing as t
 from pathlib import Path
 
+from ..apps.nearby import check_nearby
 from ..errors import ConfigurationError
 
 if t.TYPE_CHECKING:
@@ -108,6 +109,8 @@ def _make_way(config: Config, path: Path, content: bytes) -> None:
 
 
 def _make_folders(settings: Settings) -> None:
+    check_nearby(settings)
+
     for folder in [settings.script_location, *settings.version_locations]:
         os.makedirs(folder, exist_ok=True)
 

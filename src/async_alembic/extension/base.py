@@ -168,10 +168,7 @@ class BaseAlembic:
         return self._registry.state(app).urls(app)
 
     def _mkdir(self, app: App) -> None:
-        from ..apps.nearby import check_nearby
-
         state = self._registry.state(app)
-        check_nearby(state.settings(app))
         several = len(state.names(app)) > 1
         commands.script_directory.mkdir(state.config(app), state.settings(app), several)
 
