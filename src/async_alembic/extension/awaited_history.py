@@ -181,7 +181,7 @@ class AwaitedHistory(AwaitedBase):
         turn = await self._wait_for_turn()
 
         try:
-            if commands.generate.needs_database(self.config, new):
+            if await self._do_file_io(self._needs_database, self._app(), new):
                 return await self._on_databases(commands.generate.revision, new)
 
             return await self._on_files(commands.generate.empty_revision, new)

@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from ..apps.project import Project
     from ..apps.settings import Settings
     from ..cli.protocol import Migrations
+    from ..commands.generate import NewRevision
     from ..results import Report
 
 _rev_id_lock = threading.Lock()
@@ -186,6 +187,10 @@ class BaseAlembic:
     def _with_config(self, config: c.Mapping[str, t.Any]) -> t.Self:
         """Return an extension for the same apps, with another config."""
         return self._with_registry(self._registry.with_options(config=config))
+
+    def _needs_database(self, app: App, new: NewRevision) -> bool:
+        config = self._registry.state(app).config(app)
+        return bool(commands.generate.needs_database(config, new))
 
     def _init(self, app: App, template: str | None, package: bool) -> list[str]:
         state = self._registry.state(app)

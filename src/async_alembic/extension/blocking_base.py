@@ -15,7 +15,6 @@ from ..errors import BlockingCallError
 from .base import BaseAlembic
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.script import Script
     from flask.sansio.app import App
 
@@ -89,11 +88,6 @@ class BlockingBase(BaseAlembic):
     def _all_revisions(self) -> tuple[Script, ...]:
         """Return all revisions, to complete their ids."""
         return self._on_files(commands.inspect.revisions)
-
-    def _urls(self) -> dict[str, sa.URL]:
-        """Return the URL of each database, by its name."""
-        app = self._app()
-        return self._registry.state(app).databases(app).urls
 
     def _app(self) -> App:
         return self._invocation.app if self._invocation else super()._app()

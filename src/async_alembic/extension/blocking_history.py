@@ -123,7 +123,7 @@ class BlockingHistory(BlockingBase):
         turn = self._wait_for_turn()
 
         try:
-            if commands.generate.needs_database(self.config, new):
+            if self._do_file_io(self._needs_database, self._app(), new):
                 return self._on_databases(commands.generate.revision, new)
 
             return self._on_files(commands.generate.empty_revision, new)

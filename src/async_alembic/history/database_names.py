@@ -31,6 +31,10 @@ class DatabaseNames:
             script_location, tuple(version_locations), recursive=True
         )
 
+    def load(self) -> None:
+        """Read the files, where that does not block an event loop."""
+        _ = self._default
+
     def of(self, name: str) -> str:
         """Return what revisions call a database.
 

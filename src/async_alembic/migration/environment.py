@@ -82,6 +82,7 @@ class Environment:
             check_env_py(self.project.settings)
             # They need it, and it imports the rest of Alembic.
             _ = self.project.scripts
+            self.project.database_names.load()
 
             for name in self.names:
                 self.dialect(name).load()
