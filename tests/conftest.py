@@ -18,6 +18,7 @@ from .harness import caller as caller
 from .harness import engines as engines
 from .harness import runner as runner
 from .lanes import quick
+from .lanes import versions
 from .machine import heed_interrupts
 from .machine import keep_files_in_memory
 from .machine import load_no_certificates
@@ -45,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--lane",
-        choices=["quick", "rest", "all"],
+        choices=["quick", "versions", "rest", "all"],
         default="all",
         help="which of the tests to run, see tests/lanes.py",
     )
@@ -59,7 +60,7 @@ def pytest_collection_modifyitems(
     lane = config.getoption("lane")
 
     if lane != "all":
-        chosen = quick(items)
+        chosen = versions(items) if lane == "versions" else quick(items)
 
         if lane == "rest":
             in_quick = {*chosen}

@@ -1,5 +1,6 @@
-"""The two lanes of the tests: ``quick``, which everybody runs, and ``all``. CI
-runs ``quick`` and then ``rest``, so that no test runs twice.
+"""The lanes of the tests: ``quick``, which everybody runs, and ``all``. CI runs
+``quick`` and then ``rest``, so that no test runs twice, and ``versions`` on other
+versions of Python and of what the package uses.
 
 .. code-block:: console
 
@@ -16,6 +17,9 @@ case of every test. Of the ways of each case, it has
 - on the other databases, only the way in which most apps use a driver: an async one
   awaited and on Quart, one that blocks in blocking calls and on Flask.
 
+The lane ``versions`` has every case of the quick lane on every database that it has
+there, in turn in one of its ways.
+
 What is marked with ``full`` is in the lane ``all`` only: the campaigns beyond their
 sample, and what costs more than it is likely to find.
 """
@@ -25,14 +29,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
-from typing import Literal
 
 import pytest
 
 from .backends import Backend
 from .backends import by_id
-
-Lane = Literal["quick", "all"]
 
 #: One driver of each kind.
 DRIVERS = [
@@ -71,6 +72,19 @@ def quick(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         for number, ways in enumerate(cases.values()):
             chosen.update(choose(ways, number))
 
+    return [item for item in items if item in chosen]
+
+
+def versions(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Those tests that run on other versions, in the same order."""
+    ways: dict[tuple[str, Case, str], Ways] = {}
+
+    for item in quick(items):
+        backend: Backend | None = parameters(item).get("backend")
+        key = item.nodeid.partition("[")[0], case_of(item)
+        ways.setdefault((*key, backend.database if backend else ""), []).append(item)
+
+    chosen = {of_case[n % len(of_case)] for n, of_case in enumerate(ways.values())}
     return [item for item in items if item in chosen]
 
 

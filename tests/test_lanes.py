@@ -116,14 +116,36 @@ def test_the_lane_has_one_driver_of_each_kind() -> None:
     assert len({*kinds}) == len(kinds) == 6
 
 
-def test_the_lane_has_every_case_in_the_usual_ways(pytester: pytest.Pytester) -> None:
-    """And the first case in all ways, on the first database."""
+def collected(pytester: pytest.Pytester, lane: str) -> list[str]:
+    """The names of the tests in ``CASES`` that a lane has."""
     package = __package__
     pytester.syspathinsert(TESTS.parent)
     pytester.makeini(INI)
     pytester.makeconftest(f"from {package}.conftest import *")
     file = pytester.makepyfile(CASES.format(package=package))
-    run = pytester.inline_run("--collect-only", "--lane=quick", file)
+    run = pytester.inline_run("--collect-only", f"--lane={lane}", file)
     (call,) = run.getcalls("pytest_collection_modifyitems")
-    names = [item.nodeid.partition("::test_")[2] for item in call.items]
-    assert sorted(names) == sorted(EXPECTED)
+    return [item.nodeid.partition("::test_")[2] for item in call.items]
+
+
+def test_the_lane_has_every_case_in_the_usual_ways(pytester: pytest.Pytester) -> None:
+    """And the first case in all ways, on the first database."""
+    assert sorted(collected(pytester, "quick")) == sorted(EXPECTED)
+
+
+def test_other_versions_have_every_case_on_every_database(
+    pytester: pytest.Pytester,
+) -> None:
+    names = collected(pytester, "versions")
+    assert {*names} < {*EXPECTED}
+    found = [re.sub("awaited-|blocking-|flask-|quart-", "", name) for name in names]
+    cases = [re.sub(r"(sqlite|postgresql|mariadb)-[a-z].*", r"\1]", n) for n in found]
+    assert sorted(cases) == sorted({*cases})
+    assert {
+        f"everywhere[{case}-{database}]"
+        for case in ("first", "second")
+        for database in ("sqlite", "postgresql", "mariadb")
+    } <= {*cases}
+    assert {"postgresql[postgresql]", "no_driver[2]", "others[mariadb]"} <= {*cases}
+    assert any("awaited" in name for name in names)
+    assert any("blocking" in name for name in names)

@@ -66,9 +66,9 @@ def test_ids_of_revisions_are_completed_with_their_messages(
         ("db log --start c", ["c3"]),
         ("db revision --head a", ["a1"]),
         ("db upgrade --database d", ["default"]),
-        ("db -d other upgrade o", ["o1"]),
+        pytest.param("db -d other upgrade o", ["o1"], marks=pytest.mark.full),
         ("db upgrade -d other o", ["o1"]),
-        ("db -d gone upgrade ", []),
+        pytest.param("db -d gone upgrade ", [], marks=pytest.mark.full),
     ],
 )
 def test_what_can_stand_there_is_completed(

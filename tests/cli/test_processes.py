@@ -53,20 +53,15 @@ def test_a_factory_can_be_called_with_arguments(
 
 
 @pytest.mark.parametrize(
-    ("framework", "backend"),
-    [("flask", BOTH_KINDS[0]), ("quart", BOTH_KINDS[1])],
+    ("framework", "backend", "answer", "dropped"),
+    [
+        ("flask", BOTH_KINDS[0], "", set()),
+        ("quart", BOTH_KINDS[1], "all", {"b", "c"}),
+        ("flask", BOTH_KINDS[0], "b, c", {"b", "c"}),
+        ("quart", BOTH_KINDS[1], "c", {"c"}),
+    ],
     ids=str,
     indirect=["backend"],
-)
-@pytest.mark.parametrize(
-    ("answer", "dropped"),
-    [
-        ("", set()),
-        ("none", set()),
-        ("all", {"b", "c"}),
-        ("c", {"c"}),
-        ("b, c", {*"bc"}),
-    ],
 )
 def test_on_a_terminal_one_is_asked_what_to_drop(
     answer: str,
