@@ -194,6 +194,20 @@ ROWS: list[tuple[str, list[tuple[Any, ...]]]] = [
         [(1, "a:b")],
     ),
     (
+        r"op.get_bind().execute(sa.text('INSERT INTO log VALUES (:a, :b)'),"
+        r" {'a': 1, 'b': 'a\\:b'})",
+        [(1, "a\\:b")],
+    ),
+    (
+        "op.execute(\"INSERT INTO log VALUES (1, 'a') -- the last one\")",
+        [(1, "a")],
+    ),
+    (
+        "op.bulk_insert(sa.table('log', sa.column('id'), sa.column('text')),"
+        " [{'id': 1, 'text': 'é'}])",
+        [(1, "é")],
+    ),
+    (
         "op.execute(log.insert().values(id=1, text='z'))\n"
         "op.execute(sa.text('DELETE FROM log WHERE id = :id').bindparams(id=1))",
         [],
@@ -231,6 +245,88 @@ def test_rows_are_what_the_revision_says(
     if "{'id': 2}]" not in code:
         caller(project.alembic, "upgrade")
         assert sorted(execute(client.url, "SELECT * FROM log")) == rows
+
+
+#: A table of values for which SQLAlchemy has no literals, or others than a driver.
+VALUES = """
+import datetime as dt
+values = sa.Table(
+    'v',
+    sa.MetaData(),
+    sa.Column('data', sa.LargeBinary),
+    sa.Column('document', sa.JSON),
+    sa.Column('day', sa.Date),
+)
+values.create(op.get_bind())
+op.bulk_insert(values, [
+    {
+        'data': b'a\\\\101\\xff',
+        'document': {'a': ["it's", None, 1.5, '\\\\é']},
+        'day': dt.date(2026, 1, 2),
+    },
+    {'data': None, 'document': [], 'day': None},
+])
+"""
+#: On PostgreSQL only, there is a type for it.
+DURATION = """
+op.add_column('v', sa.Column('duration', sa.Interval))
+row = {'duration': dt.timedelta(days=3, seconds=4, microseconds=5)}
+op.bulk_insert(sa.table('v', sa.column('duration', sa.Interval)), [row])
+"""
+
+
+@on_each_client
+@blocking_only
+def test_values_are_those_of_an_upgrade(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, engines, backend=backend)
+    more = DURATION if backend.database == "postgresql" else ""
+    write_revision(project.folder, "a1", None, VALUES + more)
+    client = Client(project.engine.url)
+    client(caller(project.alembic, "upgrade_sql")["default"])
+    # Without conversions of the driver.
+    as_text = {
+        "postgresql": "SELECT data, document::text, duration::text, day FROM v",
+        "mariadb": "SELECT data, document, day FROM v",
+        "sqlite": "SELECT typeof(data), data, document, day FROM v",
+    }[backend.database]
+    found = [[*map(str, row)] for row in execute(client.url, as_text)]
+    found_bytes = execute(client.url, "SELECT data FROM v WHERE data IS NOT NULL")
+    assert bytes(found_bytes[0][0]) == b"a\\101\xff"
+    execute(client.url, "DROP TABLE v")
+    execute(client.url, "DELETE FROM alembic_version")
+    caller(project.alembic, "upgrade")
+    expected = [[*map(str, row)] for row in execute(client.url, as_text)]
+    hide = re.compile("<memory.*>")
+    assert hide.sub("", str(found)) == hide.sub("", str(expected))
+
+
+@on_each_client
+@blocking_only
+def test_it_starts_nowhere_else(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Whoever executes a file twice, or after an app has migrated, changes nothing."""
+    project = Project(tmp_path, engines, backend=backend)
+    insert = "op.execute('INSERT INTO log VALUES (1)')"
+    write_revision(
+        project.folder,
+        "a1",
+        None,
+        "op.create_table('log', sa.Column('id', sa.Integer))",
+    )
+    write_revision(project.folder, "b2", "a1", insert)
+    write_revision(project.folder, "c3", "b2", insert)
+    client = Client(project.engine.url)
+    client(caller(project.alembic, "upgrade_sql", "a1")["default"])
+    part = caller(project.alembic, "upgrade_sql", "b2", "a1")["default"]
+    client(part)
+    assert client.run(part).returncode != 0
+    caller(project.alembic, "upgrade")
+    assert client.run(part).returncode != 0
+    assert client.versions == ["c3"]
+    assert execute(client.url, "SELECT count(*) FROM log") == [(2,)]
 
 
 @on([POSTGRESQL, MARIADB, SQLITE])

@@ -50,7 +50,7 @@ def test_they_are_kept_and_named(
     assert caplog.text == ""
     (script,) = caller(project.alembic, "revision", "one")
     bodies = function_bodies(script)
-    assert "drop_table" not in bodies["upgrade"]
+    assert "    op.drop_table" not in bodies["upgrade"]
     assert "legacy" not in bodies["downgrade"]
     assert "    # op.drop_table('legacy')\n" in Path(script.path).read_text()
     assert "'default'" in caplog.text

@@ -13,6 +13,7 @@ import typing as t
 
 from ..errors import ConfigurationError
 from ..errors import first_line
+from ..errors.quoting import with_class
 from .paths import absolute_path
 
 #: An option that has a text in an ini file, and also a list or a number in a TOML file.
@@ -54,9 +55,9 @@ class OptionFile:
         try:
             is_toml = self.path.endswith(".toml")
             return self._parse_toml() if is_toml else self._parse_ini()
-        except (ValueError, TypeError, AttributeError) as e:
+        except (ValueError, TypeError, AttributeError, KeyError) as e:
             raise ConfigurationError(
-                f"'{self.path}' cannot be read: {first_line(e)}. Correct it, or remove"
+                f"'{self.path}' cannot be read: {with_class(e)}. Correct it, or remove"
                 " what is there for Alembic."
             ) from e
 
@@ -64,6 +65,12 @@ class OptionFile:
         """Yield each section that names a script directory, and its absolute path."""
         for section, options in self.sections.items():
             if location := options.get("script_location"):
+                if not isinstance(location, str):
+                    raise ConfigurationError(
+                        f"'{self.path}' has {location!r} as 'script_location'. Give a"
+                        " path."
+                    )
+
                 try:
                     yield section, absolute_path(location, self.folder)
                 except ConfigurationError:

@@ -85,7 +85,13 @@ def comparing(
     context = env.contexts[name]
     drops_all = env.project.settings.drops_unknown_tables
     dropped = None if drops_all else drop
-    unknown = UnknownTables(name, context, lambda: env.created_tables, dropped)
+    unknown = UnknownTables(
+        name,
+        context,
+        env.project.database_names.of(name),
+        lambda: env.created_tables,
+        dropped,
+    )
 
     with (
         env.use(name),

@@ -185,7 +185,8 @@ def _comment(script: MigrationScript, unknown_tables: list[UnknownTables]) -> No
         unknown_tables, script.upgrade_ops_list, strict=False
     ):
         if unknown.kept and not upgrade_ops.is_empty():
-            upgrade_ops.ops.append(KeepTablesOp(unknown.kept))
+            # What they refer to is dropped after them.
+            upgrade_ops.ops.insert(0, KeepTablesOp(unknown.kept))
 
 
 def _write(context: autogenerate.RevisionContext) -> list[Script]:

@@ -6,6 +6,8 @@ import collections.abc as c
 import typing as t
 
 if t.TYPE_CHECKING:
+    import datetime as dt
+
     import sqlalchemy as sa
 
     from .place import Place
@@ -39,10 +41,38 @@ class ScriptStyle:
         """
         yield from ()
 
+    def check_start(self, versions: str, start: tuple[str, ...]) -> c.Iterator[str]:
+        """Yield statements that fail unless the database is where the script starts.
+
+        :param versions: The version table, as in SQL.
+        :param start: The ids of the revisions; at least one.
+        """
+        yield from ()
+
     def after(self, place: Place, table: str) -> c.Iterator[str]:
         """Yield what comes after the revisions."""
         yield from ()
 
+    def bytes_literal(self, value: bytes) -> str:
+        """Return the literal of bytes."""
+        return f"X'{value.hex()}'"
+
+    def interval(self, value: dt.timedelta) -> str | None:
+        """Return the text of a duration, if the database has a type for it."""
+        return None
+
     def terminated(self, statement: str) -> str:
         """Return a statement with what ends it."""
-        return f"{statement};"
+        # A comment at the end would go on.
+        _, _, last = statement.rpartition("\n")
+        return f"{statement}\n;" if "--" in last else f"{statement};"
+
+
+def is_at(versions: str, start: tuple[str, ...]) -> str:
+    """Return a condition for a version table to have these ids and no others."""
+    ids = ", ".join("'" + revision.replace("'", "''") + "'" for revision in start)
+    return (
+        f"(SELECT count(*) = {len(start)}"
+        f" AND sum(CASE WHEN version_num IN ({ids}) THEN 1 ELSE 0 END) = {len(start)}"
+        f" FROM {versions})"
+    )

@@ -143,7 +143,9 @@ class Environment:
         def read() -> CreatedTables:
             from ..history.created_tables import CreatedTables
 
-            return CreatedTables(self.project.files.parsed)
+            names = self.project.database_names
+            several = [*map(names.of, self.metadatas)] if self.are_several else []
+            return CreatedTables(self.project.files.parsed, several)
 
         return t.cast("CreatedTables", self.databases.offload(read))
 

@@ -20,6 +20,7 @@ from ..errors import line_in
 from ..errors import OfflineError
 from . import op_per_task
 from .engine_name import with_engine_name
+from .literals import use_literals
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -76,15 +77,27 @@ class OfflineWriter:
         output = _Output(self._style)
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
+            is_first = True
+
             for step in steps(heads, context) or ():
+                if is_first and heads:
+                    is_first = False
+                    versions = context.impl.dialect.identifier_preparer.format_table(
+                        context._version
+                    )
+
+                    for statement in self._style.check_start(versions, heads):
+                        output.add(statement)
+
                 step.migration_fn = self._named(step)
                 yield step
 
         environment_context = self._configure(start, run, output)
         context = environment_context.get_context()
         self._style.prepare(context.impl.dialect)
+        use_literals(context.impl.dialect, self._style)
         _write_verbatim(context, self._style, output)
-        place = Place(self._url.database, context.version_table_schema)
+        place = Place(self._url.database, self._schema(context))
 
         if self._style.command is not None:
             output.write(f"-- Execute it by: {self._style.command}")
@@ -105,6 +118,15 @@ class OfflineWriter:
                     output.add(statement)
 
         return output.script()
+
+    def _schema(self, context: MigrationContext) -> str | None:
+        """Return the schema of the version table, as far as it is known."""
+        path = self._project.settings.session(self._name).get("search_path")
+
+        if context.version_table_schema or path is None:
+            return context.version_table_schema
+
+        return str(path).split(",")[0].strip(' "')
 
     def _configure(
         self, start: tuple[str, ...], run: Steps, output: _Output
@@ -223,8 +245,10 @@ class _OfflineConnection(MockConnection):
     """What ``op.get_bind()`` returns. It writes statements, and has no results."""
 
     def exec_driver_sql(self, statement: str, parameters: t.Any = None) -> None:
-        if parameters:
-            raise TypeError("exec_driver_sql() has no SQL for its parameters.")
+        if parameters or "%%" in statement:
+            raise TypeError(
+                "Its parameters and '%%' depend on the driver. Use execute() instead"
+            )
 
         self.execute(sa.text(statement.replace(":", r"\:")))
 

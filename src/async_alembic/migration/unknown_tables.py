@@ -42,6 +42,7 @@ class UnknownTables:
 
     :param database: The name of the database.
     :param context: Its migration context.
+    :param engine_name: What revisions call it.
     :param created: Returns the tables that revisions create.
     :param dropped: The names of tables to drop, with their schema unless it is the
         default one; ``None`` to drop them all.
@@ -49,6 +50,7 @@ class UnknownTables:
 
     database: str
     context: MigrationContext
+    engine_name: str
     created: c.Callable[[], CreatedTables]
     dropped: c.Container[str] | None
     #: Those that are neither in a model nor created by a revision.
@@ -78,7 +80,9 @@ class UnknownTables:
         :param schema: The schema of the table, ``None`` for the default one.
         :param table: The name of the table.
         """
-        if self.created().has(schema, table, self._default_schema):
+        created, default = self.created(), self._default_schema
+
+        if created.has(schema, table, default, self.engine_name):
             return True
 
         self.found.append((schema, table))

@@ -8,10 +8,13 @@ import typing as t
 from ..base import digest
 from ..base import Place
 from ..base import Setting
+from ..scripts import is_at
 from ..scripts import ScriptStyle
 from .advisory_locks import to_number
 
 if t.TYPE_CHECKING:
+    import datetime as dt
+
     import sqlalchemy as sa
 
 
@@ -28,7 +31,23 @@ class PostgreSQLScript(ScriptStyle):
         # SET would take a list as one name.
         return f"SELECT set_config({_quoted(name)}, {_quoted(str(value))}, false)"
 
+    def bytes_literal(self, value: bytes) -> str:
+        return f"'\\x{value.hex()}'::bytea"
+
+    def interval(self, value: dt.timedelta) -> str:
+        # One in hours is another value for the server than one in days.
+        seconds = f"{value.seconds}.{value.microseconds:06}"
+        return f"{value.days} days {seconds} seconds"
+
+    def check_start(self, versions: str, start: tuple[str, ...]) -> c.Iterator[str]:
+        ids = ", ".join(start).replace("'", "''")
+        yield (
+            f"DO $$BEGIN IF NOT {is_at(versions, start)} THEN"
+            f" RAISE EXCEPTION 'The database is not at %.', '{ids}'; END IF; END$$"
+        )
+
     def before(self, place: Place, table: str) -> c.Iterator[str]:
+        yield "SET client_encoding = 'UTF8'"
         key = _key(place, table)
         # Waiting would hold a snapshot, for which CREATE INDEX CONCURRENTLY waits.
         yield (

@@ -6,6 +6,7 @@ import collections.abc as c
 
 from ..base import Place
 from ..base import Setting
+from ..scripts import is_at
 from ..scripts import ScriptStyle
 
 
@@ -18,6 +19,11 @@ class SQLiteScript(ScriptStyle):
     def setting(self, name: str, value: Setting) -> str:
         text = str(value).replace("'", "''")
         return f"PRAGMA {name} = '{text}'"
+
+    def check_start(self, versions: str, start: tuple[str, ...]) -> c.Iterator[str]:
+        yield "CREATE TEMP TABLE async_alembic_start (is_at_start CHECK (is_at_start))"
+        yield f"INSERT INTO async_alembic_start SELECT {is_at(versions, start)}"
+        yield "DROP TABLE async_alembic_start"
 
     def before(self, place: Place, table: str) -> c.Iterator[str]:
         # While they are on, dropping a table deletes the rows that refer to it.
