@@ -55,17 +55,17 @@ def test_a_factory_can_be_called_with_arguments(
 @pytest.mark.parametrize(
     ("framework", "backend", "answer", "dropped"),
     [
-        ("flask", BOTH_KINDS[0], "", set()),
-        ("quart", BOTH_KINDS[1], "all", {"b", "c"}),
-        ("flask", BOTH_KINDS[0], "b, c", {"b", "c"}),
-        ("quart", BOTH_KINDS[1], "c", {"c"}),
+        ("flask", BOTH_KINDS[0], "", ""),
+        ("quart", BOTH_KINDS[1], "all", "bc"),
+        ("flask", BOTH_KINDS[0], "b, c", "bc"),
+        ("quart", BOTH_KINDS[1], "c", "c"),
     ],
     ids=str,
     indirect=["backend"],
 )
 def test_on_a_terminal_one_is_asked_what_to_drop(
     answer: str,
-    dropped: set[str],
+    dropped: str,
     framework: Framework,
     backend: Backend,
     tmp_path: Path,
@@ -81,7 +81,7 @@ def test_on_a_terminal_one_is_asked_what_to_drop(
     (file,) = (tmp_path / "migrations").glob("*_users.py")
     found = re.findall(r"^    op.drop_table\('(.)'\)", file.read_text(), re.MULTILINE)
     # What a new revision has created is dropped by its downgrade.
-    assert {*found} == dropped
+    assert {*found} == {*dropped}
 
 
 def test_a_terminal_is_asked_nothing_where_nothing_is_unknown(tmp_path: Path) -> None:
