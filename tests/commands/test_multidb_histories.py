@@ -221,28 +221,30 @@ def test_without_flask_its_template_is_replaced(
     caller: Caller,
     database_factory: DatabaseFactory,
     engines: EngineFactory,
+    runner: asyncio.Runner,
     tmp_path: Path,
 ) -> None:
     """The template asks Flask's current app for the binds, and Quart has another one.
     What Alembic's template writes is of the same form.
     """
-    shop = Shop(backend, database_factory, engines, tmp_path, "quart")
-    shop.begin_with_flask_migrate()
-    shop.add_table("users")
-    shop.add_table("visits", "log")
-    alembic = shop.alembic()
-    caller(alembic, "upgrade")
-    shop.add_table("orders")
+    with disposing_engines(runner):
+        shop = Shop(backend, database_factory, engines, tmp_path, "quart")
+        shop.begin_with_flask_migrate()
+        shop.add_table("users")
+        shop.add_table("visits", "log")
+        alembic = shop.alembic()
+        caller(alembic, "upgrade")
+        shop.add_table("orders")
 
-    with pytest.raises(ConfigurationError, match=r"cannot be rendered.*'db mkdir'"):
-        caller(alembic, "revision", "more")
+        with pytest.raises(ConfigurationError, match=r"cannot be rendered.*'db mkdir'"):
+            caller(alembic, "revision", "more")
 
-    (shop.folder / "script.py.mako").unlink()
-    again = shop.alembic(command_name="again")
-    [script] = caller(again, "revision", "more")
-    assert "'orders'" in functions_in(script.path)["upgrade_"]
-    assert functions_in(script.path)["upgrade_log"].endswith("pass")
-    assert ids(caller(again, "upgrade")) == [script.revision]
+        (shop.folder / "script.py.mako").unlink()
+        again = shop.alembic(command_name="again")
+        [script] = caller(again, "revision", "more")
+        assert "'orders'" in functions_in(script.path)["upgrade_"]
+        assert functions_in(script.path)["upgrade_log"].endswith("pass")
+        assert ids(caller(again, "upgrade")) == [script.revision]
 
 
 @on_sqlite
