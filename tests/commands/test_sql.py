@@ -439,6 +439,21 @@ def test_each_database_has_its_own(
 
 
 @on([SQLITE])
+def test_what_takes_no_name_is_for_the_apps_default_database(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Also where only another database is chosen."""
+    metadatas = {"default": sa.MetaData(), "other": sa.MetaData()}
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadatas)
+    write_revision(project.folder, "a1", None, create_table("a"))
+    found = caller(project.alembic, "upgrade_sql")
+    assert "CREATE TABLE a " in found["default"]
+    assert "CREATE TABLE a " not in found["other"]
+    alembic = project.alembic.with_options(database="other")
+    assert caller(alembic, "upgrade_sql") == {"other": found["other"]}
+
+
+@on([SQLITE])
 def test_what_needs_a_database_is_named(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:

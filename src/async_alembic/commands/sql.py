@@ -6,7 +6,6 @@ import collections.abc as c
 import typing as t
 
 from ..apps.env_py import check_env_py
-from ..apps.names import default_name
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
@@ -22,18 +21,31 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Steps
 
-    Urls: t.TypeAlias = c.Mapping[str, sa.URL]
+
+class Offline(t.NamedTuple):
+    """The databases of one call that connects to none.
+
+    :param urls: The URL of each, by its name.
+    :param default: The name of the app's default database, which may be another one.
+    """
+
+    urls: c.Mapping[str, sa.URL]
+    default: str
 
 
 @converted_errors()
 def upgrade_sql(
-    project: Project, urls: Urls, target: StepTarget, start: Target, tag: str | None
+    project: Project,
+    databases: Offline,
+    target: StepTarget,
+    start: Target,
+    tag: str | None,
 ) -> dict[str, str]:
     ids = to_steps(target, project.scripts.has, 1)
     destination = ids[0] if len(ids) == 1 else ids
     return _write(
         project,
-        urls,
+        databases,
         start,
         tag,
         # Despite its signature, it accepts several ids.
@@ -43,7 +55,11 @@ def upgrade_sql(
 
 @converted_errors()
 def downgrade_sql(
-    project: Project, urls: Urls, target: StepTarget, start: Target, tag: str | None
+    project: Project,
+    databases: Offline,
+    target: StepTarget,
+    start: Target,
+    tag: str | None,
 ) -> dict[str, str]:
     ids = to_steps(target, project.scripts.has, -1)
 
@@ -52,7 +68,7 @@ def downgrade_sql(
 
     return _write(
         project,
-        urls,
+        databases,
         start,
         tag,
         lambda heads, context: project.scripts._downgrade_revs(ids[0], heads),
@@ -61,12 +77,16 @@ def downgrade_sql(
 
 @converted_errors()
 def stamp_sql(
-    project: Project, urls: Urls, target: Target, start: Target, tag: str | None
+    project: Project,
+    databases: Offline,
+    target: Target,
+    start: Target,
+    tag: str | None,
 ) -> dict[str, str]:
     ids = to_ids(target)
     return _write(
         project,
-        urls,
+        databases,
         start,
         tag,
         lambda heads, context: project.scripts._stamp_revs(ids, heads),  # type: ignore[arg-type, return-value]
@@ -74,16 +94,15 @@ def stamp_sql(
 
 
 def _write(
-    project: Project, urls: Urls, start: Target, tag: str | None, steps: Steps
+    project: Project, databases: Offline, start: Target, tag: str | None, steps: Steps
 ) -> dict[str, str]:
     check_env_py(project.settings)
     found: c.Iterable[Script | None] = project.scripts.get_revisions(to_ids(start))
     # The base is None.
     heads = tuple(script.revision for script in found if script is not None)
-    default = default_name(urls)
     return {
-        name: OfflineWriter(project, name, url, name == default, tag)
+        name: OfflineWriter(project, name, url, name == databases.default, tag)
         .write(heads, steps)
         .text
-        for name, url in urls.items()
+        for name, url in databases.urls.items()
     }

@@ -68,9 +68,14 @@ class ScriptStyle:
         return f"{statement}\n;" if "--" in last else f"{statement};"
 
 
+def quoted(text: str) -> str:
+    """Return the literal of a text, where a backslash is one."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def is_at(versions: str, start: tuple[str, ...]) -> str:
     """Return a condition for a version table to have these ids and no others."""
-    ids = ", ".join("'" + revision.replace("'", "''") + "'" for revision in start)
+    ids = ", ".join(map(quoted, start))
     return (
         f"(SELECT count(*) = {len(start)}"
         f" AND sum(CASE WHEN version_num IN ({ids}) THEN 1 ELSE 0 END) = {len(start)}"

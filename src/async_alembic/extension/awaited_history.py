@@ -90,8 +90,10 @@ class AwaitedHistory(AwaitedBase):
         :raises OfflineError: If a revision needs a database.
         :raises RevisionError: If the target or the start cannot be resolved.
         """
-        urls = self._urls()
-        return await self._on_files(commands.sql.upgrade_sql, urls, target, start, tag)
+        databases = await self._do_file_io(self._offline, self._app())
+        return await self._on_files(
+            commands.sql.upgrade_sql, databases, target, start, tag
+        )
 
     async def downgrade_sql(
         self, target: StepTarget, start: Target, tag: str | None = None
@@ -102,9 +104,9 @@ class AwaitedHistory(AwaitedBase):
         :param start: The revision or revisions that the database is at.
         :param tag: What revisions get from ``context.get_tag_argument()``.
         """
-        urls = self._urls()
+        databases = await self._do_file_io(self._offline, self._app())
         return await self._on_files(
-            commands.sql.downgrade_sql, urls, target, start, tag
+            commands.sql.downgrade_sql, databases, target, start, tag
         )
 
     async def stamp_sql(
@@ -116,8 +118,10 @@ class AwaitedHistory(AwaitedBase):
         :param start: The revision or revisions that the database is at.
         :param tag: What revisions get from ``context.get_tag_argument()``.
         """
-        urls = self._urls()
-        return await self._on_files(commands.sql.stamp_sql, urls, target, start, tag)
+        databases = await self._do_file_io(self._offline, self._app())
+        return await self._on_files(
+            commands.sql.stamp_sql, databases, target, start, tag
+        )
 
     async def show(self, revisions: Target = "heads") -> tuple[Script, ...]:
         """Get revisions.

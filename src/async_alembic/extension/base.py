@@ -13,6 +13,7 @@ import threading
 import typing as t
 
 from .. import commands
+from ..apps.names import default_name
 from ..apps.registry import Registry
 
 if t.TYPE_CHECKING:
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:
     from ..apps.settings import Settings
     from ..cli.protocol import Migrations
     from ..commands.generate import NewRevision
+    from ..commands.sql import Offline
     from ..results import Report
 
 _rev_id_lock = threading.Lock()
@@ -167,6 +169,12 @@ class BaseAlembic:
         """The URLs of the current app's databases."""
         app = self._app()
         return self._registry.state(app).urls(app)
+
+    def _offline(self, app: App) -> Offline:
+        from ..commands.sql import Offline
+
+        state = self._registry.state(app)
+        return Offline(state.urls(app), default_name(state.names(app)))
 
     def _mkdir(self, app: App) -> None:
         state = self._registry.state(app)

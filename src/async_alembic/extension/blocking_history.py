@@ -65,24 +65,24 @@ class BlockingHistory(BlockingBase):
         tag: str | None = None,
     ) -> dict[str, str]:
         """Blocking form of :meth:`Alembic.upgrade_sql`."""
-        urls = self._urls()
-        return self._on_files(commands.sql.upgrade_sql, urls, target, start, tag)
+        databases = self._do_file_io(self._offline, self._app())
+        return self._on_files(commands.sql.upgrade_sql, databases, target, start, tag)
 
     @blocks
     def downgrade_sql(
         self, target: StepTarget, start: Target, tag: str | None = None
     ) -> dict[str, str]:
         """Blocking form of :meth:`Alembic.downgrade_sql`."""
-        urls = self._urls()
-        return self._on_files(commands.sql.downgrade_sql, urls, target, start, tag)
+        databases = self._do_file_io(self._offline, self._app())
+        return self._on_files(commands.sql.downgrade_sql, databases, target, start, tag)
 
     @blocks
     def stamp_sql(
         self, target: Target = "heads", start: Target = "base", tag: str | None = None
     ) -> dict[str, str]:
         """Blocking form of :meth:`Alembic.stamp_sql`."""
-        urls = self._urls()
-        return self._on_files(commands.sql.stamp_sql, urls, target, start, tag)
+        databases = self._do_file_io(self._offline, self._app())
+        return self._on_files(commands.sql.stamp_sql, databases, target, start, tag)
 
     @blocks
     def show(self, revisions: Target = "heads") -> tuple[Script, ...]:

@@ -65,7 +65,8 @@ class OfflineWriter:
         self._url = url
         self._is_default = is_default
         self._tag = tag
-        self._style = dialect_named(url.get_backend_name()).script_style
+        self._dialect = dialect_named(url.get_backend_name())
+        self._style = self._dialect.script_style
 
     def write(self, start: tuple[str, ...], steps: Steps) -> SqlScript:
         """Return the SQL of a migration.
@@ -77,11 +78,8 @@ class OfflineWriter:
         output = _Output(self._style)
 
         def run(heads: t.Any, context: MigrationContext) -> c.Iterator[RevisionStep]:
-            is_first = True
-
-            for step in steps(heads, context) or ():
-                if is_first and heads:
-                    is_first = False
+            for number, step in enumerate(steps(heads, context) or ()):
+                if number == 0 and heads:
                     versions = context.impl.dialect.identifier_preparer.format_table(
                         context._version
                     )
@@ -132,8 +130,7 @@ class OfflineWriter:
         self, start: tuple[str, ...], run: Steps, output: _Output
     ) -> EnvironmentContext:
         options = self._project.settings.context_options()
-        dialect = dialect_named(self._url.get_backend_name())
-        options.setdefault("transactional_ddl", dialect.transactional_ddl)
+        options.setdefault("transactional_ddl", self._dialect.transactional_ddl)
         environment_context = EnvironmentContext(
             self._project.config,
             self._project.scripts,

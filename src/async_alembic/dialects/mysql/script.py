@@ -8,6 +8,7 @@ from ..base import digest
 from ..base import Place
 from ..base import Setting
 from ..scripts import is_at
+from ..scripts import quoted
 from ..scripts import ScriptStyle
 from .named_locks import lock_name
 
@@ -55,4 +56,4 @@ def _lock(place: Place, table: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return quoted(text.replace("\\", "\\\\"))

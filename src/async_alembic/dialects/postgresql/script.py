@@ -9,6 +9,7 @@ from ..base import digest
 from ..base import Place
 from ..base import Setting
 from ..scripts import is_at
+from ..scripts import quoted
 from ..scripts import ScriptStyle
 from .advisory_locks import to_number
 
@@ -29,7 +30,7 @@ class PostgreSQLScript(ScriptStyle):
 
     def setting(self, name: str, value: Setting) -> str:
         # SET would take a list as one name.
-        return f"SELECT set_config({_quoted(name)}, {_quoted(str(value))}, false)"
+        return f"SELECT set_config({quoted(name)}, {quoted(str(value))}, false)"
 
     def bytes_literal(self, value: bytes) -> str:
         return f"'\\x{value.hex()}'::bytea"
@@ -40,10 +41,9 @@ class PostgreSQLScript(ScriptStyle):
         return f"{value.days} days {seconds} seconds"
 
     def check_start(self, versions: str, start: tuple[str, ...]) -> c.Iterator[str]:
-        ids = ", ".join(start).replace("'", "''")
         yield (
-            f"DO $$BEGIN IF NOT {is_at(versions, start)} THEN"
-            f" RAISE EXCEPTION 'The database is not at %.', '{ids}'; END IF; END$$"
+            f"DO $$BEGIN IF NOT {is_at(versions, start)} THEN RAISE EXCEPTION"
+            f" 'The database is not at %.', {quoted(', '.join(start))}; END IF; END$$"
         )
 
     def before(self, place: Place, table: str) -> c.Iterator[str]:
@@ -61,7 +61,3 @@ class PostgreSQLScript(ScriptStyle):
 
 def _key(place: Place, table: str) -> int:
     return to_number(digest(place.database, place.schema or "public", table))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -7,6 +7,7 @@ import collections.abc as c
 from ..base import Place
 from ..base import Setting
 from ..scripts import is_at
+from ..scripts import quoted
 from ..scripts import ScriptStyle
 
 
@@ -17,8 +18,7 @@ class SQLiteScript(ScriptStyle):
     begin: str = "BEGIN IMMEDIATE"
 
     def setting(self, name: str, value: Setting) -> str:
-        text = str(value).replace("'", "''")
-        return f"PRAGMA {name} = '{text}'"
+        return f"PRAGMA {name} = {quoted(str(value))}"
 
     def check_start(self, versions: str, start: tuple[str, ...]) -> c.Iterator[str]:
         yield "CREATE TEMP TABLE async_alembic_start (is_at_start CHECK (is_at_start))"
