@@ -10,9 +10,11 @@ ARGS ?=
 LANE ?= all
 # Options of pytest-cov.
 COVERAGE ?=
-# Whoever is done first takes tests from the others, so that all are busy to the end.
+# Whoever is done first takes tests from the others, so that all are busy to the end. Tests
+# wait for databases and processes a third of the time.
 PYTEST := $(BIN)/pytest
-PARALLEL := -n logical --dist worksteal
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+PARALLEL := -n $(WORKERS) --dist worksteal
 # Faults and round trips reach no code that the other tests don't, and would take twice as
 # long while coverage is measured.
 CAMPAIGNS := tests/faults tests/round_trips

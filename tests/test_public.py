@@ -61,7 +61,7 @@ SIGNATURES = {
     "stamp_sql": "(self, target='heads', start='base', tag=None)",
     "needs_upgrade": "(self)",
     "needs_revision": "(self)",
-    "status": "(self)",
+    "status": "(self, *, details=False)",
     "wait_until_current": "(self, timeout=None)",
     "ensure_version": "(self)",
     "drop_all": "(self)",

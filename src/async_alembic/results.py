@@ -16,7 +16,8 @@ State: t.TypeAlias = t.Literal["current", "behind", "ahead", "diverged", "empty"
 
 @dataclasses.dataclass(frozen=True)
 class DatabaseStatus:
-    """The state of one database, compared with the revision files.
+    """The state of one database, compared with the revision files. The last two are
+    ``None`` unless ``details`` are asked for.
 
     :param state: ``"current"``: at all heads. ``"behind"``: revisions are pending.
         ``"empty"``: no revision is applied, and some are pending. ``"ahead"``: at
@@ -25,6 +26,8 @@ class DatabaseStatus:
     :param unknown: The ids in ``current`` that this code does not have.
     :param heads: The ids of the heads of the revision files.
     :param pending: The revisions that an upgrade would apply, in order.
+    :param lock_holder: Who is migrating the database now.
+    :param partial: The revision that an earlier migration left half applied.
     """
 
     state: State
@@ -32,6 +35,8 @@ class DatabaseStatus:
     unknown: tuple[str, ...]
     heads: tuple[str, ...]
     pending: tuple[Script, ...]
+    lock_holder: LockHolder | None = None
+    partial: PartialRevision | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -163,11 +163,35 @@ def test_check_asks_for_an_upgrade_first(db: Project) -> None:
 
 @on_every_app
 def test_status_says_how_far_the_database_is(db: Project) -> None:
-    assert db("status") == "empty, 3 pending\n"
+    assert db("status", fails=3) == (
+        "empty, 3 pending\n"
+        "  heads: c3\n"
+        "  pending: a1, Revision a1.\n"
+        "  pending: b2, Revision b2.\n"
+        "  pending: c3, Revision c3.\n"
+    )
     db("upgrade", "b2")
-    assert db("status") == "behind at b2, 1 pending\n"
+    assert db("status", fails=3).startswith("behind at b2, 1 pending\n")
     db("upgrade")
     assert db("status") == "current at c3\n"
+    version = "UPDATE alembic_version SET version_num = 'x9'"
+    db.look.execute(db.engine, version)
+    assert db("status", fails=4) == (
+        "ahead at x9\n  not in the code: x9\n  heads: c3\n"
+    )
+
+
+@on_one_app
+def test_status_names_the_next_ten_revisions(db: Project) -> None:
+    parent = "c3"
+
+    for number in range(9):
+        write_revision(db.migrations, f"d{number}", parent)
+        parent = f"d{number}"
+
+    lines = db("status", fails=3).splitlines()
+    assert lines[0] == "empty, 12 pending"
+    assert lines[-2:] == ["  pending: d6, Revision d6.", "  pending: 2 more"]
 
 
 @on_every_app

@@ -124,8 +124,9 @@ def test_a_database_is_in_one_of_five_states(
     assert standing(look()) == ("current", ["cccc", "dddd"], [], [])
     assert not caller(alembic, "needs_upgrade")
 
+    # What is pending then, only the newer code knows.
     set_versions(caller, project.engine, "eeee")
-    assert standing(look())[:3] == ("ahead", ["eeee"], ["eeee"])
+    assert standing(look()) == ("ahead", ["eeee"], ["eeee"], [])
 
     set_versions(caller, project.engine, "cccc", "dddd", "eeee")
     assert standing(look()) == ("ahead", ["cccc", "dddd", "eeee"], ["eeee"], [])

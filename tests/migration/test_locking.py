@@ -134,6 +134,39 @@ def test_at_head_no_lock_is_taken(
         assert caller(second.alembic, "downgrade", "a1") == []
 
 
+@on_shared_backends
+@pytest.mark.parametrize("lock", [True, "lease", False])
+def test_the_status_says_who_is_migrating(
+    lock: bool | str,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """With what a message of one who waits says. It changes nothing."""
+    first, second = two_sites(backend, engines, tmp_path)
+
+    for site in first, second:
+        site.history(LOG)
+        site.app.config["ALEMBIC_LOCK"] = lock
+
+    def look() -> Any:
+        return caller(second.alembic, "status", details=True)["default"]
+
+    assert look().lock_holder is None
+    assert caller.tables(second.engine) == set()
+    first.alembic.sync.upgrade()
+    first.history(LOG, HOLD)
+
+    with migrating(first):
+        status = look()
+        assert (status.lock_holder is None) == (lock is False)
+        assert status.state == "current"
+        assert caller(second.alembic, "status")["default"].lock_holder is None
+
+    assert look().lock_holder is None
+
+
 @on_servers
 @pytest.mark.parametrize("options", ["one_connection", "NullPool"])
 def test_the_lock_needs_no_connection_of_the_pool(

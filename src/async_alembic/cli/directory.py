@@ -7,9 +7,8 @@ import typing as t
 
 import click
 
-from .invocation import note
+from .answer import Answer
 from .options import command
-from .output import echo
 from .output import format_path
 
 if t.TYPE_CHECKING:
@@ -35,32 +34,30 @@ def init(
     template: str | None,
     multidb: bool,
     package: bool,
-) -> None:
+) -> Answer:
     """Create the script directory with a template and a README.
 
     In DIRECTORY, or where the app's config says. No env.py is needed.
     """
     template = template or ("multidb" if multidb else None)
     created = alembic.with_options(directory=folder).init(template, package)
-
-    for path in created:
-        note(f"Created {format_path(path)}")
-
-    if not created:
-        note("Nothing to create.")
-
+    lines = [f"Created {format_path(path)}" for path in created]
+    lines = lines or ["Nothing to create."]
     configured = alembic.config.get_main_option("script_location", "")
 
     if folder and os.path.abspath(folder) != os.path.abspath(configured):
-        note(
+        lines.append(
             f"Set app.config['ALEMBIC']['script_location'] to '{folder}', so that other"
             " commands use it."
         )
 
+    return Answer({"files": created}, lines, is_note=True)
+
 
 @command()
 @click.pass_obj
-def list_templates(alembic: Migrations) -> None:
+def list_templates(alembic: Migrations) -> Answer:
     """List the templates of new revisions."""
-    for name, description in alembic.list_templates().items():
-        echo(f"{name} - {description}")
+    templates = alembic.list_templates()
+    lines = [f"{name} - {description}" for name, description in templates.items()]
+    return Answer({"templates": templates}, lines)

@@ -7,9 +7,9 @@ import typing as t
 
 import click
 
+from .answer import Answer
 from .completion import Revision
 from .inspect import check_up_to_date
-from .invocation import note
 from .options import command
 from .options import label_option
 from .options import rev_id_option
@@ -65,7 +65,7 @@ if t.TYPE_CHECKING:
 )
 def revision(
     alembic: Migrations, /, message: str | None, text: str | None, **options: t.Any
-) -> None:
+) -> Answer:
     """Write a revision.
 
     Its operations are the differences between models and database.
@@ -83,11 +83,9 @@ def revision(
 
     scripts = alembic.revision(message or text or "empty message", **options)
 
-    if not scripts:
-        note("No changes detected, so no revision was written. With '--empty', one is.")
-
-    for script in scripts:
-        note(f"Created {format_path(script.path)}")
+    lines = [f"Created {format_path(script.path)}" for script in scripts]
+    nothing = "No changes detected, so no revision was written. With '--empty', one is."
+    return Answer({"revisions": scripts}, lines or [nothing], is_note=True)
 
 
 def _ask_what_to_drop(alembic: Migrations) -> list[str]:
@@ -98,13 +96,15 @@ def _ask_what_to_drop(alembic: Migrations) -> list[str]:
     if not tables:
         return []
 
-    echo("These tables are in no model, and no revision has created them:")
+    echo("These tables are in no model, and no revision has created them:", err=True)
 
     for table in tables:
-        echo(f"  {table}")
+        echo(f"  {table}", err=True)
 
     answer = click.prompt(
-        "Which of them shall the revision drop? Names, 'all' or 'none'", default="none"
+        "Which of them shall the revision drop? Names, 'all' or 'none'",
+        default="none",
+        err=True,
     )
     return {"none": [], "all": tables}.get(answer, answer.replace(",", " ").split())
 
@@ -116,7 +116,9 @@ def _ask_what_to_drop(alembic: Migrations) -> list[str]:
 @label_option
 @splice_option
 @rev_id_option
-def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) -> None:
+def merge(
+    alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any
+) -> Answer:
     """Write a revision that merges others.
 
     Merges REVISIONS; all heads by default.
@@ -125,9 +127,11 @@ def merge(alembic: Migrations, /, revisions: tuple[str, ...], **options: t.Any) 
 
     if script is None:
         reason = "one revision was given" if revisions else "there is one head"
-        note(f"Nothing to merge: {reason}.")
+        line = f"Nothing to merge: {reason}."
     else:
-        note(f"Created {format_path(script.path)}")
+        line = f"Created {format_path(script.path)}"
+
+    return Answer({"revisions": [script] if script else []}, [line], is_note=True)
 
 
 @command(connects=True)

@@ -134,6 +134,12 @@ class MigrationGroup(click.Group):
             if invocation.raiseerr:
                 raise
 
+            if invocation.json:
+                from .answer import print_error
+
+                name = ctx.invoked_subcommand or ""
+                print_error(ALIASES.get(name, name), e)
+
             raise click.ClickException(str(e)) from e
         except Interrupted as e:
             invocation.progress.abort("interrupted")

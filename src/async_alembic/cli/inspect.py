@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import typing as t
 
 import click
 
 from .. import commands
 from ..errors import NotUpToDateError
+from .answer import Answer
 from .completion import Revision
 from .completion import RevisionRange
 from .graph import draw
 from .options import command
 from .options import verbose_option
-from .output import echo
-from .output import echo_script
 from .output import format_current
 from .output import format_script
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
+    from ..results import DatabaseStatus
     from .protocol import Migrations
+
+#: How many pending revisions are shown by name.
+_SHOWN = 10
 
 
 @command(connects=True)
 @click.pass_obj
-@click.pass_context
 @click.option(
     "-c", "--check-heads", is_flag=True, help="Fail if a head revision is not applied."
 )
 @verbose_option
-def current(
-    ctx: click.Context, alembic: Migrations, check_heads: bool, verbose: bool
-) -> None:
+def current(alembic: Migrations, check_heads: bool, verbose: bool) -> Answer:
     """Show the current revisions of the database."""
-    if check_heads and alembic.needs_upgrade():
-        echo("Database is not on all head revisions")
-        ctx.exit(1)
-
+    is_behind = check_heads and alembic.needs_upgrade()
     found = alembic._current_by_database()
+    lines = [
+        f"{_title(name, found)}{format_script(script, verbose)}"
+        for name, scripts in found.items()
+        for script in scripts
+    ]
 
-    for name, scripts in found.items():
-        for script in scripts:
-            prefix = f"[{name}] " if len(found) > 1 else ""
-            echo(f"{prefix}{format_script(script, verbose)}")
+    if is_behind:
+        lines = ["Database is not on all head revisions"]
+
+    return Answer({"databases": found}, lines, exit_code=is_behind)
 
 
 @command()
@@ -53,24 +56,29 @@ def current(
     "--resolve-dependencies", is_flag=True, help="Treat dependencies as parents."
 )
 @verbose_option
-def heads(alembic: Migrations, resolve_dependencies: bool, verbose: bool) -> None:
+def heads(alembic: Migrations, resolve_dependencies: bool, verbose: bool) -> Answer:
     """Show the revisions that have no child revisions."""
-    for script in alembic.heads(resolve_dependencies):
-        echo_script(script, verbose)
+    scripts = alembic.heads(resolve_dependencies)
+    lines = [format_script(script, verbose) for script in scripts]
+    return Answer({"revisions": scripts}, lines)
 
 
 @command()
 @click.pass_obj
 @verbose_option
-def branches(alembic: Migrations, verbose: bool) -> None:
+def branches(alembic: Migrations, verbose: bool) -> Answer:
     """Show the revisions that have more than one child revision."""
     scripts = {script.revision: script for script in alembic.log()}
+    found = alembic.branches()
+    lines: list[str] = []
 
-    for script in alembic.branches():
-        echo_script(script, verbose)
+    for script in found:
+        lines.append(format_script(script, verbose))
 
         for child in sorted(script.nextrev):
-            echo(f"    -> {format_script(scripts[child], False)}")
+            lines.append(f"    -> {format_script(scripts[child], False)}")
+
+    return Answer({"revisions": found}, lines)
 
 
 @command(connects=True)
@@ -100,7 +108,7 @@ def log(
     indicate_current: bool,
     graph: bool,
     verbose: bool,
-) -> None:
+) -> Answer:
     """Show the history of revisions, the newest first."""
     current = alembic._current_by_database() if indicate_current else {}
 
@@ -110,53 +118,55 @@ def log(
         mark = format_current(script, current)
         return format_script(script, verbose, mark, parents=not graph)
 
-    for line in draw(scripts, describe) if graph else map(describe, scripts):
-        echo(line)
+    lines = draw(scripts, describe) if graph else map(describe, scripts)
+    ids = {name: [s.revision for s in at] for name, at in current.items()}
+    return Answer({"revisions": scripts, "current": ids}, lines)
 
 
 @command(connects=True)
 @click.pass_obj
 @click.argument("revisions", nargs=-1, type=Revision())
-def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
+def show(alembic: Migrations, revisions: tuple[str, ...]) -> Answer:
     """Show the details of REVISIONS; the heads by default."""
-    for script in alembic.show(revisions or "heads"):
-        echo_script(script, True)
+    scripts = alembic.show(revisions or "heads")
+    lines = [format_script(script, True) for script in scripts]
+    return Answer({"revisions": scripts}, lines)
 
 
 @command(connects=True)
 @click.pass_obj
-@click.pass_context
-def check(ctx: click.Context, alembic: Migrations) -> None:
+def check(alembic: Migrations) -> Answer:
     """Check whether the models differ from the database.
 
     Exits with 1 if they do, or if there are revisions to apply first.
     """
     check_up_to_date(alembic)
-    differences = alembic.compare_metadata()
+    found = [*commands.compare.describe(alembic.compare_metadata())]
+    lines = ["Changes detected.", *(f"  {line}" for line in found)]
 
-    if not differences:
-        echo("No changes detected.")
-        return
+    if not found:
+        lines = ["No changes detected."]
 
-    echo("Changes detected.")
-
-    for line in commands.compare.describe(differences):
-        echo(f"  {line}")
-
-    ctx.exit(1)
+    return Answer({"differences": found}, lines, exit_code=bool(found))
 
 
 @command(connects=True)
 @click.pass_obj
-def status(alembic: Migrations) -> None:
-    """Show the state of each database, compared with the revision files."""
-    statuses = alembic.status()
+def status(alembic: Migrations) -> Answer:
+    """Show the state of each database, compared with the revision files.
 
-    for name, found in statuses.items():
-        prefix = f"[{name}] " if len(statuses) > 1 else ""
-        at = f" at {', '.join(found.current)}" if found.current else ""
-        pending = f", {len(found.pending)} pending" if found.pending else ""
-        echo(f"{prefix}{found.state}{at}{pending}")
+    Exits with 0 if all are current, with 3 if revisions are pending, with 4 if a
+    database is ahead of the files or diverged from them, and with 5 if a revision is
+    half applied.
+    """
+    found = alembic.status(details=True)
+    lines = (
+        f"{_title(name, found)}{line}"
+        for name, status in found.items()
+        for line in _describe_status(status)
+    )
+    exit_code = max(map(_exit_code_of, found.values()), default=0)
+    return Answer({"databases": found}, lines, exit_code=exit_code)
 
 
 @command(connects=True)
@@ -175,7 +185,48 @@ def wait(alembic: Migrations, timeout: float | None) -> None:
 def check_up_to_date(alembic: Migrations) -> None:
     """
     :raises NotUpToDateError: If there are revisions to apply first.
+    :raises UnknownRevisionInDatabaseError: If a database is at revisions that the code
+        does not have.
     """
     for name, found in alembic.status().items():
+        if found.unknown:
+            # Raises the error that says so.
+            alembic.needs_upgrade()
+
         if found.pending:
             raise NotUpToDateError(name)
+
+
+def _title(name: str, databases: c.Sized) -> str:
+    return f"[{name}] " if len(databases) > 1 else ""
+
+
+def _describe_status(status: DatabaseStatus) -> c.Iterator[str]:
+    at = f" at {', '.join(status.current)}" if status.current else ""
+    pending = f", {len(status.pending)} pending" if status.pending else ""
+    yield f"{status.state}{at}{pending}"
+
+    if status.unknown:
+        yield f"  not in the code: {', '.join(status.unknown)}"
+
+    if status.state != "current":
+        yield f"  heads: {', '.join(status.heads) or 'none'}"
+
+    for script in status.pending[:_SHOWN]:
+        yield f"  pending: {script.revision}, {script.doc}"
+
+    if more := status.pending[_SHOWN:]:
+        yield f"  pending: {len(more)} more"
+
+    if status.lock_holder is not None:
+        yield f"  being migrated: {status.lock_holder}"
+
+    if status.partial is not None:
+        yield f"  {status.partial}"
+
+
+def _exit_code_of(status: DatabaseStatus) -> int:
+    if status.partial is not None:
+        return 5
+
+    return {"current": 0, "behind": 3, "empty": 3}.get(status.state, 4)

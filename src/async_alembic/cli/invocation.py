@@ -9,7 +9,6 @@ import typing as t
 
 import click
 
-from .output import echo
 from .output import ProgressLine
 
 if t.TYPE_CHECKING:
@@ -33,6 +32,7 @@ class Invocation:
     progress: ProgressLine = dataclasses.field(default_factory=ProgressLine)
     raiseerr: bool = False
     quiet: bool = False
+    json: bool = False
     directory: str | None = None
     x_arg: tuple[str, ...] = ()
     database: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Invocation:
     @property
     def migrations(self) -> Migrations:
         """The extension, with the options of the command line."""
-        if self.quiet:
+        if self.quiet or self.json:
             self.progress.is_quiet = True
 
         bound = self.alembic._for_command_line(self.app, self.progress)
@@ -60,11 +60,3 @@ class Invocation:
         return bound.with_options(
             database=self.database, directory=self.directory, x_args=self.x_arg
         )
-
-
-def note(text: str) -> None:
-    """Print what was done, unless ``--quiet`` is given. What was asked for is printed
-    by :func:`.echo`.
-    """
-    if not Invocation.of(click.get_current_context()).quiet:
-        echo(text)

@@ -6,8 +6,8 @@ import typing as t
 
 import click
 
+from .answer import Answer
 from .completion import Revision
-from .invocation import note
 from .options import command
 from .options import resume_option
 from .options import retry_option
@@ -25,16 +25,17 @@ if t.TYPE_CHECKING:
 @sql_options
 def stamp(
     alembic: Migrations, /, target: tuple[str, ...], purge: bool, **options: t.Any
-) -> None:
+) -> Answer:
     """Set the current revision without running migrations."""
     if script := SqlOptions(**options):
         if purge or len(target) > 1:
             raise click.UsageError("With '--sql', give one target and no '--purge'.")
 
         start, end = script.range(*target)
-        script.write(alembic.stamp_sql(end, start, script.tag))
-    else:
-        alembic.stamp(target or "heads", purge=purge)
+        return script.write(alembic.stamp_sql(end, start, script.tag))
+
+    alembic.stamp(target or "heads", purge=purge)
+    return Answer()
 
 
 @command(connects=True)
@@ -45,16 +46,18 @@ def stamp(
 @sql_options
 def upgrade(
     alembic: Migrations, /, target: str, retry: bool, resume: bool, **options: t.Any
-) -> None:
+) -> Answer:
     """Apply revisions.
 
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
     if script := SqlOptions(**options):
         start, end = script.range(target)
-        script.write(alembic.upgrade_sql(end, start, script.tag))
-    elif not alembic.upgrade(target, retry=retry, resume=resume):
-        note("Nothing to upgrade.")
+        return script.write(alembic.upgrade_sql(end, start, script.tag))
+
+    scripts = alembic.upgrade(target, retry=retry, resume=resume)
+    lines = [] if scripts else ["Nothing to upgrade."]
+    return Answer({"revisions": scripts}, lines, is_note=True)
 
 
 # Otherwise, click would parse a negative number as an option.
@@ -66,7 +69,7 @@ def upgrade(
 @sql_options
 def downgrade(
     alembic: Migrations, /, target: str, retry: bool, resume: bool, **options: t.Any
-) -> None:
+) -> Answer:
     """Revert revisions.
 
     Goes down to TARGET, or by a number of revisions; by one by default.
@@ -79,6 +82,8 @@ def downgrade(
             )
 
         start, end = script.range(target)
-        script.write(alembic.downgrade_sql(end, start, script.tag))
-    elif not alembic.downgrade(target, retry=retry, resume=resume):
-        note("Nothing to downgrade.")
+        return script.write(alembic.downgrade_sql(end, start, script.tag))
+
+    scripts = alembic.downgrade(target, retry=retry, resume=resume)
+    lines = [] if scripts else ["Nothing to downgrade."]
+    return Answer({"revisions": scripts}, lines, is_note=True)

@@ -8,6 +8,7 @@ import typing as t
 
 import click
 
+from .answer import Answer
 from .completion import Database
 from .invocation import Invocation
 
@@ -61,6 +62,9 @@ _quiet = _shared(
     is_flag=True,
     help="Print what is asked for only, not what is done.",
 )
+_json = _shared(
+    "--json", is_flag=True, help="Print one JSON document, with errors as well."
+)
 _database = _shared(
     "--database",
     "--bind-key",
@@ -93,13 +97,14 @@ _version = click.Option(
 #: The options of the group. Some of them may also stand after the command, where they
 #: are not listed again.
 OF_GROUP: list[click.Parameter] = [
-    *(_directory, _x_arg, _quiet, _raiseerr, _version, _config)
+    *(_directory, _x_arg, _quiet, _json, _raiseerr, _version, _config)
 ]
-_OF_EVERY_COMMAND = [_directory, _x_arg, _quiet, _database, _no_prompt]
+_OF_EVERY_COMMAND = [_directory, _x_arg, _quiet, _json, _database, _no_prompt]
 
 
 class MigrationCommand(click.Command):
-    """A command of the group. It accepts the options that all commands have.
+    """A command of the group. It accepts the options that all commands have, and prints
+    the :class:`.Answer` that its function returns.
 
     :param connects: Whether it connects to databases, so that its help lists
         ``--database``.
@@ -117,8 +122,13 @@ class MigrationCommand(click.Command):
                 self.params.append(option)
 
     def invoke(self, ctx: click.Context) -> t.Any:
-        ctx.obj = Invocation.of(ctx).migrations
-        return super().invoke(ctx)
+        invocation = Invocation.of(ctx)
+        ctx.obj = invocation.migrations
+        answer: Answer = super().invoke(ctx) or Answer()
+        answer.print(self.name or "", invocation)
+
+        if answer.exit_code:
+            ctx.exit(answer.exit_code)
 
 
 def command(**attributes: t.Any) -> c.Callable[[c.Callable[..., t.Any]], click.Command]:

@@ -69,10 +69,6 @@ def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), nl=nl, err=err)
 
 
-def echo_script(script: Script, verbose: bool, mark: str = "") -> None:
-    echo(format_script(script, verbose, mark))
-
-
 def format_script(
     script: Script, verbose: bool, mark: str = "", *, parents: bool = True
 ) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .invocation import note
+from .answer import Answer
 from .output import echo
 from .output import format_path
 
@@ -64,32 +64,39 @@ class SqlOptions:
         start, _, end = target.rpartition(":")
         return start or "base", end or "heads"
 
-    def write(self, scripts: c.Mapping[str, str]) -> None:
-        """Print the SQL of each database, or write it to files.
+    def write(self, scripts: c.Mapping[str, str]) -> Answer:
+        """Write the SQL of each database to files, unless it is to be printed.
 
         :param scripts: The SQL, by the name of the database.
         """
         if not any(scripts.values()):
             echo("Nothing to do.", err=True)
-        elif self._output is not None:
-            self._write_files(self._output, scripts)
-        else:
-            for name, text in scripts.items():
-                if len(scripts) > 1:
-                    echo(f"-- Database '{name}'\n")
+            return Answer({"scripts": {}})
 
-                echo(text)
+        if self._output is not None:
+            paths = _write_files(self._output, scripts)
+            lines = [f"Created {format_path(path)}" for path in paths]
+            return Answer({"files": paths}, lines, is_note=True)
 
-    def _write_files(self, folder: str, scripts: c.Mapping[str, str]) -> None:
-        for name, text in scripts.items():
-            path = Path(folder, f"{name}.sql")
+        return Answer({"scripts": scripts}, _with_titles(scripts))
 
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, "utf-8")
-            except OSError as e:
-                raise click.ClickException(
-                    f"Cannot write '{path}': {e.strerror}."
-                ) from e
 
-            note(f"Created {format_path(str(path))}")
+def _with_titles(scripts: c.Mapping[str, str]) -> c.Iterator[str]:
+    for name, text in scripts.items():
+        if len(scripts) > 1:
+            yield f"-- Database '{name}'\n"
+
+        yield text
+
+
+def _write_files(folder: str, scripts: c.Mapping[str, str]) -> list[str]:
+    paths = {Path(folder, f"{name}.sql"): text for name, text in scripts.items()}
+
+    for path, text in paths.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as e:
+            raise click.ClickException(f"Cannot write '{path}': {e.strerror}.") from e
+
+    return [*map(str, paths)]

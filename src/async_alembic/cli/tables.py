@@ -6,9 +6,8 @@ import typing as t
 
 import click
 
-from .invocation import note
+from .answer import Answer
 from .options import command
-from .output import echo
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -16,22 +15,17 @@ if t.TYPE_CHECKING:
 
 @command(connects=True)
 @click.pass_obj
-def ensure_version(alembic: Migrations) -> None:
+def ensure_version(alembic: Migrations) -> Answer:
     """Create the version table if it does not exist."""
     created = alembic.ensure_version()
-
-    for name in created:
-        note(f"Created the version table in database '{name}'.")
-
-    if not created:
-        note("Nothing to create.")
+    lines = [f"Created the version table in database '{name}'." for name in created]
+    return Answer({"databases": created}, lines or ["Nothing to create."], is_note=True)
 
 
 @command(connects=True)
 @click.pass_obj
-@click.pass_context
 @click.option("-y", "--yes", "--no-prompt", is_flag=True, help="Do not ask.")
-def drop_all(ctx: click.Context, alembic: Migrations, yes: bool) -> None:
+def drop_all(alembic: Migrations, yes: bool) -> Answer:
     """Drop the tables of the models and the version table.
 
     Asks for each database. Tables that are in no model stay.
@@ -39,12 +33,16 @@ def drop_all(ctx: click.Context, alembic: Migrations, yes: bool) -> None:
     names = [
         name
         for name, url in alembic._urls().items()
-        if yes or click.confirm(f"Drop the tables of database '{name}' ({url})?")
+        if yes
+        or click.confirm(f"Drop the tables of database '{name}' ({url})?", err=True)
     ]
 
     if not names:
-        echo("Nothing was dropped.")
-        ctx.exit(1)
+        return Answer({"dropped": {}}, ["Nothing was dropped."], exit_code=1)
 
-    for name, tables in alembic.with_options(database=names).drop_all().items():
-        note(f"Dropped from database '{name}': {', '.join(tables) or 'nothing'}")
+    dropped = alembic.with_options(database=names).drop_all()
+    lines = [
+        f"Dropped from database '{name}': {', '.join(tables) or 'nothing'}"
+        for name, tables in dropped.items()
+    ]
+    return Answer({"dropped": dropped}, lines, is_note=True)

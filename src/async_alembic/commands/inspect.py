@@ -5,6 +5,7 @@ import Alembic.
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import typing as t
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -70,6 +71,16 @@ def status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
 
 
 @converted_database_errors()
+def detailed_status_of_all(env: Environment) -> dict[str, DatabaseStatus]:
+    """Return the status of each database, and what keeps it from an upgrade."""
+    find_obstacle = env.databases.offload(Deferred("obstacles", "find_obstacle").load)
+    return {
+        name: dataclasses.replace(status, **find_obstacle(env, name, status.current))
+        for name, status in status_of_all(env).items()
+    }
+
+
+@converted_database_errors()
 def positions_if_readable(
     env: Environment, empty: c.Container[str] = ()
 ) -> dict[str, Found]:
@@ -131,7 +142,8 @@ def _status_of(env: Environment, name: str) -> DatabaseStatus:
     state, current, unknown, is_complete, _ = find_position(env, name)
     pending: tuple[Script, ...] = ()
 
-    if not is_complete:
+    # Where an unknown revision is on top, what is below it is applied.
+    if not is_complete and state != "ahead":
         known = tuple(revision for revision in current if revision not in unknown)
         pending_after = env.databases.offload(Deferred("history", "pending_after").load)
         pending = pending_after(env, known)

@@ -219,6 +219,10 @@ class Dialect:
         """
         return None
 
+    def writer(self, connection: sa.Connection) -> LockHolder | None:
+        """Return who is writing, where a transaction locks out other migrators."""
+        return None
+
     def journal(
         self, connection: sa.Connection, table: str, versions: str, schema: str | None
     ) -> Journal | None:

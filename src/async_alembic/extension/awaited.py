@@ -150,11 +150,17 @@ class Alembic(AwaitedHistory):
         """Whether the models differ from the databases."""
         return await self._on_databases(commands.compare.needs_revision)
 
-    async def status(self) -> dict[str, DatabaseStatus]:
-        """Get the state of each database, compared with the revision files.
+    async def status(self, *, details: bool = False) -> dict[str, DatabaseStatus]:
+        """Get the state of each database, compared with the revision files. Usually
+        takes one query.
 
+        :param details: Whether to look for who is migrating the database, and for a
+            half applied revision, which takes some more queries.
         :return: The status of each database by its name.
         """
+        if details:
+            return await self._on_databases(commands.inspect.detailed_status_of_all)
+
         return await self._on_databases(commands.inspect.status_of_all)
 
     async def wait_until_current(self, timeout: float | None = None) -> None:  # noqa: ASYNC109

@@ -100,8 +100,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         return self._on_databases(commands.compare.needs_revision)
 
     @blocks
-    def status(self) -> dict[str, DatabaseStatus]:
+    def status(self, *, details: bool = False) -> dict[str, DatabaseStatus]:
         """Blocking form of :meth:`Alembic.status`."""
+        if details:
+            return self._on_databases(commands.inspect.detailed_status_of_all)
+
         return self._on_databases(commands.inspect.status_of_all)
 
     @blocks

@@ -10,13 +10,13 @@ import enum
 import typing as t
 
 import sqlalchemy as sa
-from alembic.util import to_tuple
 from sqlalchemy.exc import DBAPIError
 
 from ..dialects.migrated import is_usable
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..errors import PartialRevisionError
+from ..history.headers import as_tuple
 from ..results import PartialRevision
 from .companion_tables import partial_table
 from .locking import log
@@ -98,6 +98,22 @@ def has_record(env: Environment, name: str) -> bool:
         env.end_transaction(name)
 
 
+def find(
+    env: Environment, name: str, heads: c.Collection[str]
+) -> PartialRevision | None:
+    """Return the revision of a database that is half applied, if one is.
+
+    :param heads: The ids of the revisions that the database is at.
+    """
+    journal = journal_of(env, name)
+
+    if journal is None or not journal.exists():
+        return None
+
+    recorded = journal.read(name, heads)
+    return None if recorded is None else recorded.partial
+
+
 def clear(env: Environment, name: str) -> None:
     """Delete the record, as the user has stamped the database."""
     journal = journal_of(env, name)
@@ -133,7 +149,7 @@ def describe(direction: str, script: Script) -> dict[str, t.Any]:
 
     if direction == "downgrade":
         # 'base' alone would remove the revisions of other branches too.
-        below = to_tuple(script.down_revision, default=())
+        below = as_tuple(script.down_revision)
         target = " ".join(below) or f"{script.revision}@base"
 
     return {"revision": script.revision, "direction": direction, "target": target}

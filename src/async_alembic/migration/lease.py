@@ -115,6 +115,9 @@ class Lease(MigrationLock):
 
     def holder(self) -> LockHolder | None:
         with self._connection.begin():
+            if not self._exists():
+                return None
+
             row = self._connection.execute(sa.select(self._table)).one_or_none()
 
         if row is None:
@@ -159,12 +162,12 @@ class Lease(MigrationLock):
 
     def _create_table(self) -> None:
         with self._connection.begin():
-            exists = sa.inspect(self._connection).has_table(
-                self._table.name, self._table.schema
-            )
-
-            if not exists:
+            if not self._exists():
                 self._table.create(self._connection)
+
+    def _exists(self) -> bool:
+        inspector = sa.inspect(self._connection)
+        return inspector.has_table(self._table.name, self._table.schema)
 
     def _read(self) -> tuple[str, int] | None:
         query = sa.select(self._table.c.owner, self._table.c.beats)

@@ -208,6 +208,21 @@ class Locks:
         self._checked_at[name] = now
 
 
+def find_holder(env: Environment, name: str) -> LockHolder | None:
+    """Return who is migrating a database, if anybody is and that is known."""
+    if env.project.settings.lock is False:
+        return None
+
+    env.find_place(name)
+    dialect = env.dialect(name)
+
+    if dialect.locks_by_transaction:
+        return dialect.writer(env.connection(name))
+
+    lock = _make_lock(env, name)
+    return None if lock is None else lock.holder()
+
+
 def _make_lock(env: Environment, name: str) -> MigrationLock | None:
     dialect = env.dialect(name)
 

@@ -28,6 +28,23 @@ from .shop import Shop
 
 
 @on_mariadb
+def test_the_status_has_the_record(shop: Shop) -> None:
+    """Until one of the ways out is taken."""
+    partial = shop.fail()
+
+    def look() -> PartialRevision | None:
+        found: PartialRevision | None
+        found = shop.call("status", details=True)["default"].partial
+        return found
+
+    assert partial is not None
+    assert look() == partial
+    assert shop.call("status")["default"].partial is None
+    shop.call("stamp", "a2")
+    assert look() is None
+
+
+@on_mariadb
 def test_the_error_lists_what_was_applied_and_what_failed(shop: Shop) -> None:
     with pytest.raises(MigrationError) as caught:
         shop.call("upgrade")

@@ -34,9 +34,12 @@ class NamedLock(SessionLock):
     is_held_statement: t.ClassVar[sa.TextClause] = sa.text(
         "SELECT IS_USED_LOCK(:name) = CONNECTION_ID()"
     )
+    # Without the privilege PROCESS, the list has the user's own sessions only.
     holder_statement: t.ClassVar[sa.TextClause] = sa.text(
-        f"SELECT {COLUMNS} FROM information_schema.processlist"
-        " WHERE id = IS_USED_LOCK(:name)"
+        f"SELECT {COLUMNS.replace('id AS pid', 'l.pid')}"
+        " FROM (SELECT IS_USED_LOCK(:name) AS pid) l"
+        " LEFT JOIN information_schema.processlist ON id = l.pid"
+        " WHERE l.pid IS NOT NULL"
     )
 
     @property

@@ -129,6 +129,11 @@ class SQLite(Dialect):
 
         return find_blocker(connection)
 
+    def writer(self, connection: sa.Connection) -> LockHolder | None:
+        from .file_locks import find_writer
+
+        return find_writer(connection)
+
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
         # Not every driver has it.

@@ -23,13 +23,20 @@ _WAL_WRITER = range(120, 121)
 
 def find_blocker(connection: sa.Connection) -> LockHolder | None:
     """Return a process that writes to a database, or else one that reads it."""
+    reader: t.Final = (_file_of(connection), "READ", _READER)
+    return find_writer(connection) or find_holder(*reader)
+
+
+def find_writer(connection: sa.Connection) -> LockHolder | None:
+    """Return the process that writes to a database, if one does."""
+    file = _file_of(connection)
+    wal_writer = find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
+    return wal_writer or find_holder(file, "WRITE", _WRITER)
+
+
+def _file_of(connection: sa.Connection) -> str:
     rows = pragma(connection, "database_list")
-    file = next((row[2] for row in rows if row[1] == "main"), "")
-    return (
-        find_holder(file, "WRITE", _WRITER)
-        or find_holder(f"{file}-shm", "WRITE", _WAL_WRITER)
-        or find_holder(file, "READ", _READER)
-    )
+    return next((row[2] for row in rows if row[1] == "main"), "")
 
 
 def find_holder(
