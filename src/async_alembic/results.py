@@ -40,6 +40,23 @@ class DatabaseStatus:
 
 
 @dataclasses.dataclass(frozen=True)
+class Change:
+    """What a new revision changes.
+
+    :param database: The name of the database.
+    :param description: What is changed, such as ``"remove column user.name"``.
+    :param losses: Why it loses data, such as ``"drops the column 'user.name' with its
+        data"``.
+    :param possible_losses: Why it may lose data, which depends on the data.
+    """
+
+    database: str
+    description: str
+    losses: tuple[str, ...] = ()
+    possible_losses: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class MoveIn:
     """What an app that moves in has to set.
 

@@ -78,7 +78,7 @@ class Project:
 
     def created(self, output: str) -> str:
         """The text of the file that a command says it has created."""
-        match = re.fullmatch(r"Created (.+\.py)\n", output)
+        match = re.fullmatch(r"(?:  .+\n)*Created (.+\.py)\n", output)
         assert match, output
         return Path(match[1]).read_text()
 

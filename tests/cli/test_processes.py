@@ -31,7 +31,9 @@ def test_the_command_line_finds_an_app_factory(
     write_app(framework, backend, tmp_path)
     db = ["-m", framework, "--app", "shop:create_app", "db"]
     _, output, errors = run(tmp_path, *db, "revision", "make users")
-    assert re.fullmatch(r"Created migrations/\d+_make_users\.py\n", output)
+    assert re.fullmatch(
+        r"  add table users\nCreated migrations/\d+_make_users\.py\n", output
+    )
     assert errors == ""
     _, output, errors = run(tmp_path, *db, "upgrade")
     assert re.fullmatch(rf"upgrade \d+, make users {TIME}\n", output)
@@ -89,4 +91,4 @@ def test_a_terminal_is_asked_nothing_where_nothing_is_unknown(tmp_path: Path) ->
     db = "-m", "flask", "--app", "shop:create_app", "db"
     shown = run_on_terminal(tmp_path, *db, "revision", "users", answers="")
     assert "Created migrations/" in shown
-    assert shown.count("\n") == 1
+    assert shown.count("\n") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from alembic.util import to_tuple
 from ..backends import Backend
 from ..harness import Framework
 from ..harness import write_revision
+from ..projects import AS_ALEMBIC
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project
@@ -44,6 +46,59 @@ def test_mkdir_also_creates_the_folders_of_the_branches(
     project("mkdir")
     assert (project.root / "more").is_dir()
     assert (project.root / "users/versions").is_dir()
+
+
+@on_every_app
+def test_revision_lists_what_it_has_detected_and_what_of_it_loses_data(
+    db: Project,
+) -> None:
+    """On the screen, as data, and in the file."""
+    db("stamp")
+    db.look.execute(
+        db.engine,
+        "CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9))",
+        "CREATE TABLE posts (id VARCHAR(5) NOT NULL PRIMARY KEY)",
+        "CREATE TABLE old (id INTEGER PRIMARY KEY)",
+    )
+    db.app.config |= AS_ALEMBIC
+    output = db("revision", "clean up")
+    *lines, created = output.splitlines()
+    drops_name = "drops the column 'users.name' with its data"
+    assert {*lines} == {
+        "  add table tags",
+        "  remove table old (loses data: drops the table 'old' with its rows)",
+        f"  remove column users.name (loses data: {drops_name})",
+        "  modify type posts.id (loses data: makes the type of 'posts.id' narrower:"
+        " VARCHAR(5) -> INTEGER)",
+    }
+    text = Path(created.removeprefix("Created ")).read_text()
+    upgrade, downgrade = text.split("def downgrade")
+    assert upgrade.count("# Loses data: ") == 3
+    assert f"        # Loses data: {drops_name}.\n        batch_op.drop" in upgrade
+    assert "data: " not in downgrade
+    db("upgrade")
+    assert db("check") == "No changes detected.\n"
+
+
+@on_every_app
+def test_revision_says_what_may_lose_data(db: Project) -> None:
+    """Whether it does depends on the data."""
+    db("stamp")
+    db.look.execute(
+        db.engine,
+        "CREATE TABLE users (id JSON NOT NULL PRIMARY KEY)",
+        "CREATE TABLE posts (id INTEGER NOT NULL PRIMARY KEY)",
+        "CREATE TABLE tags (id INTEGER NOT NULL PRIMARY KEY)",
+    )
+    output = db("revision", "change", "--json")
+    (revision,) = json.loads(output)["result"]["revisions"]
+    (change,) = revision["changes"]
+    assert change["description"] == "modify type users.id"
+    assert (change["database"], change["losses"]) == ("default", [])
+    assert change["possible_losses"] == [
+        "changes the type of 'users.id': JSON -> INTEGER"
+    ]
+    assert "# May lose data: changes" in Path(revision["path"]).read_text()
 
 
 @on_every_app

@@ -79,4 +79,5 @@ def _encode_revision(script: Script) -> dict[str, t.Any]:
         "labels": sorted(script.branch_labels),
         "message": script.doc,
         "path": script.path,
+        **({"changes": changes} if (changes := vars(script).get("changes")) else {}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import os
 import typing as t
 
@@ -19,6 +20,9 @@ from .output import format_path
 from .output import is_terminal
 
 if t.TYPE_CHECKING:
+    from alembic.script import Script
+
+    from ..results import Change
     from .protocol import Migrations
 
 
@@ -83,9 +87,30 @@ def revision(
 
     scripts = alembic.revision(message or text or "empty message", **options)
 
-    lines = [f"Created {format_path(script.path)}" for script in scripts]
+    lines = [line for script in scripts for line in _describe(script)]
     nothing = "No changes detected, so no revision was written. With '--empty', one is."
     return Answer({"revisions": scripts}, lines or [nothing], is_note=True)
+
+
+def _describe(script: Script) -> c.Iterator[str]:
+    changes: tuple[Change, ...] = getattr(script, "changes", ())
+    several = len({change.database for change in changes}) > 1
+
+    for change in changes:
+        database = f"[{change.database}] " if several else ""
+        yield f"  {database}{change.description}{_describe_losses(change)}"
+
+    yield f"Created {format_path(script.path)}"
+
+
+def _describe_losses(change: Change) -> str:
+    if change.losses:
+        return f" (loses data: {', '.join(change.losses)})"
+
+    if change.possible_losses:
+        return f" (may lose data: {', '.join(change.possible_losses)})"
+
+    return ""
 
 
 def _ask_what_to_drop(alembic: Migrations) -> list[str]:

@@ -21,6 +21,8 @@ from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import KeepTablesOp
 from .compare import comparing
+from .detected import changes_of
+from .detected import comment_on_losses
 from .naming import name_constraints
 from .ordering import DetectedOps
 from .ordering import sort_operations
@@ -33,6 +35,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.unknown_tables import UnknownTables
+    from ..results import Change
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,11 +115,13 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
             if any(not ops.is_empty() for ops in script.upgrade_ops_list)
         ]
 
-        for script in context.generated_revisions[:1]:
-            _comment(script, unknown_tables)
+    changes = [_comment(env, s, unknown_tables) for s in context.generated_revisions]
 
     with rendering(env.contexts.values()):
         scripts: list[Script] = env.databases.offload(lambda: _write(context))
+
+    for script, of_script in zip(scripts, changes, strict=False):
+        t.cast("t.Any", script).changes = tuple(of_script)
 
     return scripts
 
@@ -179,14 +184,28 @@ def _check_drop(drop: frozenset[str], unknown_tables: list[UnknownTables]) -> No
         )
 
 
-def _comment(script: MigrationScript, unknown_tables: list[UnknownTables]) -> None:
-    """Say in a revision which tables it keeps, where it has operations anyway."""
-    for unknown, upgrade_ops in zip(
-        unknown_tables, script.upgrade_ops_list, strict=False
+def _comment(
+    env: Environment, script: MigrationScript, unknown_tables: list[UnknownTables]
+) -> list[Change]:
+    """Say in a revision which tables it keeps, where it has operations anyway, and what
+    loses data.
+
+    :return: What the revision changes.
+    """
+    changes: list[Change] = []
+
+    for name, unknown, upgrade_ops in zip(
+        env.names, unknown_tables, script.upgrade_ops_list, strict=False
     ):
+        dialect = env.connection(name).dialect
+        changes += changes_of(upgrade_ops, name, dialect)
+        comment_on_losses(upgrade_ops, dialect)
+
         if unknown.kept and not upgrade_ops.is_empty():
             # What they refer to is dropped after them.
             upgrade_ops.ops.insert(0, KeepTablesOp(unknown.kept))
+
+    return changes
 
 
 def _write(context: autogenerate.RevisionContext) -> list[Script]:

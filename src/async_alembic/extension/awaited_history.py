@@ -164,7 +164,8 @@ class AwaitedHistory(AwaitedBase):
         :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
         :param drop: Which of the :meth:`unknown_tables` to drop. The others are kept,
             and named in a comment.
-        :return: The new revisions; empty if there are no differences.
+        :return: The new revisions; empty if there are no differences. Their ``changes``
+            say what was detected, and what of it loses data.
         :raises RevisionError: If a parent is not found, the databases are not at head,
             or ``drop`` names another table.
         """

@@ -7,12 +7,14 @@ import functools
 import typing as t
 
 import sqlalchemy as sa
+from alembic.autogenerate import renderers
 from alembic.operations import ops
 from sqlalchemy.types import to_instance
 
 from .narrower_types import is_narrower
 
 if t.TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import MigrateOperation
 
 
@@ -97,6 +99,24 @@ def _(operation: ops.ExecuteSQLOp, dialect: sa.Dialect) -> c.Iterator[DataLoss]:
         yield DataLoss(f"deletes rows of '{statement.table}'")
     elif not isinstance(statement, (sa.Select, sa.Insert)):
         yield DataLoss("executes SQL", False)
+
+
+class LossCommentOp(ops.MigrateOperation):
+    """A comment in a revision about an operation that loses data.
+
+    :param losses: Why it does.
+    """
+
+    def __init__(self, losses: c.Sequence[DataLoss]) -> None:
+        self.losses = losses
+
+
+@renderers.dispatch_for(LossCommentOp)
+def _render(autogen_context: AutogenContext, op: LossCommentOp) -> list[str]:
+    return [
+        f"# {'Loses' if loss.is_certain else 'May lose'} data: {loss.reason}."
+        for loss in op.losses
+    ]
 
 
 def _qualified(schema: str | None, name: str) -> str:

@@ -1,0 +1,59 @@
+"""What a comparison has detected, and which of it loses data."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from alembic.operations import ops
+
+from ..migration.data_loss import find_losses
+from ..migration.data_loss import LossCommentOp
+from ..migration.unknown_tables import KeepTablesOp
+from ..results import Change
+from .compare import describe
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_COMMENTS = (KeepTablesOp, LossCommentOp)
+
+
+def changes_of(
+    operations: ops.OpContainer, database: str, dialect: sa.Dialect
+) -> c.Iterator[Change]:
+    """Yield what operations change.
+
+    :param operations: The operations.
+    :param database: The name of the database.
+    :param dialect: The dialect of the database.
+    """
+    for operation in operations.ops:
+        if isinstance(operation, ops.OpContainer):
+            yield from changes_of(operation, database, dialect)
+        elif not isinstance(operation, _COMMENTS):
+            text = "; ".join(_describe(operation))
+            losses = [*find_losses(operation, dialect)]
+            certain = tuple(loss.reason for loss in losses if loss.is_certain)
+            possible = tuple(loss.reason for loss in losses if not loss.is_certain)
+            yield Change(database, text, certain, possible)
+
+
+def comment_on_losses(operations: ops.OpContainer, dialect: sa.Dialect) -> None:
+    """Add a comment to each operation that loses data."""
+    for operation in [*operations.ops]:
+        if isinstance(operation, ops.OpContainer):
+            comment_on_losses(operation, dialect)
+        elif losses := [*find_losses(operation, dialect)]:
+            at = operations.ops.index(operation)
+            operations.ops.insert(at, LossCommentOp(losses))
+
+
+def _describe(operation: ops.MigrateOperation) -> c.Iterator[str]:
+    try:
+        difference = operation.to_diff_tuple()
+    except NotImplementedError:
+        # Of a plugin.
+        yield type(operation).__name__.removesuffix("Op")
+    else:
+        yield from describe([difference])
