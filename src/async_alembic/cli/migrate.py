@@ -11,6 +11,7 @@ from .invocation import note
 from .options import command
 from .options import resume_option
 from .options import retry_option
+from .progress import shown_progress
 from .sql import sql_options
 from .sql import SqlOptions
 
@@ -53,7 +54,12 @@ def upgrade(
     if script := SqlOptions(**options):
         start, end = script.range(target)
         script.write(alembic.upgrade_sql(end, start, script.tag))
-    elif not alembic.upgrade(target, retry=retry, resume=resume):
+        return
+
+    with shown_progress():
+        scripts = alembic.upgrade(target, retry=retry, resume=resume)
+
+    if not scripts:
         note("Nothing to upgrade.")
 
 
@@ -80,5 +86,10 @@ def downgrade(
 
         start, end = script.range(target)
         script.write(alembic.downgrade_sql(end, start, script.tag))
-    elif not alembic.downgrade(target, retry=retry, resume=resume):
+        return
+
+    with shown_progress():
+        scripts = alembic.downgrade(target, retry=retry, resume=resume)
+
+    if not scripts:
         note("Nothing to downgrade.")

@@ -10,6 +10,7 @@ import click
 
 from .invocation import note
 from .output import echo
+from .output import Failure
 from .output import format_path
 
 F = t.TypeVar("F", bound="c.Callable[..., t.Any]")
@@ -88,8 +89,6 @@ class SqlOptions:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, "utf-8")
             except OSError as e:
-                raise click.ClickException(
-                    f"Cannot write '{path}': {e.strerror}."
-                ) from e
+                raise Failure(f"Cannot write '{path}': {e.strerror}.") from e
 
             note(f"Created {format_path(str(path))}")
