@@ -29,6 +29,7 @@ LAYERS = {
     "history": "The revision files: listing, reading, writing, their graph, targets.",
     "dialects": "All that differs by database and driver.",
     "errors": "What goes wrong, as sentences that carry data.",
+    "signals": "What is sent while databases migrate.",
     "results": "What methods return.",
 }
 MAX_LINES = 400

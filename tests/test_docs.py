@@ -257,7 +257,9 @@ def test_every_public_name_is_in_the_reference(module: ModuleType) -> None:
         pages = set(folder.glob("*.md")) - pages
 
     text = "".join(path.read_text() for path in pages)
-    names = re.findall(r"^\.\. auto(?:class|exception|function):: (\w+)$", text, re.M)
+    names = re.findall(
+        r"^\.\. auto(?:class|data|exception|function):: (\w+)$", text, re.M
+    )
     assert set(names) == set(module.__all__)
 
 

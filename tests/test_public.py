@@ -142,6 +142,12 @@ def test_the_public_names_are_pinned() -> None:
         "TargetError",
         "UnknownRevisionInDatabaseError",
         "WaitTimeoutError",
+        "migration_failed",
+        "migrations_finished",
+        "migrations_started",
+        "migrations_waiting",
+        "revision_applied",
+        "revision_started",
     ]
 
 

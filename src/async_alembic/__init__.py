@@ -44,6 +44,12 @@ if t.TYPE_CHECKING:
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
+    from .signals import migration_failed
+    from .signals import migrations_finished
+    from .signals import migrations_started
+    from .signals import migrations_waiting
+    from .signals import revision_applied
+    from .signals import revision_started
 
 __all__ = [
     "Alembic",
@@ -81,6 +87,12 @@ __all__ = [
     "TargetError",
     "UnknownRevisionInDatabaseError",
     "WaitTimeoutError",
+    "migration_failed",
+    "migrations_finished",
+    "migrations_started",
+    "migrations_waiting",
+    "revision_applied",
+    "revision_started",
 ]
 
 #: Names that are imported on first use, because no app needs them to start.
@@ -90,6 +102,12 @@ _lazy_modules = {
     "LockHolder": "results",
     "MoveIn": "results",
     "PartialRevision": "results",
+    "migration_failed": "signals",
+    "migrations_finished": "signals",
+    "migrations_started": "signals",
+    "migrations_waiting": "signals",
+    "revision_applied": "signals",
+    "revision_started": "signals",
 }
 
 

@@ -1,4 +1,4 @@
-"""Results of methods, and data that errors and progress reports carry."""
+"""Results of methods, and data that errors and signals carry."""
 
 from __future__ import annotations
 
@@ -209,27 +209,6 @@ class Outcome(t.NamedTuple):
             return f"All of it was rolled back{at}, as before"
 
         return f"{text}{at}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """The start or the end of running one revision.
-
-    :param database: The name of the database.
-    :param several: Whether there are other databases.
-    :param script: The revision.
-    :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param seconds: How long the revision took, or ``None`` at the start.
-    """
-
-    database: str
-    several: bool
-    script: Script
-    direction: str
-    seconds: float | None = None
-
-
-Report: t.TypeAlias = c.Callable[[Progress], None]
 
 
 def _format_statements(statements: c.Iterable[str]) -> str:

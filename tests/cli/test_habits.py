@@ -219,7 +219,7 @@ def test_a_command_can_use_one_of_several_databases(
     write_revision(db.root / "several/migrations", "a1", args="engine_name")
     lines = invoke(app, "db", "upgrade", "--database", "orders").output.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("[orders] upgrade a1")
+    assert lines[0].startswith("upgrade a1")
     assert invoke(app, "db", "current").output.startswith("[orders] ")
     assert "(current: orders)" in invoke(app, "db", "log", "-i").output
 

@@ -48,8 +48,11 @@ def test_stamp_can_forget_a_revision_that_the_code_does_not_have(db: Project) ->
 def test_upgrade_shows_each_revision_with_its_time(db: Project) -> None:
     lines = db("upgrade").splitlines()
 
-    for line, revision in zip(lines, ["a1", "b2", "c3"], strict=True):
-        assert re.fullmatch(rf"upgrade {revision}, Revision {revision}\. {TIME}", line)
+    for number, revision in enumerate(["a1", "b2", "c3"], 1):
+        text = rf"{number} of 3: upgrade {revision}, Revision {revision}\. {TIME}"
+        assert re.fullmatch(text, lines[number - 1])
+
+    assert len(lines) == 3
 
     assert db.versions == ["c3"]
     assert db.tables == {"users", "posts", "tags"}
@@ -58,18 +61,18 @@ def test_upgrade_shows_each_revision_with_its_time(db: Project) -> None:
 @on_every_app
 def test_a_revision_is_shown_before_it_is_done(db: Project) -> None:
     """So that one sees what takes so long."""
-    seen = db.root / "seen"
     write_revision(
         db.migrations,
         "d4",
         "c3",
-        f"pathlib.Path({str(seen)!r}).write_bytes(sys.stdout.buffer.getvalue())",
-        top="import pathlib, sys",
+        "while b'2 of 2: upgrade d4' not in sys.stdout.buffer.getvalue():\n"
+        "    time.sleep(0.01)",
+        top="import sys, time",
     )
     db("upgrade", "b2")
-    db("upgrade")
-    text = rf"upgrade c3, Revision c3\. {TIME}\nupgrade d4, Revision d4\."
-    assert re.fullmatch(text, seen.read_text())
+    lines = db("upgrade").splitlines()
+    assert re.fullmatch(rf"1 of 2: upgrade c3, Revision c3\. {TIME}", lines[0])
+    assert re.fullmatch(rf"2 of 2: upgrade d4, Revision d4\. {TIME}", lines[1])
 
 
 @on_one_app
@@ -135,10 +138,9 @@ def test_downgrade_shows_each_revision_with_its_time(db: Project) -> None:
     db("upgrade")
     lines = db("downgrade", "a1").splitlines()
 
-    for line, revision in zip(lines, ["c3", "b2"], strict=True):
-        assert re.fullmatch(
-            rf"downgrade {revision}, Revision {revision}\. {TIME}", line
-        )
+    for number, revision in enumerate(["c3", "b2"], 1):
+        text = rf"{number} of 2: downgrade {revision}, Revision {revision}\. {TIME}"
+        assert re.fullmatch(text, lines[number - 1])
 
     assert db.tables == {"users"}
 
@@ -175,8 +177,8 @@ def test_a_failed_revision_is_named_and_the_database_as_it_was(db: Project) -> N
     write_revision(db.migrations, "d4", "c3", "op.execute('SELEKT 1')")
     db("upgrade", "b2")
     lines = db("upgrade", fails=1).splitlines()
-    assert re.fullmatch(rf"upgrade c3, Revision c3\. {TIME}", lines[0])
-    assert lines[1] == "upgrade d4, Revision d4. failed"
+    assert re.fullmatch(rf"1 of 2: upgrade c3, Revision c3\. {TIME}", lines[0])
+    assert lines[1] == "2 of 2: upgrade d4, Revision d4. failed"
     assert lines[2].startswith(
         "Error: The upgrade of database 'default' failed in revision d4"
     )

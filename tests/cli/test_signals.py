@@ -109,8 +109,9 @@ def test_a_signal_ends_waiting_at_once(
     write_revision(tmp_path / "migrations", "a1", None, create_table("users"))
 
     with _start(framework, tmp_path, "wait") as process:
+        _wait_for(tmp_path / "shop.db", process)
         # It sleeps longer and longer.
-        time.sleep(4)
+        time.sleep(2)
         process.send_signal(number)
         started = time.monotonic()
         _, errors = process.communicate(timeout=20)

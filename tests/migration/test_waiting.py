@@ -53,7 +53,7 @@ def test_it_says_once_in_a_while_who_is_waited_for(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(locking, "FIRST_WARNING", 0.2)
+    monkeypatch.setattr(locking, "FIRST_SIGNAL", 0.2)
     options = APPLICATION.get(backend.driver, {})
     first = Site(engines(backend, connect_args=options), tmp_path / "one")
     url = first.engine.url

@@ -7,6 +7,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
+    from flask.sansio.app import App
 
     from ..history.database_names import DatabaseNames
     from ..history.files import RevisionFiles
@@ -21,11 +22,13 @@ class Project(t.NamedTuple):
     :param settings: The app's settings.
     :param history: The revision files, and Alembic's scripts of them.
     :param rev_id: Returns an id for a new revision.
+    :param sender: The app, which sends the signals. Without one, none are sent.
     """
 
     settings: Settings
     history: History
     rev_id: c.Callable[[], str]
+    sender: App | None = None
 
     @property
     def config(self) -> Config:

@@ -302,7 +302,7 @@ class AppState:
         from .project import Project
 
         check_spelling(app.config)
-        return Project(self.settings(app), self.history(app), rev_id)
+        return Project(self.settings(app), self.history(app), rev_id, app)
 
     def _read_files(
         self, app: App, settings: Settings, previous: RevisionFiles | None

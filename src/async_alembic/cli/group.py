@@ -121,6 +121,7 @@ class MigrationGroup(click.Group):
         from ..running.signals import raise_on_signal
         from .invocation import Invocation
         from .output import echo
+        from .output import Failure
 
         invocation = Invocation.of(ctx)
         invoke = functools.partial(super().invoke, ctx)
@@ -129,8 +130,6 @@ class MigrationGroup(click.Group):
             with raise_on_signal():
                 return call_in_app_context(self.app, invoke)
         except AsyncAlembicError as e:
-            invocation.progress.abort("failed")
-
             if invocation.raiseerr:
                 raise
 
@@ -140,9 +139,8 @@ class MigrationGroup(click.Group):
                 name = ctx.invoked_subcommand or ""
                 print_error(ALIASES.get(name, name), e)
 
-            raise click.ClickException(str(e)) from e
+            raise Failure(str(e)) from e
         except Interrupted as e:
-            invocation.progress.abort("interrupted")
             echo(
                 "Interrupted. Changes that were not committed were rolled back.",
                 err=True,

@@ -9,7 +9,7 @@ import typing as t
 
 import click
 
-from .output import ProgressLine
+from .colour import color_from_environ
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -29,7 +29,6 @@ class Invocation:
 
     app: App
     alembic: Migrations
-    progress: ProgressLine = dataclasses.field(default_factory=ProgressLine)
     raiseerr: bool = False
     quiet: bool = False
     json: bool = False
@@ -45,14 +44,12 @@ class Invocation:
     def begin(self, ctx: click.Context) -> None:
         """Make a context, and those below it, belong to this invocation."""
         ctx.meta[_KEY] = self
+        ctx.color = color_from_environ()
 
     @property
     def migrations(self) -> Migrations:
         """The extension, with the options of the command line."""
-        if self.quiet or self.json:
-            self.progress.is_quiet = True
-
-        bound = self.alembic._for_command_line(self.app, self.progress)
+        bound = self.alembic._for_command_line(self.app)
 
         if not (self.database or self.directory or self.x_arg):
             return bound

@@ -11,6 +11,7 @@ from .completion import Revision
 from .options import command
 from .options import resume_option
 from .options import retry_option
+from .progress import shown_progress
 from .sql import sql_options
 from .sql import SqlOptions
 
@@ -55,7 +56,9 @@ def upgrade(
         start, end = script.range(target)
         return script.write(alembic.upgrade_sql(end, start, script.tag))
 
-    scripts = alembic.upgrade(target, retry=retry, resume=resume)
+    with shown_progress():
+        scripts = alembic.upgrade(target, retry=retry, resume=resume)
+
     lines = [] if scripts else ["Nothing to upgrade."]
     return Answer({"revisions": scripts}, lines, is_note=True)
 
@@ -84,6 +87,8 @@ def downgrade(
         start, end = script.range(target)
         return script.write(alembic.downgrade_sql(end, start, script.tag))
 
-    scripts = alembic.downgrade(target, retry=retry, resume=resume)
+    with shown_progress():
+        scripts = alembic.downgrade(target, retry=retry, resume=resume)
+
     lines = [] if scripts else ["Nothing to downgrade."]
     return Answer({"revisions": scripts}, lines, is_note=True)

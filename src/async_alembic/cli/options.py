@@ -9,6 +9,8 @@ import typing as t
 import click
 
 from .answer import Answer
+from .colour import CHOICES
+from .colour import set_color
 from .completion import Database
 from .invocation import Invocation
 
@@ -19,6 +21,11 @@ def _store(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
     """Keep the value of an option that may stand before the command and after it."""
     if value:
         setattr(Invocation.of(ctx), param.name or "", value)
+
+
+def _choose_color(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
+    if value is not None:
+        set_color(ctx, CHOICES[value])
 
 
 def _refuse_config(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
@@ -72,6 +79,14 @@ _database = _shared(
     type=Database(),
     help="The database to use, instead of all; repeat it for several.",
 )
+_color = click.Option(
+    ["--color"],
+    type=click.Choice([*CHOICES]),
+    callback=_choose_color,
+    expose_value=False,
+    help="Whether to print in colour; by default on a terminal, and as NO_COLOR and"
+    " FORCE_COLOR say.",
+)
 # Only 'drop-all' asks, and has this option itself.
 _no_prompt = click.Option(["--no-prompt"], is_flag=True, expose_value=False)
 _raiseerr = _shared(
@@ -97,9 +112,11 @@ _version = click.Option(
 #: The options of the group. Some of them may also stand after the command, where they
 #: are not listed again.
 OF_GROUP: list[click.Parameter] = [
-    *(_directory, _x_arg, _quiet, _json, _raiseerr, _version, _config)
+    *(_directory, _x_arg, _quiet, _json, _color, _raiseerr, _version, _config)
 ]
-_OF_EVERY_COMMAND = [_directory, _x_arg, _quiet, _json, _database, _no_prompt]
+_OF_EVERY_COMMAND = [
+    *(_directory, _x_arg, _quiet, _json, _color, _database, _no_prompt)
+]
 
 
 class MigrationCommand(click.Command):

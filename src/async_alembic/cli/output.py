@@ -8,53 +8,25 @@ import typing as t
 
 import click
 
+from .colour import style_done
+from .colour import style_failed
+from .colour import style_id
+
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
-    from ..results import Progress
 
+class Failure(click.ClickException):
+    """An error that is printed, in red, and ends the command."""
 
-class ProgressLine:
-    """Prints each revision at its start, and its duration at its end. If that fails, as
-    on a full disk or a closed pipe, nothing more is printed, and the migration goes on.
-    """
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        # It is shown when the command has no context any more.
+        self._color = click.get_current_context().color
 
-    def __init__(self) -> None:
-        self.is_open: bool = False
-        self.is_quiet: bool = False
-        self._is_broken = False
-
-    def __call__(self, progress: Progress) -> None:
-        if self.is_quiet:
-            return
-
-        if progress.seconds is not None:
-            self._print(f" ({_format_time(progress.seconds)})")
-            self.is_open = False
-            return
-
-        script = progress.script
-        described = filter(None, (script.revision, script.doc))
-        text = f"{progress.direction} {', '.join(described)}"
-
-        if progress.several:
-            text = f"[{progress.database}] {text}"
-
-        self._print(text, nl=False)
-        self.is_open = True
-
-    def abort(self, reason: str) -> None:
-        if self.is_open:
-            self._print(f" {reason}")
-
-    def _print(self, text: str, nl: bool = True) -> None:
-        if self._is_broken:
-            return
-
-        try:
-            echo(text, nl=nl)
-        except (OSError, ValueError):
-            self._is_broken = True
+    def show(self, file: t.IO[t.Any] | None = None) -> None:
+        text = style_failed(f"Error: {self.format_message()}")
+        echo(text, err=True, color=self._color)
 
 
 def is_terminal() -> bool:
@@ -62,11 +34,17 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
-    """Print a text. What the encoding of the output does not have is replaced."""
+def echo(
+    text: str, *, nl: bool = True, err: bool = False, color: bool | None = None
+) -> None:
+    """Print a text. What the encoding of the output does not have is replaced.
+
+    :param color: Whether to print in colour; by default, as the current command does.
+    """
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), nl=nl, err=err)
+    text = text.encode(encoding, "replace").decode(encoding)
+    click.echo(text, nl=nl, err=err, color=color)
 
 
 def format_script(
@@ -85,12 +63,9 @@ def format_script(
         include_parents=parents,
         tree_indicators=True,
     )
-
-    if verbose:
-        first, _, rest = text.partition("\n")
-        return f"{first}{mark}\n{rest}"
-
-    return f"{text}{mark}, {script.doc}"
+    first, end, rest = text.partition("\n")
+    first = style_id(first, script.revision, bold=bool(mark)) + style_done(mark)
+    return f"{first}{end}{rest}" if verbose else f"{first}, {script.doc}"
 
 
 def format_current(script: Script, current: dict[str, tuple[Script, ...]]) -> str:
@@ -110,7 +85,3 @@ def format_current(script: Script, current: dict[str, tuple[Script, ...]]) -> st
 def format_path(path: str) -> str:
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
-
-
-def _format_time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -17,13 +17,12 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..results import DatabaseStatus
     from ..results import MoveIn
-    from ..results import Report
 
 
 class Migrations(t.Protocol):
     """The methods of :class:`.SyncAlembic` that the command line calls."""
 
-    def _for_command_line(self, app: App, report: Report) -> Migrations: ...
+    def _for_command_line(self, app: App) -> Migrations: ...
     @property
     def config(self) -> Config: ...
     def with_options(

@@ -10,6 +10,7 @@ import click
 
 from .answer import Answer
 from .output import echo
+from .output import Failure
 from .output import format_path
 
 F = t.TypeVar("F", bound="c.Callable[..., t.Any]")
@@ -97,6 +98,6 @@ def _write_files(folder: str, scripts: c.Mapping[str, str]) -> list[str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
         except OSError as e:
-            raise click.ClickException(f"Cannot write '{path}': {e.strerror}.") from e
+            raise Failure(f"Cannot write '{path}': {e.strerror}.") from e
 
     return [*map(str, paths)]

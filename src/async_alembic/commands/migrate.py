@@ -14,6 +14,7 @@ from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
 from ..history.targets import to_steps
 from ..migration import half_applied
+from ..migration.events import CallEvents
 from ..migration.retries import migrate_exclusively
 from ..migration.steps import list_steps
 from ..migration.steps import RevisionRunner
@@ -33,18 +34,26 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..migration.transactions import Transactions
-    from ..results import Report
     from .upgrade import FoundHeads
 
 T = t.TypeVar("T")
 
 
-@converted_errors()
+class Route(t.NamedTuple):
+    """The way to a target.
+
+    :param ids: The target, as ids of revisions or numbers of steps.
+    :param steps: Returns the steps to the target.
+    """
+
+    ids: list[str]
+    steps: Steps
+
+
 def upgrade_from(
     env: Environment,
     target: StepTarget,
     found: FoundHeads,
-    report: Report | None,
     retry: bool,
     resume: bool,
 ) -> list[Script]:
@@ -52,6 +61,14 @@ def upgrade_from(
 
     :param found: What :func:`.find_heads` has found.
     """
+    way = half_applied.Way.of(retry, resume)
+    events = CallEvents(env, "upgrade")
+
+    with events.failure_sent(), converted_errors():
+        return _migrate(env, _plan_upgrade(env, target), found, way, events)
+
+
+def _plan_upgrade(env: Environment, target: StepTarget) -> Route:
     # Called for numbers only, so that "heads" does not load the revision map.
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 
@@ -63,19 +80,24 @@ def upgrade_from(
         destination = ids[0] if len(ids) == 1 else ids
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
-    way = half_applied.Way.of(retry, resume)
-    return _migrate(env, "upgrade", ids, plan, found, report, way)
+    return Route(ids, plan)
 
 
-@converted_errors()
 def downgrade(
     env: Environment,
     target: StepTarget,
-    report: Report | None = None,
     *,
     retry: bool = False,
     resume: bool = False,
 ) -> list[Script]:
+    way = half_applied.Way.of(retry, resume)
+    events = CallEvents(env, "downgrade")
+
+    with events.failure_sent(), converted_errors():
+        return _migrate(env, _plan_downgrade(env, target), find_heads(env), way, events)
+
+
+def _plan_downgrade(env: Environment, target: StepTarget) -> Route:
     ids = to_steps(target, env.scripts.has, -1)
 
     if len(ids) > 1:
@@ -97,8 +119,7 @@ def downgrade(
 
         return env.project.scripts._downgrade_revs(ids[0], heads)
 
-    way = half_applied.Way.of(retry, resume)
-    return _migrate(env, "downgrade", ids, plan, find_heads(env), report, way)
+    return Route(ids, plan)
 
 
 @converted_errors()
@@ -161,24 +182,23 @@ def use_op(env: Environment, name: str | None, fn: c.Callable[[Operations], T]) 
 
 def _migrate(
     env: Environment,
-    direction: str,
-    target: list[str],
-    plan: Steps,
+    route: Route,
     found: FoundHeads,
-    report: Report | None,
     way: half_applied.Way,
+    events: CallEvents,
 ) -> list[Script]:
     nothing: Steps = lambda heads, context: ()  # noqa: E731
-    names = _find_pending(env, found, nothing if target == ["+0"] else plan)
-    runners = [RevisionRunner(env, name, direction, report, way) for name in names]
+    names = _find_pending(env, found, nothing if route.ids == ["+0"] else route.steps)
+    runners = [RevisionRunner(env, name, way, events) for name in names]
 
     def work(transactions: Transactions) -> None:
         for runner in runners:
             environment_context = env.environment_contexts[runner.name]
-            environment_context.context_opts["destination_rev"] = target[0]
-            runner.run(transactions, plan)
+            environment_context.context_opts["destination_rev"] = route.ids[0]
+            runner.run(transactions, route.steps)
 
     migrate_exclusively(env, names, work)
+    events.finish({runner.name: runner.applied for runner in runners})
     return list(
         {r: s for runner in runners for r, s in runner.applied.items()}.values()
     )

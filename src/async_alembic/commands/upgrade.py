@@ -16,7 +16,6 @@ if t.TYPE_CHECKING:
     from ..history.graph import RevisionGraph
     from ..history.targets import StepTarget
     from ..migration.environment import Environment
-    from ..results import Report
 
 
 #: The ids of the revisions that each database is at, by name; ``None`` if it is
@@ -27,7 +26,6 @@ FoundHeads: t.TypeAlias = dict[str, tuple[str, ...] | None]
 def upgrade(
     env: Environment,
     target: StepTarget,
-    report: Report | None = None,
     *,
     retry: bool = False,
     resume: bool = False,
@@ -44,7 +42,7 @@ def upgrade(
         env.end_transaction(name)
 
     env.databases.offload(migrate.load)
-    return t.cast("list[Script]", migrate(env, target, found, report, retry, resume))
+    return t.cast("list[Script]", migrate(env, target, found, retry, resume))
 
 
 @converted_database_errors()

@@ -86,7 +86,6 @@ class Alembic(AwaitedHistory):
         return await self._on_databases(
             commands.upgrade.upgrade,
             target,
-            self._report(),
             retry=retry,
             resume=resume,
         )
@@ -110,7 +109,6 @@ class Alembic(AwaitedHistory):
         return await self._on_databases(
             commands.migrate.downgrade,
             target,
-            self._report(),
             retry=retry,
             resume=resume,
         )

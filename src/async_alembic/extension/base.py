@@ -31,7 +31,6 @@ if t.TYPE_CHECKING:
     from ..cli.protocol import Migrations
     from ..commands.generate import NewRevision
     from ..commands.sql import Offline
-    from ..results import Report
 
 _rev_id_lock = threading.Lock()
 _last_rev_id = 0
@@ -214,10 +213,6 @@ class BaseAlembic:
         :raises AppError: If there is no app, or there are several and none is current.
         """
         return self._registry.app()
-
-    def _report(self) -> Report | None:
-        """Return the function to call for each revision that is run, if any."""
-        return None
 
 
 def _needs_mkdir(settings: Settings) -> bool:

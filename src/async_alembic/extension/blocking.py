@@ -56,7 +56,6 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         return self._on_databases(
             commands.upgrade.upgrade,
             target,
-            self._report(),
             retry=retry,
             resume=resume,
         )
@@ -69,7 +68,6 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         return self._on_databases(
             commands.migrate.downgrade,
             target,
-            self._report(),
             retry=retry,
             resume=resume,
         )

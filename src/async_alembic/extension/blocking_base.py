@@ -18,24 +18,11 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
     from flask.sansio.app import App
 
-    from ..results import Report
     from ..running.dispatch import DatabaseCommand
     from ..running.dispatch import FilesCommand
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
-
-
-class Invocation(t.NamedTuple):
-    """An invocation of the command line. It may block an event loop, because nothing
-    else runs in its process or test.
-
-    :param app: The app of the command line.
-    :param report: Called for each revision that is run.
-    """
-
-    app: App
-    report: Report
 
 
 def blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
@@ -55,7 +42,9 @@ class BlockingBase(BaseAlembic):
 
     _prefer_async = False
     _awaited: BaseAlembic | None = None
-    _invocation: Invocation | None = None
+    #: The app of the command line. A command of it may block an event loop, because
+    #: nothing else runs in its process or test.
+    _command_line_app: App | None = None
 
     @classmethod
     def _from_awaited(cls, awaited: BaseAlembic) -> t.Self:
@@ -67,14 +56,13 @@ class BlockingBase(BaseAlembic):
         twin.command_name = awaited.command_name
         return twin
 
-    def _for_command_line(self, app: App, report: Report) -> t.Self:
+    def _for_command_line(self, app: App) -> t.Self:
         """Return a copy of this extension for one invocation of the command line.
 
         :param app: The app of the command line.
-        :param report: Called for each revision that is run.
         """
         bound = copy.copy(self)
-        bound._invocation = Invocation(app, report)
+        bound._command_line_app = app
         return bound
 
     def rev_id(self) -> str:
@@ -90,13 +78,10 @@ class BlockingBase(BaseAlembic):
         return self._on_files(commands.inspect.revisions)
 
     def _app(self) -> App:
-        return self._invocation.app if self._invocation else super()._app()
-
-    def _report(self) -> Report | None:
-        return self._invocation.report if self._invocation else None
+        return self._command_line_app or super()._app()
 
     def _check_may_block(self, method: str, awaited: str) -> None:
-        if self._invocation is None and loop_is_running():
+        if self._command_line_app is None and loop_is_running():
             raise BlockingCallError(method, awaited)
 
     def _do_file_io(self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -116,7 +101,7 @@ class BlockingBase(BaseAlembic):
         return block_on_databases(
             self._project(app),
             self._registry.state(app).databases(app),
-            self._invocation is not None,
+            self._command_line_app is not None,
             command,
             *args,
             **kwargs,

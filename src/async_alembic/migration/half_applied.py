@@ -19,7 +19,7 @@ from ..errors import PartialRevisionError
 from ..history.headers import as_tuple
 from ..results import PartialRevision
 from .companion_tables import partial_table
-from .locking import log
+from .events import log
 
 if t.TYPE_CHECKING:
     from alembic.script import Script

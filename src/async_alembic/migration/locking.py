@@ -9,13 +9,14 @@ import collections.abc as c
 import contextlib
 import functools
 import itertools
-import logging
 import random
 import time
 import typing as t
 
 from ..errors import LockLostError
 from ..errors import LockTimeout
+from ..signals import migrations_waiting
+from .events import send
 from .lease import Lease
 
 if t.TYPE_CHECKING:
@@ -24,14 +25,12 @@ if t.TYPE_CHECKING:
     from ..results import LockHolder
     from .environment import Environment
 
-log: logging.Logger = logging.getLogger("async_alembic")
-
 #: The minimum and the maximum delay between two attempts, in seconds.
 MIN_DELAY = 0.005
 MAX_DELAY = 1.0
-#: How long to wait before the first warning, and between two warnings, in seconds.
-FIRST_WARNING = 2.0
-WARNING_INTERVAL = 30.0
+#: How long to wait before the first signal, and between two signals, in seconds.
+FIRST_SIGNAL = 2.0
+SIGNAL_INTERVAL = 30.0
 #: How long a check of the lock is good for within a transaction, in seconds.
 CHECK_INTERVAL = 1.0
 
@@ -50,17 +49,14 @@ def backoff(shortest: float = MIN_DELAY) -> c.Iterator[float]:
 class LockWaiter:
     """Waits for the lock of one database.
 
+    :param env: The open databases.
     :param database: The name of the database.
-    :param timeout: How long to wait, in seconds.
-    :param sleep: Sleeps for a number of seconds.
     """
 
-    def __init__(
-        self, database: str, timeout: float, sleep: c.Callable[[float], None]
-    ) -> None:
+    def __init__(self, env: Environment, database: str) -> None:
+        self._env = env
         self._database = database
-        self._timeout = timeout
-        self._sleep = sleep
+        self._timeout: float = env.project.settings.lock_timeout
 
     def wait(
         self,
@@ -74,7 +70,7 @@ class LockWaiter:
         :raises LockTimeout: If the timeout expires.
         """
         started = time.monotonic()
-        next_warning = FIRST_WARNING
+        next_signal = FIRST_SIGNAL
 
         for delay in backoff():
             if acquire():
@@ -85,17 +81,17 @@ class LockWaiter:
             if waited >= self._timeout:
                 raise LockTimeout(self._database, self._timeout, holder())
 
-            if waited >= next_warning:
-                next_warning = waited + WARNING_INTERVAL
-                log.warning(
-                    "Still waiting after %.0f s for database '%s', which another"
-                    " session is migrating: %s.",
-                    waited,
-                    self._database,
-                    holder() or "unknown",
+            if waited >= next_signal:
+                next_signal = waited + SIGNAL_INTERVAL
+                send(
+                    self._env,
+                    migrations_waiting,
+                    database=self._database,
+                    seconds=waited,
+                    holder=holder(),
                 )
 
-            self._sleep(min(delay, self._timeout - waited))
+            self._env.databases.sleep(min(delay, self._timeout - waited))
 
 
 class Locks:
@@ -130,11 +126,7 @@ class Locks:
         """Return a function that waits for other migrators of a database, if they are
         to be waited for.
         """
-        env = self._env
-        timeout = env.project.settings.lock_timeout
-        return (
-            LockWaiter(name, timeout, env.databases.sleep).wait if self._is_on else None
-        )
+        return LockWaiter(self._env, name).wait if self._is_on else None
 
     @contextlib.contextmanager
     def acquired(self, name: str) -> c.Iterator[None]:

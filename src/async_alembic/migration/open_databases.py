@@ -34,6 +34,8 @@ class OpenDatabases(t.NamedTuple):
         is cancelled.
     :param pause: Yields to other tasks, unless it did so recently. Long computations
         call it regularly.
+    :param wait_for: Awaits what a receiver of a signal returned, on the caller's event
+        loop if there is one. Raises an exception early if the call is cancelled.
     :param connect: Opens another connection to a database by name, outside of the
         app's pool, and closes it at the end.
     :param kept_alive: Keeps the connections to databases alive, by their names, which
@@ -50,6 +52,7 @@ class OpenDatabases(t.NamedTuple):
     offload: Offload
     sleep: c.Callable[[float], None]
     pause: c.Callable[[], None]
+    wait_for: c.Callable[[c.Awaitable[t.Any]], object]
     connect: c.Callable[[str], contextlib.AbstractContextManager[sa.Connection]]
     kept_alive: c.Callable[[c.Iterable[str]], contextlib.AbstractContextManager[None]]
     repeated: c.Callable[

@@ -16,9 +16,9 @@ from ..errors import MigrationError
 from ..errors import ReadOnlyError
 from ..errors import TargetError
 from ..results import Outcome
+from .events import log
 from .locking import backoff
 from .locking import Locks
-from .locking import log
 from .transactions import begin_transactions
 
 if t.TYPE_CHECKING:

@@ -17,12 +17,12 @@ from ..errors import PartialRevisionError
 from ..errors import ResumeError
 from ..errors import RevisionFileError
 from ..results import Outcome
-from ..results import Progress
 from . import half_applied
 from . import op_per_task
 from .engine_name import with_engine_name
+from .events import log
+from .events import statements_sent
 from .inherited_context import inherited_by_threads
-from .locking import log
 from .transactions import kept_alive_except
 
 if t.TYPE_CHECKING:
@@ -34,9 +34,9 @@ if t.TYPE_CHECKING:
     from ..dialects.journals import Recorded
     from ..dialects.migrated import MigratedConnection
     from ..results import PartialRevision
-    from ..results import Report
     from .environment import Environment
     from .environment import Steps
+    from .events import CallEvents
     from .transactions import Transactions
 
 
@@ -119,6 +119,7 @@ class StepRunner:
         try:
             with (
                 inherited_by_threads(),
+                statements_sent(self._env, self.name),
                 transactions.connections[self.name].in_revision(),
             ):
                 yield
@@ -146,9 +147,8 @@ class RevisionRunner(StepRunner):
 
     :param env: The files and the open databases.
     :param name: The name of the database.
-    :param direction: ``"upgrade"`` or ``"downgrade"``.
-    :param report: Called when a revision starts and when it is done.
     :param way: What to do about a half-applied revision.
+    :param events: The signals of the call.
     :ivar applied: The revisions that were run, by id, in order.
     """
 
@@ -156,18 +156,19 @@ class RevisionRunner(StepRunner):
         self,
         env: Environment,
         name: str,
-        direction: str,
-        report: Report | None,
         way: half_applied.Way,
+        events: CallEvents,
     ) -> None:
         super().__init__(env, name)
         self.applied: dict[str, Script] = {}
-        self._direction = direction
-        self._report = report
+        self._direction = events.direction
+        self._events = events
         self._way = way
         self._recorded: Recorded | None = None
         self._running: Script | None = None
         self._started = 0.0
+        #: How many revisions are run in all.
+        self._total = 0
         #: The ids that the database was at.
         self._before: tuple[str, ...] = ()
 
@@ -245,6 +246,8 @@ class RevisionRunner(StepRunner):
                     f" would not run. Write 'def {self._direction}()'.",
                 )
 
+        self._total = len(self.applied) + len(run)
+
         if recorded is not None:
             self._check_resumes(recorded.partial, run)
             self._recorded = recorded
@@ -303,28 +306,26 @@ class RevisionRunner(StepRunner):
             recorded, self._recorded = self._recorded, None
             migrated.record(journal, details, recorded)
 
+        self._events.start_revision(**self._describe(self._running))
         self._started = time.perf_counter()
-        self._report_progress(self._running, None)
 
     def _on_end(self, step: RevisionStep) -> None:
         script = _script_of(step)
         self._running = None
-        self.applied[script.revision] = script
         seconds = time.perf_counter() - self._started
-        log.info(
-            "Database '%s': %s %s, %s (%.2f s)",
-            self.name,
-            self._direction,
-            script.revision,
-            script.doc,
-            seconds,
-        )
-        self._report_progress(script, seconds)
+        described = self._describe(script)
+        self.applied[script.revision] = script
+        self._events.end_revision(**described, seconds=seconds)
 
-    def _report_progress(self, script: Script, seconds: float | None) -> None:
-        if self._report is not None:
-            several = self._env.are_several
-            self._report(Progress(self.name, several, script, self._direction, seconds))
+    def _describe(self, script: Script) -> dict[str, t.Any]:
+        """Return what signals say of the running revision."""
+        return {
+            "database": self.name,
+            "revision": script.revision,
+            "message": script.doc,
+            "number": len(self.applied) + 1,
+            "total": self._total,
+        }
 
 
 def _inside(

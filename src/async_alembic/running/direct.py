@@ -28,6 +28,15 @@ from .time_limit import TimeLimit
 
 T = t.TypeVar("T")
 Work: t.TypeAlias = c.Callable[[OpenDatabases], T]
+#: Awaits what a receiver of a signal returned.
+WaitFor: t.TypeAlias = c.Callable[[c.Awaitable[object]], object]
+
+
+def _await_in_own_loop(awaitable: c.Awaitable[object]) -> None:
+    # asyncio is imported for receivers that need it only.
+    from .receivers import await_in_own_loop
+
+    await_in_own_loop(awaitable)
 
 
 def run_directly(
@@ -36,12 +45,15 @@ def run_directly(
     own_connections: bool,
     sleep: c.Callable[[float], None] = time.sleep,
     time_limit: TimeLimit | None = None,
+    wait_for: WaitFor = _await_in_own_loop,
 ) -> T:
     time_limit = time_limit or TimeLimit(call_later_in_thread)
 
     with contextlib.ExitStack() as stack, release_cursors():
         stack.callback(time_limit.stop)
-        databases = open_databases(engines, stack, own_connections, sleep, time_limit)
+        databases = open_databases(
+            engines, stack, own_connections, sleep, time_limit, wait_for
+        )
 
         try:
             return work(databases)
@@ -57,6 +69,7 @@ def open_databases(
     own_connections: bool = False,
     sleep: c.Callable[[float], None] = time.sleep,
     time_limit: TimeLimit | None = None,
+    wait_for: WaitFor = _await_in_own_loop,
 ) -> OpenDatabases:
     """Connect to each database, blocking.
 
@@ -65,6 +78,7 @@ def open_databases(
     :param own_connections: Whether to leave the engines' pools alone.
     :param sleep: See :class:`.OpenDatabases`.
     :param time_limit: Drops the connections if they cannot be closed in time.
+    :param wait_for: See :class:`.OpenDatabases`.
     :raises DatabaseConnectionError: If connecting to a database fails.
     """
     time_limit = time_limit or TimeLimit(call_later_in_thread)
@@ -116,6 +130,7 @@ def open_databases(
         offload=_call_directly,
         sleep=sleep,
         pause=_no_pause,
+        wait_for=wait_for,
         connect=connect,
         kept_alive=kept_alive,
         repeated=repeated,

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc as c
-import concurrent.futures
 import contextlib
-import contextvars
 import functools
 import inspect
 import time
@@ -18,7 +16,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..apps.current import loop_is_running
 from ..apps.engines import initialize_dialect
 from ..apps.engines import is_single_connection
 from ..apps.engines import own_arguments
@@ -38,6 +35,8 @@ from .cancelling import release_cursors
 from .direct import Work
 from .out_of_band import execute_out_of_band
 from .out_of_band import out_of_band_connector
+from .receivers import awaited
+from .receivers import run_coroutine
 from .time_limit import TimeLimit
 from .worker_threads import run_in_worker_thread
 
@@ -159,12 +158,15 @@ async def _run_in_greenlet(
 
     def call(connection: sa.Connection) -> T:
         opened = {name: conn.sync_connection for name, conn in connections.items()}
-        wait_for = functools.partial(_await_in_greenlet, connection)
+        # Even where the connection is lost later.
+        adapted = t.cast("t.Any", connection.connection.dbapi_connection)
+        wait_for = functools.partial(_await_in_greenlet, adapted)
         databases = OpenDatabases(
             t.cast("dict[str, sa.Connection]", opened),
             offload=lambda fn: wait_for(lambda: run_in_worker_thread(fn)),
             sleep=lambda seconds: wait_for(lambda: asyncio.sleep(seconds)),
             pause=_Pauser(wait_for).pause,
+            wait_for=lambda awaitable: wait_for(lambda: awaited(awaitable)),
             connect=out_of_band_connector(sync_engines, time_limit),
             kept_alive=lambda names: _kept_alive(
                 [connections[name] for name in names], wait_for
@@ -217,11 +219,8 @@ class _Pauser:
             self._last = time.perf_counter()
 
 
-def _await_in_greenlet(
-    connection: sa.Connection, fn: c.Callable[[], c.Awaitable[t.Any]]
-) -> t.Any:
+def _await_in_greenlet(adapted: t.Any, fn: c.Callable[[], c.Awaitable[t.Any]]) -> t.Any:
     # run_async() is SQLAlchemy's public way to await inside a greenlet.
-    adapted = t.cast("t.Any", connection.connection.dbapi_connection)
     return adapted.run_async(lambda _: fn())
 
 
@@ -277,15 +276,7 @@ def _repeated(
 
 
 def run_in_own_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:
-    main = run_in_new_loop(engines, work)
-
-    if not loop_is_running():
-        return asyncio.run(main)
-
-    context = contextvars.copy_context()
-
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        return executor.submit(context.run, asyncio.run, main).result()
+    return run_coroutine(run_in_new_loop(engines, work))
 
 
 async def run_in_new_loop(engines: dict[str, AsyncEngine], work: Work[T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import threading
 import typing as t
@@ -16,6 +17,7 @@ from .direct import run_directly
 from .direct import Work
 from .out_of_band import execute_out_of_band
 from .out_of_band import out_of_band_connector
+from .receivers import CallerLoop
 from .time_limit import call_later_in_thread
 from .time_limit import TimeLimit
 from .worker_threads import run_in_worker_thread
@@ -33,6 +35,7 @@ async def run_in_thread(
     interruptions: dict[str, Interruption] = {}
     interruption_lock = threading.Lock()
     time_limit = TimeLimit(call_later_in_thread)
+    caller = CallerLoop()
 
     def stop_if_cancelled(*args: object) -> None:
         if cancelled.is_set():
@@ -41,6 +44,12 @@ async def run_in_thread(
     def sleep(seconds: float) -> None:
         cancelled.wait(seconds)
         stop_if_cancelled()
+
+    def wait_for(awaitable: c.Awaitable[object]) -> None:
+        try:
+            caller.wait_for(awaitable)
+        finally:
+            stop_if_cancelled()
 
     def interruptible_work(databases: OpenDatabases) -> T:
         for name, connection in databases.connections.items():
@@ -75,13 +84,19 @@ async def run_in_thread(
     def run() -> T | None:
         try:
             return run_directly(
-                engines, interruptible_work, own_connections, sleep, time_limit
+                engines,
+                interruptible_work,
+                own_connections,
+                sleep,
+                time_limit,
+                wait_for,
             )
         except _Cancelled:
             return None
 
     def cancel() -> None:
         cancelled.set()
+        caller.cancel()
         time_limit.start()
         # Connecting, to interrupt a statement, may hang itself.
         threading.Thread(target=interrupt, daemon=True).start()

@@ -92,6 +92,7 @@ class FreshApp:
         # No other process migrates this database.
         config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
         settings = Settings(project.settings.root_path, config)
+        # No signals are sent, as nobody is to be told that a test makes a database.
         return Project(settings, project.history, project.rev_id)
 
     @functools.cached_property
