@@ -127,6 +127,8 @@ class Progress:
         total: int,
         **extra: object,
     ) -> None:
+        # That of a revision that has failed, and is retried.
+        self._line.statement = None
         name = f"[{database}] " if self._are_several else ""
         count = f"{number} of {total}: " if total > 1 else ""
         described = ", ".join(filter(None, (revision, message)))
