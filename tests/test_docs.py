@@ -95,6 +95,8 @@ def generalize(output: str) -> str:
     """An output without what differs from run to run."""
     output = re.sub(r"(?<!\d)\d{10}(?!\d)", "<id>", output)
     output = re.sub(r"\d+(\.\d+)? m?s\b", "<time>", output)
+    # Which is one line, and is wrapped on a page.
+    output = re.sub(r"(?ms)^Error: .*\Z", lambda m: " ".join(m[0].split()), output)
     return "\n".join(line.rstrip() for line in output.strip().splitlines())
 
 
@@ -194,6 +196,8 @@ class Reader:
                 status, output = run_process(words)
             case _:
                 raise AssertionError(f"'{command}' cannot be run by this test")
+
+        output = output.replace(f"{Path.cwd()}{os.sep}", "")
 
         if shown:
             assert generalize(output) == generalize(shown), command

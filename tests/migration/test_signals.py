@@ -32,6 +32,7 @@ from ..backends import on
 from ..harness import awaited_only
 from ..harness import blocking_only
 from ..harness import Caller
+from ..harness import create_table
 from ..harness import make_app
 from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
@@ -51,6 +52,11 @@ SIGNALS = [
 BOTH_KINDS = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
 on_each_kind = on(ONE_OF_EACH_KIND)
 on_both_kinds = on(BOTH_KINDS)
+#: Ends the session that executes it.
+KILL = {
+    "postgresql": "SELECT pg_terminate_backend(pg_backend_pid())",
+    "mariadb": "KILL CONNECTION_ID()",
+}
 
 
 class Received(list[tuple[str, dict[str, Any]]]):
@@ -293,14 +299,36 @@ def test_a_broken_receiver_does_not_hide_the_error_of_a_revision(
         caller(site.alembic, "upgrade")
 
 
+@on(SERVER_BACKENDS)
+def test_a_failure_is_sent_though_the_connection_is_lost(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    site = Site(engines(backend), tmp_path)
+    site.history("op.get_bind().exec_driver_sql(op.get_context().opts['kill'])")
+    site.app.config["ALEMBIC_CONTEXT"]["kill"] = KILL[backend.database]
+    heard: list[str] = []
+
+    async def failed(sender: object, *, error: Exception, **data: object) -> None:
+        await asyncio.sleep(0)
+        heard.append(type(error).__name__)
+
+    with (
+        migration_failed.connected_to(failed, sender=site.app),
+        pytest.raises(MigrationError),
+    ):
+        caller(site.alembic, "upgrade")
+
+    assert heard == ["MigrationError"]
+
+
 @on_each_kind
 @awaited_only
 def test_a_cancellation_reaches_a_receiver_that_is_awaited(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:
-    """And rolls the migration back."""
+    """And rolls the migration back, so that it can be run again."""
     site = Site(engines(backend), tmp_path)
-    site.history("pass", "pass")
+    site.history(create_table("users"), create_table("posts"))
     outcome: list[str] = []
     waits = asyncio.Event()
 
@@ -325,7 +353,8 @@ def test_a_cancellation_reaches_a_receiver_that_is_awaited(
         caller.run(cancel())
 
     assert outcome == ["cancelled"]
-    assert caller.versions(site.engine) in ([], ["a1"])
+    caller(site.alembic, "upgrade")
+    assert caller.versions(site.engine) == ["a2"]
 
 
 def test_a_cancellation_reaches_a_receiver_on_trio(

@@ -64,7 +64,8 @@ def format_script(
         tree_indicators=True,
     )
     first, end, rest = text.partition("\n")
-    first = style_id(first, script.revision, bold=bool(mark)) + style_done(mark)
+    first = style_id(first, script.revision, bold=bool(mark))
+    first += style_done(mark) if mark else ""
     return f"{first}{end}{rest}" if verbose else f"{first}, {script.doc}"
 
 

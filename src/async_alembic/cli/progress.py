@@ -46,7 +46,8 @@ def shown_progress() -> c.Iterator[None]:
             progress.end("failed")
             raise
         except BaseException:
-            progress.end("interrupted")
+            # Nobody may read it any more.
+            progress.end("interrupted", timeout=INTERVAL)
             raise
         else:
             progress.end()
@@ -87,15 +88,16 @@ class Progress:
 
             yield
 
-    def end(self, reason: str = "") -> None:
+    def end(self, reason: str = "", timeout: float | None = None) -> None:
         """Wait until all is shown.
 
         :param reason: Why the running revision has ended, if one runs.
+        :param timeout: How long to wait, in seconds; ``None`` for no limit.
         """
         if self._thread is not None:
             self._tasks.put(functools.partial(self._line.abort, reason))
             self._tasks.put(None)
-            self._thread.join()
+            self._thread.join(timeout)
 
     def _on_waiting(
         self,
@@ -127,6 +129,8 @@ class Progress:
         total: int,
         **extra: object,
     ) -> None:
+        # That of a revision that has failed, and is retried.
+        self._line.statement = None
         name = f"[{database}] " if self._are_several else ""
         count = f"{number} of {total}: " if total > 1 else ""
         described = ", ".join(filter(None, (revision, message)))

@@ -25,8 +25,13 @@ class Print(t.Protocol):
 
 def make_line(print: Print) -> Line:
     """Return the kind of line that the output can show."""
-    is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    return LiveLine(print) if is_terminal else Line(print)
+    try:
+        is_live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):
+        # There is no output, or it is closed.
+        is_live = False
+
+    return LiveLine(print) if is_live else Line(print)
 
 
 class Line:
@@ -102,11 +107,11 @@ class LiveLine(Line):
             return
 
         now = time.monotonic()
-        statement, started = self.statement or ("", now)
         rest = self._rest
 
-        if now - started >= SLOW_STATEMENT:
-            rest = style_aside(f" [{' '.join(statement.split())}]")
+        # Another thread changes it.
+        if (current := self.statement) and now - current[1] >= SLOW_STATEMENT:
+            rest = style_aside(f" [{' '.join(current[0].split())}]")
 
         columns = shutil.get_terminal_size().columns - 1
         clock = f" ({now - self._since:.0f} s)" if now - self._since >= 1 else ""

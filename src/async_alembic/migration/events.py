@@ -14,6 +14,7 @@ from .. import signals
 
 if t.TYPE_CHECKING:
     import blinker
+    import sqlalchemy as sa
 
     from ..results import LockHolder
     from .environment import Environment
@@ -116,21 +117,37 @@ def statements_sent(env: Environment, name: str) -> c.Iterator[None]:
         yield
         return
 
+    connection = env.connection(name)
+    # A statement is recorded by others, which are executed in the middle of it.
+    running: list[str] = []
+
     def start(connection: t.Any, cursor: t.Any, statement: str, *args: t.Any) -> None:
-        send(env, signals.statement_changed, database=name, statement=statement)
+        running.append(statement)
+        tell()
 
     def end(*args: t.Any) -> None:
-        send(env, signals.statement_changed, database=name, statement=None)
+        if running:
+            running.pop()
+            tell()
 
-    connection = env.connection(name)
-    event.listen(connection, "before_cursor_execute", start)
-    event.listen(connection, "after_cursor_execute", end)
+    def fail(context: sa.ExceptionContext) -> None:
+        if context.connection is connection:
+            end()
 
-    try:
+    def tell() -> None:
+        statement = running[-1] if running else None
+        send(env, signals.statement_changed, database=name, statement=statement)
+
+    with contextlib.ExitStack() as stack:
+        for target, identifier, listener in (
+            (connection, "before_cursor_execute", start),
+            (connection, "after_cursor_execute", end),
+            (connection.engine, "handle_error", fail),
+        ):
+            event.listen(target, identifier, listener)
+            stack.callback(event.remove, target, identifier, listener)
+
         yield
-    finally:
-        event.remove(connection, "before_cursor_execute", start)
-        event.remove(connection, "after_cursor_execute", end)
 
 
 @signals.migrations_waiting.connect
