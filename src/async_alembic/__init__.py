@@ -17,6 +17,7 @@ from .errors import DatabaseConnectionError
 from .errors import DatabaseError
 from .errors import ForeignKeyError
 from .errors import FreshDatabaseError
+from .errors import HeadFileError
 from .errors import LockLostError
 from .errors import LockTimeout
 from .errors import LockUnavailableError
@@ -40,12 +41,15 @@ from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
     from .migration.environment import Environment
+    from .results import Adoption
     from .results import DatabaseStatus
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
+    from .results import Rebase
 
 __all__ = [
+    "Adoption",
     "Alembic",
     "AmbiguousRevisionError",
     "AppError",
@@ -59,6 +63,7 @@ __all__ = [
     "Environment",
     "ForeignKeyError",
     "FreshDatabaseError",
+    "HeadFileError",
     "LockHolder",
     "LockLostError",
     "LockTimeout",
@@ -71,6 +76,7 @@ __all__ = [
     "PartialRevision",
     "PartialRevisionError",
     "ReadOnlyError",
+    "Rebase",
     "ResumeError",
     "RevisionError",
     "RevisionFileError",
@@ -85,11 +91,13 @@ __all__ = [
 
 #: Names that are imported on first use, because no app needs them to start.
 _lazy_modules = {
+    "Adoption": "results",
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
     "LockHolder": "results",
     "MoveIn": "results",
     "PartialRevision": "results",
+    "Rebase": "results",
 }
 
 

@@ -43,6 +43,8 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "produce_migrations": (),
     "compare_metadata": (),
     "move_in": (),
+    "adopt": (),
+    "rebase": (),
     "unknown_tables": (),
     "upgrade_sql": (),
     "downgrade_sql": ("base", "heads"),

@@ -36,6 +36,8 @@ MODULES = {
     "downgrade": "migrate",
     "revision": "generate",
     "merge": "generate",
+    "rebase": "teams",
+    "adopt": "adopt",
     "move-in": "move_in",
     "edit": "generate",
     "ensure-version": "tables",

@@ -126,11 +126,21 @@ def show(alembic: Migrations, revisions: tuple[str, ...]) -> None:
 @command(connects=True)
 @click.pass_obj
 @click.pass_context
-def check(ctx: click.Context, alembic: Migrations) -> None:
+@click.option(
+    "--single-head",
+    is_flag=True,
+    help="Check instead that the history has one head, which needs no database.",
+)
+def check(ctx: click.Context, alembic: Migrations, single_head: bool) -> None:
     """Check whether the models differ from the database.
 
     Exits with 1 if they do, or if there are revisions to apply first.
     """
+    if single_head:
+        alembic._check_single_head()
+        echo("The history has one head.")
+        return
+
     check_up_to_date(alembic)
     differences = alembic.compare_metadata()
 

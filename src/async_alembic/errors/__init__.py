@@ -13,6 +13,7 @@
     │   ├── RevisionNotFoundError     no such revision or branch
     │   ├── AmbiguousRevisionError    a partial id matches several revisions
     │   ├── MultipleHeadsError        several heads where one is needed
+    │   ├── HeadFileError             a head file does not name the last revision
     │   ├── NotUpToDateError          the database must be at head first
     │   ├── RevisionIdError           an id is too long for the version table
     │   └── UnknownRevisionInDatabaseError
@@ -51,6 +52,7 @@ from .plugins import plugin_errors as plugin_errors
 from .quoting import first_line as first_line
 from .quoting import line_in as line_in
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
+from .revisions import HeadFileError as HeadFileError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError
 from .revisions import OfflineError as OfflineError

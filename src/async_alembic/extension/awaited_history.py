@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..results import Rebase
 
 
 class AwaitedHistory(AwaitedBase):
@@ -217,6 +218,30 @@ class AwaitedHistory(AwaitedBase):
             return await self._on_files(
                 commands.generate.merge, revisions, message, label, splice, rev_id
             )
+        finally:
+            turn.release()
+
+    async def rebase(
+        self, revision: str | None = None, onto: str | None = None
+    ) -> Rebase:
+        """Put the revisions of one branch of the repository on top of those of another,
+        where both have added some. The files get other parents, and nothing else in
+        them changes.
+
+        :param revision: A revision to move, with those that belong to it. By default,
+            those that git does not find in the branch that is merged or rebased onto.
+        :param onto: The head to put them on top of. By default, the other one.
+        :return: What was changed; nothing if there is one head.
+        :raises RevisionError: If a database that can be reached has applied one of
+            them, if there are more heads, or if git does not tell which to move.
+        :raises RevisionFileError: If the parents in a file are computed.
+        """
+        turn = await self._wait_for_turn()
+
+        try:
+            sides = await self._on_files(commands.rebase.find_sides, revision, onto)
+            current = await self._on_reachable(commands.inspect.current_heads)
+            return await self._on_files(commands.rebase.rebase, sides, current)
         finally:
             turn.release()
 

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..results import Rebase
 
 
 class BlockingHistory(BlockingBase):
@@ -146,6 +147,18 @@ class BlockingHistory(BlockingBase):
             return self._on_files(
                 commands.generate.merge, revisions, message, label, splice, rev_id
             )
+        finally:
+            turn.release()
+
+    @blocks
+    def rebase(self, revision: str | None = None, onto: str | None = None) -> Rebase:
+        """Blocking form of :meth:`Alembic.rebase`."""
+        turn = self._wait_for_turn()
+
+        try:
+            sides = self._on_files(commands.rebase.find_sides, revision, onto)
+            current = self._on_reachable(commands.inspect.current_heads)
+            return self._on_files(commands.rebase.rebase, sides, current)
         finally:
             turn.release()
 

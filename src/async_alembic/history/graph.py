@@ -79,6 +79,24 @@ class RevisionGraph:
         """Return the ids of the parents of a revision."""
         return self._parents[revision]
 
+    def ancestors_of(
+        self, *revisions: str, dependencies: bool = False
+    ) -> frozenset[str]:
+        """Return the ids of revisions and of all their ancestors.
+
+        :param dependencies: Whether to follow dependencies, too.
+        """
+        before = self._predecessors if dependencies else self._parents
+        found = {*revisions}
+        todo = [*found]
+
+        while todo:
+            new = {*before[todo.pop()]} - found
+            found |= new
+            todo += new
+
+        return frozenset(found)
+
     def children_of(self, revision: str) -> frozenset[str]:
         """Return the ids of the children of a revision."""
         return frozenset(self._children.get(revision, ()))
