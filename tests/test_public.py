@@ -53,6 +53,7 @@ SIGNATURES = {
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
     ),
     "adopt": "(self)",
+    "squash": "(self, base, revision, message=None)",
     "rebase": "(self, revision=None, onto=None)",
     "move_in": "(self, *, write=False)",
     "produce_migrations": "(self)",
@@ -143,6 +144,8 @@ def test_the_public_names_are_pinned() -> None:
         "RevisionIdError",
         "RevisionNotFoundError",
         "ScriptLocationError",
+        "Squash",
+        "SquashError",
         "SyncAlembic",
         "TargetError",
         "UnknownRevisionInDatabaseError",

@@ -33,6 +33,7 @@ from .errors import RevisionFileError
 from .errors import RevisionIdError
 from .errors import RevisionNotFoundError
 from .errors import ScriptLocationError
+from .errors import SquashError
 from .errors import TargetError
 from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
@@ -47,6 +48,7 @@ if t.TYPE_CHECKING:
     from .results import MoveIn
     from .results import PartialRevision
     from .results import Rebase
+    from .results import Squash
 
 __all__ = [
     "Adoption",
@@ -83,6 +85,8 @@ __all__ = [
     "RevisionIdError",
     "RevisionNotFoundError",
     "ScriptLocationError",
+    "Squash",
+    "SquashError",
     "SyncAlembic",
     "TargetError",
     "UnknownRevisionInDatabaseError",
@@ -98,6 +102,7 @@ _lazy_modules = {
     "MoveIn": "results",
     "PartialRevision": "results",
     "Rebase": "results",
+    "Squash": "results",
 }
 
 

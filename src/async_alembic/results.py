@@ -55,6 +55,22 @@ class MoveIn:
 
 
 @dataclasses.dataclass(frozen=True)
+class Squash:
+    """What :meth:`.Alembic.squash` has done.
+
+    :param revision: The id of the revision that replaces others.
+    :param replaced: The ids of those, with its own.
+    :param path: The path of its file.
+    :param removed: The paths of the files that were removed.
+    """
+
+    revision: str
+    replaced: tuple[str, ...]
+    path: str
+    removed: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Adoption:
     """What :meth:`.Alembic.adopt` has found in a database, and done.
 

@@ -46,3 +46,19 @@ def test_a_single_head_can_be_checked_without_a_database(db: Project) -> None:
     output = db("check", "--single-head", fails=1)
     assert "c3, m1" in output and "'db rebase'" in output
     assert db.tables == set()
+
+
+@on_every_app
+def test_squash_prints_what_it_has_written_and_removed(db: Project) -> None:
+    output = db("squash", "base..b2", "-m", "first tables").splitlines()
+    names = [line.rpartition("/")[2] for line in output]
+    assert names == ["b2_first_tables.py", "a1.py", "b2.py"]
+    assert [line.partition(" ")[0] for line in output] == ["Created", *["Removed"] * 2]
+    db("upgrade")
+    assert db.tables == {"users", "posts", "tags"}
+
+
+@on_one_app
+def test_squash_takes_a_range(db: Project) -> None:
+    for text in "b2", "..b2", "base..":
+        assert "'db squash base..REVISION'" in db("squash", text, fails=2)

@@ -45,6 +45,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "move_in": (),
     "adopt": (),
     "rebase": (),
+    "squash": ("base", "a1"),
     "unknown_tables": (),
     "upgrade_sql": (),
     "downgrade_sql": ("base", "heads"),

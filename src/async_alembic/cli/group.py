@@ -37,6 +37,7 @@ MODULES = {
     "revision": "generate",
     "merge": "generate",
     "rebase": "teams",
+    "squash": "teams",
     "adopt": "adopt",
     "move-in": "move_in",
     "edit": "generate",

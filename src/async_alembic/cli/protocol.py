@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..results import MoveIn
     from ..results import Rebase
     from ..results import Report
+    from ..results import Squash
 
 
 class Migrations(t.Protocol):
@@ -73,6 +74,9 @@ class Migrations(t.Protocol):
     def rebase(
         self, revision: str | None = None, onto: str | None = None
     ) -> Rebase: ...
+    def squash(
+        self, base: str, revision: str, message: str | None = None
+    ) -> Squash: ...
     def move_in(self, *, write: bool = False) -> MoveIn: ...
     @property
     def revision(self) -> c.Callable[..., list[Script]]: ...

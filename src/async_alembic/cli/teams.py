@@ -37,3 +37,25 @@ def rebase(alembic: Migrations, mine: str | None, onto: str | None) -> None:
 
     if done.onto is None and not done.head_files:
         note("Nothing to rebase: there is one head.")
+
+
+@command(connects=True)
+@click.pass_obj
+@click.argument("revisions", metavar="BASE..REVISION")
+@click.option("-m", "--message", help="What the new revision does.")
+def squash(alembic: Migrations, revisions: str, message: str | None) -> None:
+    """Replace revisions by one that makes the same schema.
+
+    These are the ones after BASE up to REVISION, whose id is kept. BASE is 'base' to
+    begin with the first one.
+    """
+    base, dots, revision = revisions.partition("..")
+
+    if not (base and dots and revision):
+        raise click.UsageError("Give a range, as in 'db squash base..REVISION'.")
+
+    done = alembic.squash(base, revision, message)
+    note(f"Created {format_path(done.path)}")
+
+    for path in done.removed:
+        note(f"Removed {format_path(path)}")

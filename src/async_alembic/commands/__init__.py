@@ -24,12 +24,13 @@ if t.TYPE_CHECKING:
     from . import rebase as rebase
     from . import script_directory as script_directory
     from . import sql as sql
+    from . import squash as squash
     from . import tables as tables
     from . import upgrade as upgrade
 
 _MODULES = {
     *("adopt", "compare", "generate", "history", "inspect", "migrate", "rebase"),
-    *("script_directory", "sql", "tables", "upgrade"),
+    *("script_directory", "sql", "squash", "tables", "upgrade"),
 }
 _CHANGING = {f"{__name__}.{name}" for name in ("adopt", "migrate", "tables", "upgrade")}
 

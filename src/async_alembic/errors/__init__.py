@@ -14,6 +14,7 @@
     │   ├── AmbiguousRevisionError    a partial id matches several revisions
     │   ├── MultipleHeadsError        several heads where one is needed
     │   ├── HeadFileError             a head file does not name the last revision
+    │   ├── SquashError               revisions do more than one can write again
     │   ├── NotUpToDateError          the database must be at head first
     │   ├── RevisionIdError           an id is too long for the version table
     │   └── UnknownRevisionInDatabaseError
@@ -60,6 +61,7 @@ from .revisions import RevisionError as RevisionError
 from .revisions import RevisionFileError as RevisionFileError
 from .revisions import RevisionIdError as RevisionIdError
 from .revisions import RevisionNotFoundError as RevisionNotFoundError
+from .revisions import SquashError as SquashError
 from .revisions import UnknownRevisionInDatabaseError as UnknownRevisionInDatabaseError
 from .setup import AppError as AppError
 from .setup import BlockingCallError as BlockingCallError

@@ -91,6 +91,20 @@ class HeadFileError(RevisionError):
         self.path = path
 
 
+class SquashError(RevisionError):
+    """Revisions cannot be squashed, because something would be lost.
+
+    :ivar details: The places in files, or the differences between the schemas.
+    """
+
+    def __init__(self, problem: str, details: c.Iterable[str]) -> None:
+        self.details: tuple[str, ...] = tuple(details)
+        super().__init__(
+            f"{problem}: {'; '.join(self.details)}. Nothing was changed. Squash what"
+            " comes before or after it."
+        )
+
+
 class NotUpToDateError(RevisionError):
     """A database must be at head before it is compared with the models.
 

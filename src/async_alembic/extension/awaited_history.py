@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..results import Rebase
+    from ..results import Squash
 
 
 class AwaitedHistory(AwaitedBase):
@@ -242,6 +243,34 @@ class AwaitedHistory(AwaitedBase):
             sides = await self._on_files(commands.rebase.find_sides, revision, onto)
             current = await self._on_reachable(commands.inspect.current_heads)
             return await self._on_files(commands.rebase.rebase, sides, current)
+        finally:
+            turn.release()
+
+    async def squash(
+        self, base: str, revision: str, message: str | None = None
+    ) -> Squash:
+        """Replace revisions by one that makes the same schema. It is made from a
+        database that they have made on the same server, and is verified in another.
+
+        :param base: The revision before the first of them; ``"base"`` to begin with the
+            first one.
+        :param revision: The last of them. The new one has its id, so that databases at
+            it go on.
+        :param message: A short description of the new revision.
+        :return: What was done.
+        :raises SquashError: If they do more than operations on the schema, or if one
+            revision would make another schema. Nothing is changed then.
+        :raises RevisionError: If a database that can be reached is at one of them, or
+            if they are not one piece of the history.
+        :raises DatabaseConnectionError: If a server cannot be reached.
+        """
+        turn = await self._wait_for_turn()
+
+        try:
+            plan = await self._on_files(commands.squash.plan, base, revision)
+            current = await self._on_reachable(commands.inspect.current_heads)
+            await self._do_file_io(commands.squash.check_databases, plan, current)
+            return await self._do_file_io(self._squash, plan, message)
         finally:
             turn.release()
 
