@@ -52,6 +52,9 @@ SIGNATURES = {
     "merge": (
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
     ),
+    "adopt": "(self)",
+    "squash": "(self, base, revision, message=None)",
+    "rebase": "(self, revision=None, onto=None)",
     "move_in": "(self, *, write=False)",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
@@ -107,6 +110,7 @@ def bare(function: Any) -> str:
 def test_the_public_names_are_pinned() -> None:
     """Adding or removing a name is a decision, not an accident."""
     assert async_alembic.__all__ == [
+        "Adoption",
         "Alembic",
         "AmbiguousRevisionError",
         "AppError",
@@ -120,6 +124,7 @@ def test_the_public_names_are_pinned() -> None:
         "Environment",
         "ForeignKeyError",
         "FreshDatabaseError",
+        "HeadFileError",
         "LockHolder",
         "LockLostError",
         "LockTimeout",
@@ -132,12 +137,15 @@ def test_the_public_names_are_pinned() -> None:
         "PartialRevision",
         "PartialRevisionError",
         "ReadOnlyError",
+        "Rebase",
         "ResumeError",
         "RevisionError",
         "RevisionFileError",
         "RevisionIdError",
         "RevisionNotFoundError",
         "ScriptLocationError",
+        "Squash",
+        "SquashError",
         "SyncAlembic",
         "TargetError",
         "UnknownRevisionInDatabaseError",

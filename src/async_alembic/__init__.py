@@ -17,6 +17,7 @@ from .errors import DatabaseConnectionError
 from .errors import DatabaseError
 from .errors import ForeignKeyError
 from .errors import FreshDatabaseError
+from .errors import HeadFileError
 from .errors import LockLostError
 from .errors import LockTimeout
 from .errors import LockUnavailableError
@@ -32,6 +33,7 @@ from .errors import RevisionFileError
 from .errors import RevisionIdError
 from .errors import RevisionNotFoundError
 from .errors import ScriptLocationError
+from .errors import SquashError
 from .errors import TargetError
 from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
@@ -40,10 +42,13 @@ from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
     from .migration.environment import Environment
+    from .results import Adoption
     from .results import DatabaseStatus
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
+    from .results import Rebase
+    from .results import Squash
     from .signals import migration_failed
     from .signals import migrations_finished
     from .signals import migrations_started
@@ -52,6 +57,7 @@ if t.TYPE_CHECKING:
     from .signals import revision_started
 
 __all__ = [
+    "Adoption",
     "Alembic",
     "AmbiguousRevisionError",
     "AppError",
@@ -65,6 +71,7 @@ __all__ = [
     "Environment",
     "ForeignKeyError",
     "FreshDatabaseError",
+    "HeadFileError",
     "LockHolder",
     "LockLostError",
     "LockTimeout",
@@ -77,12 +84,15 @@ __all__ = [
     "PartialRevision",
     "PartialRevisionError",
     "ReadOnlyError",
+    "Rebase",
     "ResumeError",
     "RevisionError",
     "RevisionFileError",
     "RevisionIdError",
     "RevisionNotFoundError",
     "ScriptLocationError",
+    "Squash",
+    "SquashError",
     "SyncAlembic",
     "TargetError",
     "UnknownRevisionInDatabaseError",
@@ -97,11 +107,14 @@ __all__ = [
 
 #: Names that are imported on first use, because no app needs them to start.
 _lazy_modules = {
+    "Adoption": "results",
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
     "LockHolder": "results",
     "MoveIn": "results",
     "PartialRevision": "results",
+    "Rebase": "results",
+    "Squash": "results",
     "migration_failed": "signals",
     "migrations_finished": "signals",
     "migrations_started": "signals",

@@ -77,6 +77,55 @@ class MoveIn:
 
 
 @dataclasses.dataclass(frozen=True)
+class Squash:
+    """What :meth:`.Alembic.squash` has done.
+
+    :param revision: The id of the revision that replaces others.
+    :param replaced: The ids of those, with its own.
+    :param path: The path of its file.
+    :param removed: The paths of the files that were removed.
+    """
+
+    revision: str
+    replaced: tuple[str, ...]
+    path: str
+    removed: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Adoption:
+    """What :meth:`.Alembic.adopt` has found in a database, and done.
+
+    :param outcome: ``"upgraded"``: it was empty. ``"stamped"``: it was equal to the
+        models. ``"different"``: it is neither, and nothing was written. ``"managed"``:
+        it is under migrations already, and nothing was written.
+    :param revisions: The ids of the revisions that it is at now.
+    :param differences: How the models differ from it, one text for each difference.
+    :param unknown_tables: Its tables that are in no model.
+    """
+
+    outcome: t.Literal["upgraded", "stamped", "different", "managed"]
+    revisions: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    unknown_tables: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rebase:
+    """What :meth:`.Alembic.rebase` has done.
+
+    :param revisions: The ids of the revisions that have other parents now.
+    :param onto: The id of the revision that they are on top of; ``None`` if there was
+        nothing to do.
+    :param head_files: The paths of the ``head`` files that were corrected.
+    """
+
+    revisions: tuple[str, ...] = ()
+    onto: str | None = None
+    head_files: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class LockHolder:
     """A database session that holds a lock another session waits for. Attributes that
     the database does not report are ``None``.

@@ -184,6 +184,7 @@ def test_every_command_has_a_help_text(db: Project) -> None:
         [
             *("branches", "check", "current", "downgrade", "drop-all", "edit"),
             *("ensure-version", "heads", "init", "list-templates", "log", "merge"),
+            *("adopt", "rebase", "squash"),
             *(
                 "mkdir",
                 "move-in",

@@ -37,12 +37,15 @@ COMMANDS = {
     "show": ["a1"],
     "check": [],
     "status": [],
+    "rebase": [],
     "revision": ["more", "--empty", "--parent", "b2", "--splice"],
     "branches": [],
     "merge": [],
     "edit": ["a1"],
     "move-in": [],
     "drop-all": ["--yes"],
+    "squash": ["base..b2"],
+    "adopt": [],
 }
 
 

@@ -49,6 +49,14 @@ class TestChanges:
         path.rename(folder / "first.py")
         assert caller(alembic, "heads")[0].path == str(folder / "first.py")
 
+    def test_a_written_file_that_is_removed_at_once_is_gone(
+        self, alembic: Alembic, folder: Path, caller: Caller
+    ) -> None:
+        """As by a switch to another branch of the repository."""
+        [script] = caller(alembic, "revision", "first", True)
+        Path(script.path).unlink()
+        assert caller(alembic, "heads") == ()
+
     @pytest.mark.parametrize("bytecode", [True, False])
     def test_an_edit_within_a_second_is_seen(
         self,

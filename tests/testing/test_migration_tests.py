@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from async_alembic import Alembic
+from async_alembic.scratch.schema import differences
 from async_alembic.testing import assert_models_match
 from async_alembic.testing import FreshDatabase
 from async_alembic.testing import History
@@ -19,7 +20,6 @@ from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
 from async_alembic.testing.checks import CheckSkippedError
 from async_alembic.testing.checks.migrating import read_schema
-from async_alembic.testing.checks.schema_comparison import differences
 
 from ..backends import by_id
 from ..backends import on

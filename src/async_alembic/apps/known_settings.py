@@ -26,6 +26,7 @@ _KEYS = {
 _OPTIONS = {
     "databases",
     "file_template",
+    "linear",
     "output_encoding",
     "path_separator",
     "post_write_hooks",

@@ -17,6 +17,7 @@ from .options import command
 from .options import verbose_option
 from .output import format_current
 from .output import format_script
+from .output import title
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -39,7 +40,7 @@ def current(alembic: Migrations, check_heads: bool, verbose: bool) -> Answer:
     is_behind = check_heads and alembic.needs_upgrade()
     found = alembic._current_by_database()
     lines = [
-        f"{_title(name, found)}{format_script(script, verbose)}"
+        f"{title(name, found)}{format_script(script, verbose)}"
         for name, scripts in found.items()
         for script in scripts
     ]
@@ -135,11 +136,20 @@ def show(alembic: Migrations, revisions: tuple[str, ...]) -> Answer:
 
 @command(connects=True)
 @click.pass_obj
-def check(alembic: Migrations) -> Answer:
+@click.option(
+    "--single-head",
+    is_flag=True,
+    help="Check instead that the history has one head, which needs no database.",
+)
+def check(alembic: Migrations, single_head: bool) -> Answer:
     """Check whether the models differ from the database.
 
     Exits with 1 if they do, or if there are revisions to apply first.
     """
+    if single_head:
+        alembic._check_single_head()
+        return Answer({"differences": []}, ["The history has one head."])
+
     check_up_to_date(alembic)
     found = [*commands.compare.describe(alembic.compare_metadata())]
     lines = ["Changes detected.", *(f"  {line}" for line in found)]
@@ -161,7 +171,7 @@ def status(alembic: Migrations) -> Answer:
     """
     found = alembic.status(details=True)
     lines = (
-        f"{_title(name, found)}{line}"
+        f"{title(name, found)}{line}"
         for name, status in found.items()
         for line in _describe_status(status)
     )
@@ -195,10 +205,6 @@ def check_up_to_date(alembic: Migrations) -> None:
 
         if found.pending:
             raise NotUpToDateError(name)
-
-
-def _title(name: str, databases: c.Sized) -> str:
-    return f"[{name}] " if len(databases) > 1 else ""
 
 
 def _describe_status(status: DatabaseStatus) -> c.Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import os
 import sys
 import typing as t
@@ -81,6 +82,11 @@ def format_current(script: Script, current: dict[str, tuple[Script, ...]]) -> st
         return ""
 
     return " (current)" if len(current) == 1 else f" (current: {', '.join(names)})"
+
+
+def title(name: str, databases: c.Sized) -> str:
+    """Return what precedes a line about a database, if there are several."""
+    return f"[{name}] " if len(databases) > 1 else ""
 
 
 def format_path(path: str) -> str:

@@ -15,21 +15,24 @@ import typing as t
 from .deferred import Deferred as Deferred
 
 if t.TYPE_CHECKING:
+    from . import adopt as adopt
     from . import compare as compare
     from . import generate as generate
     from . import history as history
     from . import inspect as inspect
     from . import migrate as migrate
+    from . import rebase as rebase
     from . import script_directory as script_directory
     from . import sql as sql
+    from . import squash as squash
     from . import tables as tables
     from . import upgrade as upgrade
 
 _MODULES = {
-    *("compare", "generate", "history", "inspect", "migrate", "script_directory"),
-    *("sql", "tables", "upgrade"),
+    *("adopt", "compare", "generate", "history", "inspect", "migrate", "rebase"),
+    *("script_directory", "sql", "squash", "tables", "upgrade"),
 }
-_CHANGING = {f"{__name__}.{name}" for name in ("migrate", "tables", "upgrade")}
+_CHANGING = {f"{__name__}.{name}" for name in ("adopt", "migrate", "tables", "upgrade")}
 
 
 def changes_databases(command: object) -> bool:

@@ -74,17 +74,23 @@ def differences_at_head(env: Environment) -> tuple[str, ...] | None:
 
 @contextlib.contextmanager
 def comparing(
-    env: Environment, name: str, drop: c.Collection[str] = (), *, warn: bool = True
+    env: Environment,
+    name: str,
+    drop: c.Collection[str] = (),
+    *,
+    warn: bool = True,
+    keep: bool = False,
 ) -> c.Iterator[UnknownTables]:
     """Prepare for the comparison of a database.
 
     :param name: The name of the database.
     :param drop: The tables to drop of those that neither models nor revisions know.
     :param warn: Whether to log the others.
+    :param keep: Whether to keep them even if the settings say otherwise.
     """
     context = env.contexts[name]
     drops_all = env.project.settings.drops_unknown_tables
-    dropped = None if drops_all else drop
+    dropped = None if drops_all and not keep else drop
     unknown = UnknownTables(
         name,
         context,

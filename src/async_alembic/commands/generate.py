@@ -150,6 +150,7 @@ def merge(
     if len(set(project.scripts.get_revisions(ids))) < 2:
         return None
 
+    project.scripts.check_linear()
     _check_template(project)
     return project.scripts.generate_revision(
         rev_id or unused_id(project),
@@ -215,6 +216,7 @@ def _write(context: autogenerate.RevisionContext) -> list[Script]:
 def _revision_context(
     project: Project, new: NewRevision
 ) -> autogenerate.RevisionContext:
+    project.scripts.check_linear()
     _check_template(project)
     parents, labels = _parents_and_labels(project, new)
     found = project.scripts.get_revisions(parents)

@@ -41,6 +41,12 @@ def current_by_database(env: Environment) -> dict[str, tuple[Script, ...]]:
     return {name: tuple(map(script, env.current(name))) for name in env.names}
 
 
+@converted_database_errors()
+def current_heads(env: Environment) -> dict[str, tuple[str, ...]]:
+    """Return the ids that each database is at, whether or not the code has them."""
+    return {name: env.current_heads(name) for name in env.names}
+
+
 def current_ids(env: Environment) -> tuple[str, ...]:
     """Return the ids of the current revisions of all databases, without duplicates."""
     ids = (revision for name in env.names for revision in env.current(name))

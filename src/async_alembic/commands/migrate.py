@@ -69,8 +69,15 @@ def upgrade_from(
 
 
 def _plan_upgrade(env: Environment, target: StepTarget) -> Route:
+    env.databases.offload(env.project.scripts.check_linear)
     # Called for numbers only, so that "heads" does not load the revision map.
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
+
+    return Route(ids, plan_upgrade(env, ids))
+
+
+def plan_upgrade(env: Environment, ids: list[str]) -> Steps:
+    """Return the steps of an upgrade to these revisions."""
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
         if ids == ["heads"] and env.project.files.graph.is_at_heads(heads):
@@ -80,7 +87,7 @@ def _plan_upgrade(env: Environment, target: StepTarget) -> Route:
         destination = ids[0] if len(ids) == 1 else ids
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
-    return Route(ids, plan)
+    return plan
 
 
 def downgrade(
@@ -124,10 +131,7 @@ def _plan_downgrade(env: Environment, target: StepTarget) -> Route:
 
 @converted_errors()
 def stamp(env: Environment, target: Target, purge: bool) -> None:
-    ids = to_ids(target)
-
-    def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        return env.project.scripts._stamp_revs(ids, heads)  # type: ignore[return-value]
+    plan = plan_stamp(env, to_ids(target))
 
     for context in env.contexts.values():
         context.purge = purge
@@ -141,6 +145,15 @@ def stamp(env: Environment, target: Target, purge: bool) -> None:
             half_applied.clear(env, name)
 
     migrate_exclusively(env, names, work)
+
+
+def plan_stamp(env: Environment, ids: list[str]) -> Steps:
+    """Return the steps that only write these revisions into the version table."""
+
+    def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
+        return env.project.scripts._stamp_revs(ids, heads)  # type: ignore[return-value]
+
+    return plan
 
 
 @converted_errors()

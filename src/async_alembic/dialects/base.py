@@ -256,6 +256,17 @@ class Dialect:
         """
         return set()
 
+    def other_objects(
+        self, connection: sa.Connection, schema: str | None
+    ) -> c.Iterable[str]:
+        """Return the names of what a schema has beside tables, views and sequences, and
+        what only this database has.
+
+        :param connection: A connection to the database.
+        :param schema: The schema; ``None`` for the default one.
+        """
+        return ()
+
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         """Let Alembic's comparison read at once what it reads column by column.
 

@@ -13,6 +13,8 @@
     │   ├── RevisionNotFoundError     no such revision or branch
     │   ├── AmbiguousRevisionError    a partial id matches several revisions
     │   ├── MultipleHeadsError        several heads where one is needed
+    │   ├── HeadFileError             a head file does not name the last revision
+    │   ├── SquashError               revisions do more than one can write again
     │   ├── NotUpToDateError          the database must be at head first
     │   ├── RevisionIdError           an id is too long for the version table
     │   └── UnknownRevisionInDatabaseError
@@ -51,6 +53,7 @@ from .plugins import plugin_errors as plugin_errors
 from .quoting import first_line as first_line
 from .quoting import line_in as line_in
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
+from .revisions import HeadFileError as HeadFileError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError
 from .revisions import OfflineError as OfflineError
@@ -58,6 +61,7 @@ from .revisions import RevisionError as RevisionError
 from .revisions import RevisionFileError as RevisionFileError
 from .revisions import RevisionIdError as RevisionIdError
 from .revisions import RevisionNotFoundError as RevisionNotFoundError
+from .revisions import SquashError as SquashError
 from .revisions import UnknownRevisionInDatabaseError as UnknownRevisionInDatabaseError
 from .setup import AppError as AppError
 from .setup import BlockingCallError as BlockingCallError

@@ -50,12 +50,58 @@ class MultipleHeadsError(RevisionError):
     :ivar heads: The ids of the heads.
     """
 
-    def __init__(self, heads: c.Iterable[str]) -> None:
+    def __init__(self, heads: c.Iterable[str], advice: str | None = None) -> None:
+        """
+        :param advice: What to do.
+        """
         self.heads: tuple[str, ...] = tuple(heads)
+        advice = advice or (
+            "Name one of them or its branch, as in 'branch@head', or merge them with"
+            " 'db merge'."
+        )
         super().__init__(
             f"There are several heads where one is needed: {', '.join(self.heads)}."
-            " Name one of them or its branch, as in 'branch@head', or merge them with"
-            " 'db merge'."
+            f" {advice}"
+        )
+
+
+class HeadFileError(RevisionError):
+    """A ``head`` file does not name the last revision, or has a conflict.
+
+    :ivar path: The path of the file.
+    """
+
+    def __init__(self, path: str, named: str | None, head: str) -> None:
+        """
+        :param named: What the file has, or ``None`` for the markers of a conflict.
+        :param head: The id of the last revision.
+        """
+        if named is None:
+            text = (
+                f"'{path}' has a conflict, as two branches have added revisions: run"
+                " 'db rebase', which puts yours on top of theirs and corrects the file."
+            )
+        else:
+            text = (
+                f"'{path}' names revision '{named}', but the last revision beside it is"
+                f" {head}: run 'db rebase', which corrects the file."
+            )
+
+        super().__init__(text)
+        self.path = path
+
+
+class SquashError(RevisionError):
+    """Revisions cannot be squashed, because something would be lost.
+
+    :ivar details: The places in files, or the differences between the schemas.
+    """
+
+    def __init__(self, problem: str, details: c.Iterable[str]) -> None:
+        self.details: tuple[str, ...] = tuple(details)
+        super().__init__(
+            f"{problem}: {'; '.join(self.details)}. Nothing was changed. Squash what"
+            " comes before or after it."
         )
 
 

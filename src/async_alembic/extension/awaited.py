@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
+    from ..results import Adoption
     from ..results import DatabaseStatus
 
 T = t.TypeVar("T")
@@ -89,6 +90,17 @@ class Alembic(AwaitedHistory):
             retry=retry,
             resume=resume,
         )
+
+    async def adopt(self) -> dict[str, Adoption]:
+        """Put databases under migrations that were made without them. An empty one is
+        upgraded. One that is equal to the models is stamped with the heads. In one that
+        is neither, nothing is written.
+
+        :return: What was found and done, by the name of the database.
+        :raises RevisionError: If there are no revisions.
+        :raises MigrationError: If a revision fails.
+        """
+        return await self._on_databases(commands.adopt.adopt)
 
     async def downgrade(
         self, target: StepTarget = -1, *, retry: bool = False, resume: bool = False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import functools
 import threading
 import typing as t
 
+from ..errors import DatabaseConnectionError
 from ..running.imports import load
 from ..running.worker_threads import run_in_worker_thread
 from ..running.worker_threads import sleep
@@ -82,6 +84,23 @@ class AwaitedBase(BaseAlembic):
             *args,
             **kwargs,
         )
+
+    async def _on_reachable(
+        self,
+        command: DatabaseCommand[P, dict[str, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> dict[str, T]:
+        """Run a command on each database that can be reached, and join the results."""
+        found: dict[str, T] = {}
+
+        for name in await self._do_file_io(self._urls):
+            only = self.with_options(database=name)
+
+            with contextlib.suppress(DatabaseConnectionError):
+                found |= await only._on_databases(command, *args, **kwargs)
+
+        return found
 
     async def _wait_for_turn(self) -> threading.Lock:
         """Wait until nobody else in this process writes a revision to the same folder.

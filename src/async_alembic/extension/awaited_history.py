@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..results import Rebase
+    from ..results import Squash
 
 
 class AwaitedHistory(AwaitedBase):
@@ -218,6 +220,58 @@ class AwaitedHistory(AwaitedBase):
             return await self._on_files(
                 commands.generate.merge, revisions, message, label, splice, rev_id
             )
+        finally:
+            turn.release()
+
+    async def rebase(
+        self, revision: str | None = None, onto: str | None = None
+    ) -> Rebase:
+        """Put the revisions of one branch of the repository on top of those of another,
+        where both have added some. The files get other parents, and nothing else in
+        them changes.
+
+        :param revision: A revision to move, with those that belong to it. By default,
+            those that git does not find in the branch that is merged or rebased onto.
+        :param onto: The head to put them on top of. By default, the other one.
+        :return: What was changed; nothing if there is one head.
+        :raises RevisionError: If a database that can be reached has applied one of
+            them, if there are more heads, or if git does not tell which to move.
+        :raises RevisionFileError: If the parents in a file are computed.
+        """
+        turn = await self._wait_for_turn()
+
+        try:
+            sides = await self._on_files(commands.rebase.find_sides, revision, onto)
+            current = await self._on_reachable(commands.inspect.current_heads)
+            return await self._on_files(commands.rebase.rebase, sides, current)
+        finally:
+            turn.release()
+
+    async def squash(
+        self, base: str, revision: str, message: str | None = None
+    ) -> Squash:
+        """Replace revisions by one that makes the same schema. It is made from a
+        database that they have made on the same server, and is verified in another.
+
+        :param base: The revision before the first of them; ``"base"`` to begin with the
+            first one.
+        :param revision: The last of them. The new one has its id, so that databases at
+            it go on.
+        :param message: A short description of the new revision.
+        :return: What was done.
+        :raises SquashError: If they do more than operations on the schema, or if one
+            revision would make another schema. Nothing is changed then.
+        :raises RevisionError: If a database that can be reached is at one of them, or
+            if they are not one piece of the history.
+        :raises DatabaseConnectionError: If a server cannot be reached.
+        """
+        turn = await self._wait_for_turn()
+
+        try:
+            plan = await self._on_files(commands.squash.plan, base, revision)
+            current = await self._on_reachable(commands.inspect.current_heads)
+            await self._do_file_io(commands.squash.check_databases, plan, current)
+            return await self._do_file_io(self._squash, plan, message)
         finally:
             turn.release()
 

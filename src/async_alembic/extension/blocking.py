@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
+    from ..results import Adoption
     from ..results import DatabaseStatus
 T = t.TypeVar("T")
 
@@ -59,6 +60,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
             retry=retry,
             resume=resume,
         )
+
+    @blocks
+    def adopt(self) -> dict[str, Adoption]:
+        """Blocking form of :meth:`Alembic.adopt`."""
+        return self._on_databases(commands.adopt.adopt)
 
     @blocks
     def downgrade(

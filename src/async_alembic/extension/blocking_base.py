@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import copy
 import functools
 import threading
@@ -12,6 +13,7 @@ import typing as t
 from .. import commands
 from ..apps.current import loop_is_running
 from ..errors import BlockingCallError
+from ..errors import DatabaseConnectionError
 from .base import BaseAlembic
 
 if t.TYPE_CHECKING:
@@ -77,6 +79,10 @@ class BlockingBase(BaseAlembic):
         """Return all revisions, to complete their ids."""
         return self._on_files(commands.inspect.revisions)
 
+    def _check_single_head(self) -> None:
+        """Check the history for ``check --single-head``."""
+        self._on_files(commands.rebase.check_single_head)
+
     def _app(self) -> App:
         return self._command_line_app or super()._app()
 
@@ -106,6 +112,22 @@ class BlockingBase(BaseAlembic):
             *args,
             **kwargs,
         )
+
+    def _on_reachable(
+        self,
+        command: DatabaseCommand[P, dict[str, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> dict[str, T]:
+        found: dict[str, T] = {}
+
+        for name in self._urls():
+            only = self.with_options(database=name)
+
+            with contextlib.suppress(DatabaseConnectionError):
+                found |= only._on_databases(command, *args, **kwargs)
+
+        return found
 
     def _wait_for_turn(self) -> threading.Lock:
         turn = self._writing_turn()

@@ -19,6 +19,8 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..results import Rebase
+    from ..results import Squash
 
 
 class BlockingHistory(BlockingBase):
@@ -146,6 +148,31 @@ class BlockingHistory(BlockingBase):
             return self._on_files(
                 commands.generate.merge, revisions, message, label, splice, rev_id
             )
+        finally:
+            turn.release()
+
+    @blocks
+    def rebase(self, revision: str | None = None, onto: str | None = None) -> Rebase:
+        """Blocking form of :meth:`Alembic.rebase`."""
+        turn = self._wait_for_turn()
+
+        try:
+            sides = self._on_files(commands.rebase.find_sides, revision, onto)
+            current = self._on_reachable(commands.inspect.current_heads)
+            return self._on_files(commands.rebase.rebase, sides, current)
+        finally:
+            turn.release()
+
+    @blocks
+    def squash(self, base: str, revision: str, message: str | None = None) -> Squash:
+        """Blocking form of :meth:`Alembic.squash`."""
+        turn = self._wait_for_turn()
+
+        try:
+            plan = self._on_files(commands.squash.plan, base, revision)
+            current = self._on_reachable(commands.inspect.current_heads)
+            self._do_file_io(commands.squash.check_databases, plan, current)
+            return self._do_file_io(self._squash, plan, message)
         finally:
             turn.release()
 

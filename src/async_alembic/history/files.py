@@ -63,6 +63,8 @@ class RevisionFiles:
         files = {**self.parsed, path: parsed}
         self.graph = _build_graph(files)
         self.parsed = files
+        # As it was not listed, its removal would not be noticed.
+        self._listed = {**self._listed, path: (0, 0, 0)}
 
     def _read(
         self, previous: RevisionFiles | None

@@ -22,6 +22,10 @@ if t.TYPE_CHECKING:
     from .headers import Header
 
 
+#: What a squash writes into its file.
+_squashed = re.compile(rb"^# Squashes: ([\w., ]+)$", re.MULTILINE)
+
+
 class RevisionGraph:
     """Revisions and their parents and dependencies.
 
@@ -78,6 +82,28 @@ class RevisionGraph:
     def parents_of(self, revision: str) -> tuple[str, ...]:
         """Return the ids of the parents of a revision."""
         return self._parents[revision]
+
+    def predecessors_of(self, revision: str) -> tuple[str, ...]:
+        """Return the ids of the parents and the dependencies of a revision."""
+        return self._predecessors[revision]
+
+    def ancestors_of(
+        self, *revisions: str, dependencies: bool = False
+    ) -> frozenset[str]:
+        """Return the ids of revisions and of all their ancestors.
+
+        :param dependencies: Whether to follow dependencies, too.
+        """
+        before = self._predecessors if dependencies else self._parents
+        found = {*revisions}
+        todo = [*found]
+
+        while todo:
+            new = {*before[todo.pop()]} - found
+            found |= new
+            todo += new
+
+        return frozenset(found)
 
     def children_of(self, revision: str) -> frozenset[str]:
         """Return the ids of the children of a revision."""
@@ -140,8 +166,8 @@ class RevisionGraph:
             raise RevisionFileError(
                 path,
                 line_of(path, "revision"),
-                f"revision {revision} is also in {other}. Choose another id for one of"
-                " the two.",
+                f"revision {revision} is also in {other}."
+                f" {_advice_for_two(path, other)}",
             )
 
     def _add_label(self, path: str, revision: str, label: str) -> None:
@@ -208,6 +234,18 @@ class RevisionGraph:
             )
 
         raise RevisionFileError(path, line_of(path, key), reason)
+
+
+def _advice_for_two(*paths: str) -> str:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if found := _squashed.search(Path(path).read_bytes()):
+                return (
+                    f"A squash was interrupted after {path} was written: remove the"
+                    f" other files of the revisions {found[1].decode()}."
+                )
+
+    return "Choose another id for one of the two."
 
 
 def _inverted(

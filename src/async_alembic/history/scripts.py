@@ -12,12 +12,14 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError as AlembicRevisionError
 from alembic.script.revision import RevisionMap
+from alembic.util import asbool
 from alembic.util import CommandError
 from alembic.util import to_tuple
 from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from .. import errors
 from ..errors import wrap_setting_errors
+from .head_files import HeadFiles
 from .reading import read_revision
 from .revision_file import RevisionFile
 from .writing import check_id
@@ -31,6 +33,7 @@ if t.TYPE_CHECKING:
     from alembic.config import PostWriteHookConfig
 
     from .files import RevisionFiles
+    from .reading import ParsedFile
 
 
 class Scripts(ScriptDirectory):
@@ -43,6 +46,10 @@ class Scripts(ScriptDirectory):
     def __init__(self, config: Config, files: RevisionFiles) -> None:
         with wrap_setting_errors("truncate_slug_length"):
             slug_length = int(config.get_main_option("truncate_slug_length", "40"))
+
+        with wrap_setting_errors("linear"):
+            #: Whether there is a ``head`` file beside the revisions.
+            self.is_linear = asbool(config.get_main_option("linear", "false"))
 
         folders = files.folders
         self.files = files
@@ -76,6 +83,20 @@ class Scripts(ScriptDirectory):
     @revision_map.setter
     def revision_map(self, value: RevisionMap) -> None:
         """Ignore the map that Alembic builds, which would import every file."""
+
+    @property
+    def head_files(self) -> HeadFiles:
+        """The ``head`` files, which a linear history has."""
+        return HeadFiles(self.files.folders, self.files.graph)
+
+    def check_linear(self) -> None:
+        """Check that the history is linear, if it has to be.
+
+        :raises HeadFileError: If a ``head`` file does not name the last revision.
+        :raises MultipleHeadsError: If there are several heads in a folder.
+        """
+        if self.is_linear:
+            self.head_files.check()
 
     @property
     def directories(self) -> list[Path]:
@@ -171,7 +192,7 @@ class Scripts(ScriptDirectory):
                 )
 
             if parsed is not None:
-                self.files.add(os.fspath(dest), parsed)
+                self._add(os.fspath(dest), parsed)
         except BaseException as e:
             # It may be good, and be read again.
             if not _fails_elsewhere(e, dest):
@@ -183,6 +204,15 @@ class Scripts(ScriptDirectory):
             raise errors.ConfigurationError(
                 f"The template '{src}' is invalid: {errors.first_line(e)}. Correct it."
             ) from e
+
+    def _add(self, path: str, parsed: ParsedFile) -> None:
+        if self.is_linear:
+            self.head_files.check_next(path, parsed.header)
+
+        self.files.add(path, parsed)
+
+        if self.is_linear:
+            self.head_files.write()
 
     def _render(self, src: Path, dest: Path, values: dict[str, t.Any]) -> None:
         try:

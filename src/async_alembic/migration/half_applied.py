@@ -90,10 +90,8 @@ def check(
 
 def has_record(env: Environment, name: str) -> bool:
     """Return whether a database has a record of a half-applied revision."""
-    journal = journal_of(env, name)
-
     try:
-        return journal is not None and journal.exists()
+        return is_recorded(env, name)
     finally:
         env.end_transaction(name)
 
@@ -112,6 +110,12 @@ def find(
 
     recorded = journal.read(name, heads)
     return None if recorded is None else recorded.partial
+
+
+def is_recorded(env: Environment, name: str) -> bool:
+    """The same, within the transaction of a migration."""
+    journal = journal_of(env, name)
+    return journal is not None and journal.exists()
 
 
 def clear(env: Environment, name: str) -> None:

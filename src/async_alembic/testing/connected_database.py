@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import FreshDatabaseError
-from .servers.catalog import CURRENT_DATABASE
+from ..scratch.servers.catalog import CURRENT_DATABASE
 
 
 def refuse_other_database(

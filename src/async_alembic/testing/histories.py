@@ -11,6 +11,7 @@ from pathlib import Path
 from ..commands import compare
 from ..commands import upgrade
 from ..errors import AsyncAlembicError
+from ..scratch.schema import differences
 from .checks import CheckFailedError
 from .checks import CheckSkippedError
 from .checks import migrating
@@ -21,13 +22,12 @@ from .checks.git_export import export_release
 from .checks.migrating import RevisionData
 from .checks.results import all_failures
 from .checks.results import RevisionFailedError
-from .checks.schema_comparison import differences
 
 if t.TYPE_CHECKING:
     from ..history.scripts import Scripts
     from ..history.targets import StepTarget
+    from ..scratch.schema import Schema
     from .apps import FreshApp
-    from .checks.schema_comparison import Schema
     from .copying.fresh_databases import FreshDatabase
 
 P = t.ParamSpec("P")

@@ -170,6 +170,13 @@ class PostgreSQL(Dialect):
             (schema, name) for schema, name in connection.execute(_dependent_tables)
         }
 
+    def other_objects(
+        self, connection: sa.Connection, schema: str | None
+    ) -> c.Iterable[str]:
+        inspector: t.Any = sa.inspect(connection)
+        enums = [enum["name"] for enum in inspector.get_enums(schema)]
+        return [*inspector.get_materialized_view_names(schema), *enums]
+
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         from .owned_sequences import read_at_once
 

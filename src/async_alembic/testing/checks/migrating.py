@@ -12,12 +12,12 @@ from alembic.runtime.migration import MigrationStep
 from ...commands import migrate
 from ...errors import first_line
 from ...migration.environment import Environment
+from ...scratch.schema import differences
+from ...scratch.schema import Schema
+from ...scratch.schema import SchemaReader
 from .results import all_failures
 from .results import CheckFailedError
 from .results import RevisionFailedError
-from .schema_comparison import differences
-from .schema_comparison import Schema
-from .schema_comparison import SchemaReader
 
 if t.TYPE_CHECKING:
     from alembic.script import Script

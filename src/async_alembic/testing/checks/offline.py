@@ -7,7 +7,7 @@ import typing as t
 from ...errors import first_line
 from ...errors import OfflineError
 from ...migration.offline import OfflineWriter
-from ..servers.catalog import execute_verbatim
+from ...scratch.servers.catalog import execute_verbatim
 from .results import CheckFailedError
 from .results import CheckSkippedError
 from .results import RevisionFailedError

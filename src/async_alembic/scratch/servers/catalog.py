@@ -55,6 +55,9 @@ _object_queries: dict[str, list[str]] = {
     "sqlite": [
         "SELECT type || ' ' || name, sql FROM sqlite_master"
         " WHERE type IN ('trigger', 'view')",
+        # The inspector leaves out indexes of expressions.
+        "SELECT 'index ' || i.name, i.sql FROM sqlite_master i WHERE i.type = 'index'"
+        " AND EXISTS (SELECT 1 FROM pragma_index_info(i.name) c WHERE c.name IS NULL)",
     ],
     "mysql": [
         "SELECT CONCAT('view ', table_name),"
