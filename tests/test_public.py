@@ -53,6 +53,7 @@ SIGNATURES = {
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
     ),
     "move_in": "(self, *, write=False)",
+    "plan": "(self, target='heads')",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
     "unknown_tables": "(self)",
@@ -131,6 +132,9 @@ def test_the_public_names_are_pinned() -> None:
         "OfflineError",
         "PartialRevision",
         "PartialRevisionError",
+        "Plan",
+        "PlannedRevision",
+        "PlannedStatement",
         "ReadOnlyError",
         "ResumeError",
         "RevisionError",

@@ -44,6 +44,9 @@ if t.TYPE_CHECKING:
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
+    from .results import Plan
+    from .results import PlannedRevision
+    from .results import PlannedStatement
 
 __all__ = [
     "Alembic",
@@ -70,6 +73,9 @@ __all__ = [
     "OfflineError",
     "PartialRevision",
     "PartialRevisionError",
+    "Plan",
+    "PlannedRevision",
+    "PlannedStatement",
     "ReadOnlyError",
     "ResumeError",
     "RevisionError",
@@ -90,6 +96,9 @@ _lazy_modules = {
     "LockHolder": "results",
     "MoveIn": "results",
     "PartialRevision": "results",
+    "Plan": "results",
+    "PlannedRevision": "results",
+    "PlannedStatement": "results",
 }
 
 

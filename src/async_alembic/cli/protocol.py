@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..results import DatabaseStatus
     from ..results import MoveIn
+    from ..results import Plan
     from ..results import Report
 
 
@@ -66,6 +67,7 @@ class Migrations(t.Protocol):
     def downgrade(
         self, target: StepTarget = ..., *, retry: bool = False, resume: bool = False
     ) -> list[Script]: ...
+    def plan(self, target: StepTarget = ...) -> dict[str, Plan]: ...
     def move_in(self, *, write: bool = False) -> MoveIn: ...
     @property
     def revision(self) -> c.Callable[..., list[Script]]: ...

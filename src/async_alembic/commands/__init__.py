@@ -20,14 +20,15 @@ if t.TYPE_CHECKING:
     from . import history as history
     from . import inspect as inspect
     from . import migrate as migrate
+    from . import plan as plan
     from . import script_directory as script_directory
     from . import sql as sql
     from . import tables as tables
     from . import upgrade as upgrade
 
 _MODULES = {
-    *("compare", "generate", "history", "inspect", "migrate", "script_directory"),
-    *("sql", "tables", "upgrade"),
+    *("compare", "generate", "history", "inspect", "migrate", "plan"),
+    *("script_directory", "sql", "tables", "upgrade"),
 }
 _CHANGING = {f"{__name__}.{name}" for name in ("migrate", "tables", "upgrade")}
 

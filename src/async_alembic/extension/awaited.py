@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import DatabaseStatus
+    from ..results import Plan
 
 T = t.TypeVar("T")
 
@@ -114,6 +115,16 @@ class Alembic(AwaitedHistory):
             retry=retry,
             resume=resume,
         )
+
+    async def plan(self, target: StepTarget = "heads") -> dict[str, Plan]:
+        """Tell what an upgrade would do to each database, without doing it: nothing is
+        written, and no lock is taken.
+
+        :param target: As of :meth:`upgrade`.
+        :return: The plan of each database by its name.
+        :raises RevisionError: If the target is not found or cannot be reached.
+        """
+        return await self._on_databases(commands.plan.plan, target)
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,

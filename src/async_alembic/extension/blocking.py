@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import DatabaseStatus
+    from ..results import Plan
 T = t.TypeVar("T")
 
 
@@ -73,6 +74,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
             retry=retry,
             resume=resume,
         )
+
+    @blocks
+    def plan(self, target: StepTarget = "heads") -> dict[str, Plan]:
+        """Blocking form of :meth:`Alembic.plan`."""
+        return self._on_databases(commands.plan.plan, target)
 
     @blocks
     def produce_migrations(self) -> MigrationScript:

@@ -1,0 +1,119 @@
+"""The command that tells what an upgrade would do."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+import click
+
+from .completion import Revision
+from .options import command
+from .output import echo
+
+if t.TYPE_CHECKING:
+    from ..results import Observed
+    from ..results import Plan
+    from ..results import PlannedRevision
+    from ..results import PlannedStatement
+    from .protocol import Migrations
+
+
+@command(connects=True)
+@click.pass_obj
+@click.pass_context
+@click.argument("target", default="heads", type=Revision())
+@click.option("--sql", is_flag=True, help="Print the statements, as SQL.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit with 2 if there is something to do, and with 0 if not.",
+)
+def plan(
+    ctx: click.Context, alembic: Migrations, target: str, sql: bool, check: bool
+) -> None:
+    """Show what an upgrade to TARGET would do, without doing it.
+
+    Nothing is written to the database, and no lock is taken.
+    """
+    plans = alembic.plan(target)
+    describe = _sql_of if sql else _lines_of
+
+    for name, found in plans.items():
+        if len(plans) > 1:
+            echo(f"-- Database '{name}'" if sql else f"[{name}]")
+
+        for line in describe(found):
+            echo(line)
+
+    if check and any(found.revisions for found in plans.values()):
+        ctx.exit(2)
+
+
+def _sql_of(plan: Plan) -> c.Iterator[str]:
+    for revision in plan.revisions:
+        yield f"-- {_title(revision)}"
+
+        for statement in revision.statements:
+            yield f"{statement.sql};"
+
+        if revision.unknown:
+            yield f"-- {_unknown(revision)}"
+
+        yield ""
+
+
+def _lines_of(plan: Plan) -> c.Iterator[str]:
+    if not plan.revisions:
+        yield "Nothing to upgrade."
+
+    for revision in plan.revisions:
+        yield _title(revision)
+
+        for statement in revision.statements:
+            yield from _statement_lines(statement)
+
+        if revision.unknown:
+            yield f"  {_unknown(revision)}"
+
+        for rule, message, line in revision.findings:
+            place = "" if line is None else f", line {line}"
+            yield f"  {rule}{place}: {message}"
+
+
+def _title(revision: PlannedRevision) -> str:
+    date = f"{revision.date:%Y-%m-%d}" if revision.date else None
+    details = ", ".join(filter(None, (revision.author, date)))
+    title = ", ".join(filter(None, (revision.revision, revision.message)))
+    return f"{title} ({details})" if details else title
+
+
+def _unknown(revision: PlannedRevision) -> str:
+    return f"{revision.unknown}; its other statements are known with --trace"
+
+
+def _statement_lines(statement: PlannedStatement) -> c.Iterator[str]:
+    yield f"  {statement.action}"
+    yield f"    {' '.join(statement.sql.split())}"
+
+    for loss in statement.losses:
+        if not loss.is_certain:
+            yield "    whether it loses data is not known"
+
+    if statement.observed is not None:
+        yield from (f"    {line}" for line in _observed_lines(statement.observed))
+
+
+def _observed_lines(observed: Observed) -> c.Iterator[str]:
+    for table, mode in observed.locks:
+        yield f"locks {table}: {mode}"
+
+    for name, names in (("rewrites", observed.rewritten), ("scans", observed.scanned)):
+        if names:
+            yield f"{name} {', '.join(names)}"
+
+    if observed.algorithm is not None:
+        yield f"algorithm {observed.algorithm}"
+
+    for notice in observed.notices:
+        yield f"server: {notice}"
