@@ -53,7 +53,7 @@ SIGNATURES = {
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
     ),
     "move_in": "(self, *, write=False)",
-    "plan": "(self, target='heads')",
+    "plan": "(self, target='heads', *, trace=False)",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
     "unknown_tables": "(self)",
@@ -133,6 +133,7 @@ def test_the_public_names_are_pinned() -> None:
         "PartialRevision",
         "PartialRevisionError",
         "Plan",
+        "PlanError",
         "PlannedRevision",
         "PlannedStatement",
         "ReadOnlyError",

@@ -25,6 +25,7 @@ from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
 from .errors import OfflineError
 from .errors import PartialRevisionError
+from .errors import PlanError
 from .errors import ReadOnlyError
 from .errors import ResumeError
 from .errors import RevisionError
@@ -74,6 +75,7 @@ __all__ = [
     "PartialRevision",
     "PartialRevisionError",
     "Plan",
+    "PlanError",
     "PlannedRevision",
     "PlannedStatement",
     "ReadOnlyError",

@@ -199,6 +199,11 @@ class Observed:
     algorithm: str | None = None
     notices: tuple[str, ...] = ()
 
+    @property
+    def copies_table(self) -> bool:
+        """Whether all rows are copied into a new table, which blocks writes."""
+        return self.algorithm == "COPY"
+
 
 class Finding(t.NamedTuple):
     """What is to be considered before an upgrade.

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-
-from async_alembic import Alembic
 
 from ..backends import Backend
 from ..backends import EngineFactory
 from ..harness import Caller
-from ..harness import make_app
 from ..projects import Project
 from .generating import table
 from .planning import Site
@@ -25,11 +22,17 @@ def project(tmp_path: Path, engines: EngineFactory) -> Project:
 
 
 @pytest.fixture
-def site_for(engines: EngineFactory, caller: Caller, tmp_path: Path) -> SiteFactory:
+def site_for(
+    engines: EngineFactory,
+    caller: Caller,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SiteFactory:
+    # Other tests have theirs in the usual place.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
     def make(backend: Backend, **config: Any) -> Site:
-        app = make_app("quart", tmp_path, ALEMBIC=config)
-        engine = engines(backend)
-        alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
-        return Site(app, alembic, engine, tmp_path, caller)
+        args = (engines, tmp_path, caller)
+        return Site.of(backend, engines(backend), *args, **config)
 
     return make

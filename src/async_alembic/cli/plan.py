@@ -23,6 +23,11 @@ if t.TYPE_CHECKING:
 @click.pass_obj
 @click.pass_context
 @click.argument("target", default="heads", type=Revision())
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Upgrade a scratch copy, and show what the server does.",
+)
 @click.option("--sql", is_flag=True, help="Print the statements, as SQL.")
 @click.option(
     "--check",
@@ -30,13 +35,18 @@ if t.TYPE_CHECKING:
     help="Exit with 2 if there is something to do, and with 0 if not.",
 )
 def plan(
-    ctx: click.Context, alembic: Migrations, target: str, sql: bool, check: bool
+    ctx: click.Context,
+    alembic: Migrations,
+    target: str,
+    trace: bool,
+    sql: bool,
+    check: bool,
 ) -> None:
     """Show what an upgrade to TARGET would do, without doing it.
 
     Nothing is written to the database, and no lock is taken.
     """
-    plans = alembic.plan(target)
+    plans = alembic.plan(target, trace=trace)
     describe = _sql_of if sql else _lines_of
 
     for name, found in plans.items():

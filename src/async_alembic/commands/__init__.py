@@ -21,16 +21,18 @@ if t.TYPE_CHECKING:
     from . import inspect as inspect
     from . import migrate as migrate
     from . import plan as plan
+    from . import scratch as scratch
     from . import script_directory as script_directory
     from . import sql as sql
     from . import tables as tables
+    from . import trace as trace
     from . import upgrade as upgrade
 
 _MODULES = {
     *("compare", "generate", "history", "inspect", "migrate", "plan"),
-    *("script_directory", "sql", "tables", "upgrade"),
+    *("scratch", "script_directory", "sql", "trace", "tables", "upgrade"),
 }
-_CHANGING = {f"{__name__}.{name}" for name in ("migrate", "tables", "upgrade")}
+_CHANGING = {f"{__name__}.{name}" for name in ("migrate", "tables", "trace", "upgrade")}
 
 
 def changes_databases(command: object) -> bool:

@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from ..migration.environment import Environment
     from ..migration.environment import Steps
+    from ..results import PlannedStatement
 
 #: The revisions that an upgrade would apply, and their statements.
 Collected: t.TypeAlias = "tuple[list[Script], StatementCollector]"
@@ -99,12 +100,7 @@ def _planned(
     script: Script, collector: StatementCollector, commit: Commit | None
 ) -> PlannedRevision:
     statements = collector.of(script.revision)
-    findings = tuple(
-        Finding("loses-data", loss.reason, statement.line)
-        for statement in statements
-        for loss in statement.losses
-        if loss.is_certain
-    )
+    findings = [finding for s in statements for finding in _findings(s)]
     return PlannedRevision(
         script.revision,
         script.doc,
@@ -113,8 +109,21 @@ def _planned(
         script.path,
         statements,
         collector.unknown.get(script.revision),
-        findings,
+        tuple(findings),
     )
+
+
+def _findings(statement: PlannedStatement) -> c.Iterator[Finding]:
+    for loss in statement.losses:
+        if loss.is_certain:
+            yield Finding("loses-data", loss.reason, statement.line)
+
+    if observed := statement.observed:
+        if observed.rewritten:
+            names = ", ".join(observed.rewritten)
+            yield Finding("rewrites-table", f"rewrites {names}", statement.line)
+        elif observed.copies_table:
+            yield Finding("rewrites-table", "copies the table", statement.line)
 
 
 def _date_of(script: Script) -> dt.datetime | None:

@@ -76,9 +76,17 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         )
 
     @blocks
-    def plan(self, target: StepTarget = "heads") -> dict[str, Plan]:
+    def plan(
+        self, target: StepTarget = "heads", *, trace: bool = False
+    ) -> dict[str, Plan]:
         """Blocking form of :meth:`Alembic.plan`."""
-        return self._on_databases(commands.plan.plan, target)
+        plans = self._on_databases(commands.plan.plan, target)
+
+        if not trace or not any(plan.revisions for plan in plans.values()):
+            return plans
+
+        current = {name: plan.current for name, plan in plans.items()}
+        return self._on_scratch(commands.trace.trace, target, current)
 
     @blocks
     def produce_migrations(self) -> MigrationScript:

@@ -122,6 +122,18 @@ class BlockingBase(BaseAlembic):
             **kwargs,
         )
 
+    def _on_scratch(self, command: c.Callable[..., T], *args: t.Any) -> T:
+        from ..running.scratch import block_on_scratch
+
+        app = self._app()
+        return block_on_scratch(
+            self._project(app),
+            self._registry.state(app).databases(app),
+            self._invocation is not None,
+            command,
+            *args,
+        )
+
     def _wait_for_turn(self) -> threading.Lock:
         turn = self._writing_turn()
         turn.acquire()
