@@ -255,6 +255,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_invalidate_schema_cache": lambda: (
         asyncpg.PGDialect_asyncpg._invalidate_schema_cache
     ),
+    "_creator": lambda: sa.NullPool(lambda: None)._creator,  # type: ignore[arg-type]
+    "_invoke_creator": lambda: sa.NullPool(lambda: None)._invoke_creator,  # type: ignore[arg-type]
     "_invalidate": lambda: sa.Pool._invalidate,
     "_proxied": _proxied_engine,
     # aiosqlite

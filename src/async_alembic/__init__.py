@@ -26,6 +26,7 @@ from .errors import MultipleHeadsError
 from .errors import NotUpToDateError
 from .errors import OfflineError
 from .errors import PartialRevisionError
+from .errors import PlanError
 from .errors import ReadOnlyError
 from .errors import ResumeError
 from .errors import RevisionError
@@ -47,6 +48,9 @@ if t.TYPE_CHECKING:
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
+    from .results import Plan
+    from .results import PlannedRevision
+    from .results import PlannedStatement
     from .results import Rebase
     from .results import Squash
     from .signals import migration_failed
@@ -83,6 +87,10 @@ __all__ = [
     "OfflineError",
     "PartialRevision",
     "PartialRevisionError",
+    "Plan",
+    "PlanError",
+    "PlannedRevision",
+    "PlannedStatement",
     "ReadOnlyError",
     "Rebase",
     "ResumeError",
@@ -113,6 +121,9 @@ _lazy_modules = {
     "LockHolder": "results",
     "MoveIn": "results",
     "PartialRevision": "results",
+    "Plan": "results",
+    "PlannedRevision": "results",
+    "PlannedStatement": "results",
     "Rebase": "results",
     "Squash": "results",
     "migration_failed": "signals",

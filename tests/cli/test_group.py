@@ -188,6 +188,7 @@ def test_every_command_has_a_help_text(db: Project) -> None:
             *(
                 "mkdir",
                 "move-in",
+                "plan",
                 "revision",
                 "show",
                 "stamp",

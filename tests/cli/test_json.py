@@ -29,6 +29,7 @@ COMMANDS = {
     "ensure-version": [],
     "heads": [],
     "log": ["-i"],
+    "plan": ["--trace"],
     "upgrade": ["heads"],
     "current": [],
     "downgrade": ["-1"],

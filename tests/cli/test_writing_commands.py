@@ -94,9 +94,12 @@ def test_revision_says_what_may_lose_data(db: Project) -> None:
     (revision,) = json.loads(output)["result"]["revisions"]
     (change,) = revision["changes"]
     assert change["description"] == "modify type users.id"
-    assert (change["database"], change["losses"]) == ("default", [])
-    assert change["possible_losses"] == [
-        "changes the type of 'users.id': JSON -> INTEGER"
+    assert change["database"] == "default"
+    assert change["losses"] == [
+        {
+            "reason": "changes the type of 'users.id': JSON -> INTEGER",
+            "is_certain": False,
+        }
     ]
     assert "# May lose data: changes" in Path(revision["path"]).read_text()
 

@@ -40,6 +40,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "downgrade": (),
     "revision": ("message",),
     "merge": (),
+    "plan": (),
     "produce_migrations": (),
     "compare_metadata": (),
     "move_in": (),

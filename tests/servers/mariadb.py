@@ -138,7 +138,9 @@ class MariaDBServer(Server):
 
     def _set_up(self) -> None:
         self.execute(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY %s", PASSWORD)
-        self.execute(f"GRANT ALL ON `test\\_%`.* TO {USER}@'127.0.0.1'")
+
+        for pattern in (r"test\_%", r"async\_alembic\_plan\_%"):
+            self.execute(f"GRANT ALL ON `{pattern}`.* TO {USER}@'127.0.0.1'")
 
 
 class GaleraServer(MariaDBServer):

@@ -17,6 +17,7 @@ from ..errors import first_line
 from ..errors import TargetError
 from .engines import is_async
 from .engines import SINGLE_CONNECTION_POOLS
+from .engines import with_other_database
 
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
@@ -59,6 +60,20 @@ class Databases(t.NamedTuple):
         """Return only some of the databases; see :func:`only`."""
         engines = only(t.cast("dict[str, t.Any]", self.engines), names)
         return Databases(self.metadatas, t.cast("Engines", engines))
+
+    def with_others(self, others: c.Mapping[str, str]) -> Databases:
+        """Return the same, but on other databases of their servers.
+
+        :param others: What stands for each in a URL, by its name.
+        """
+        engines: dict[str, t.Any] = {**self.engines}
+
+        for name, engine in engines.items():
+            sync_engine = engine.sync_engine if is_async(engine) else engine
+            moved = with_other_database(sync_engine, others[name])
+            engines[name] = type(engine)(moved) if is_async(engine) else moved
+
+        return Databases(self.metadatas, engines)
 
 
 def only(databases: c.Mapping[str, T], names: c.Collection[str]) -> dict[str, T]:

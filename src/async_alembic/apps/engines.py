@@ -28,9 +28,20 @@ Engines: t.TypeAlias = "dict[str, sa.Engine] | dict[str, AsyncEngine]"
 _option_engine_refuses_listeners = (
     re.match(r"2\.0\.[123]\d\b", sa.__version__) is not None
 )
+
+
+class _Place(t.NamedTuple):
+    args: c.Sequence[t.Any]
+    kwargs: dict[str, t.Any]
+
+
 #: The arguments of the driver for the connection that is being made, if any.
 _own_arguments: contextvars.ContextVar[c.Mapping[str, t.Any] | None] = (
     contextvars.ContextVar("own_arguments", default=None)
+)
+#: Where to connect instead: the arguments of the driver that differ, if any.
+_other_place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar(
+    "other_place", default=None
 )
 #: Pools with one connection, or one connection per thread.
 SINGLE_CONNECTION_POOLS = (SingletonThreadPool, StaticPool)
@@ -95,8 +106,8 @@ def own_arguments(engine: sa.Engine, is_own: bool = True) -> c.Iterator[None]:
     if is_own:
         arguments = dialect_of(engine).connect_arguments.get(engine.dialect.driver)
 
-    if arguments and not event.contains(engine.dialect, "do_connect", _connect):
-        event.listen(engine.dialect, "do_connect", _connect)
+    if arguments:
+        _listen(engine)
 
     token = _own_arguments.set(arguments)
 
@@ -106,12 +117,58 @@ def own_arguments(engine: sa.Engine, is_own: bool = True) -> c.Iterator[None]:
         _own_arguments.reset(token)
 
 
+def with_other_database(engine: sa.Engine, database: str) -> sa.Engine:
+    """Return a copy of an engine that connects in the same way, but to another database
+    of the server. An engine that is made with a ``creator`` connects to its own: ask
+    the server.
+
+    :param database: What stands for it in a URL.
+    """
+    url = engine.url.set(database=database)
+    before, after = map(engine.dialect.create_connect_args, (engine.url, url))
+    changed = {k: v for k, v in after[1].items() if before[1].get(k) != v}
+    place = _Place(after[0], changed)
+    copied = part = with_own_pool(engine)
+    part.url = url
+
+    while (parent := getattr(part, "_proxied", None)) is not None:
+        part = parent
+        part.url = url
+
+    # There's no public way to tell the connections of one engine from those of another
+    # that has the same dialect.
+    create = part.pool._invoke_creator
+
+    def create_there(record: t.Any) -> t.Any:
+        token = _other_place.set(place)
+
+        try:
+            return create(record)
+        finally:
+            _other_place.reset(token)
+
+    _listen(engine)
+    part.pool._creator = create_there  # type: ignore[assignment]
+    return copied
+
+
+def _listen(engine: sa.Engine) -> None:
+    if not event.contains(engine.dialect, "do_connect", _connect):
+        event.listen(engine.dialect, "do_connect", _connect)
+
+
 def _connect(
     dialect: t.Any, record: object, args: c.Sequence[t.Any], kwargs: dict[str, t.Any]
 ) -> t.Any:
     # The dialect is that of the app's engine, too, so its own connects pass by here.
-    arguments = _own_arguments.get()
-    return dialect.connect(*args, **{**kwargs, **arguments}) if arguments else None
+    arguments, place = _own_arguments.get(), _other_place.get()
+
+    if place is not None:
+        args, kwargs = place.args, {**kwargs, **place.kwargs}
+    elif not arguments:
+        return None
+
+    return dialect.connect(*args, **{**kwargs, **(arguments or {})})
 
 
 def resolve_option_engine(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any]]:

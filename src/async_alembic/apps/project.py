@@ -31,6 +31,11 @@ class Project(t.NamedTuple):
     sender: App | None = None
 
     @property
+    def without_signals(self) -> Project:
+        """The same without a sender, for what is not done to the app's databases."""
+        return Project(self.settings, self.history, self.rev_id)
+
+    @property
     def config(self) -> Config:
         """Alembic's config, built from the settings."""
         return self.history.make_config()

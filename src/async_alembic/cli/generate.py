@@ -16,6 +16,7 @@ from .options import label_option
 from .options import rev_id_option
 from .options import splice_option
 from .output import echo
+from .output import format_loss
 from .output import format_path
 from .output import is_terminal
 
@@ -98,19 +99,10 @@ def _describe(script: Script) -> c.Iterator[str]:
 
     for change in changes:
         database = f"[{change.database}] " if several else ""
-        yield f"  {database}{change.description}{_describe_losses(change)}"
+        losses = "; ".join(map(format_loss, change.losses))
+        yield f"  {database}{change.description}{losses and f' ({losses})'}"
 
     yield f"Created {format_path(script.path)}"
-
-
-def _describe_losses(change: Change) -> str:
-    if change.losses:
-        return f" (loses data: {', '.join(change.losses)})"
-
-    if change.possible_losses:
-        return f" (may lose data: {', '.join(change.possible_losses)})"
-
-    return ""
 
 
 def _ask_what_to_drop(alembic: Migrations) -> list[str]:

@@ -31,6 +31,7 @@ MODULES = {
     "check": "inspect",
     "status": "inspect",
     "wait": "inspect",
+    "plan": "plan",
     "stamp": "migrate",
     "upgrade": "migrate",
     "downgrade": "migrate",

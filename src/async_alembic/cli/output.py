@@ -16,6 +16,8 @@ from .colour import style_id
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
+    from ..results import DataLoss
+
 
 class Failure(click.ClickException):
     """An error that is printed, in red, and ends the command."""
@@ -82,6 +84,11 @@ def format_current(script: Script, current: dict[str, tuple[Script, ...]]) -> st
         return ""
 
     return " (current)" if len(current) == 1 else f" (current: {', '.join(names)})"
+
+
+def format_loss(loss: DataLoss) -> str:
+    text = f"{'loses' if loss.is_certain else 'may lose'} data: {loss.reason}"
+    return style_failed(text) if loss.is_certain else text
 
 
 def title(name: str, databases: c.Sized) -> str:

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from ..results import Adoption
     from ..results import DatabaseStatus
     from ..results import MoveIn
+    from ..results import Plan
     from ..results import Rebase
     from ..results import Squash
 
@@ -76,6 +77,9 @@ class Migrations(t.Protocol):
     def squash(
         self, base: str, revision: str, message: str | None = None
     ) -> Squash: ...
+    def plan(
+        self, target: StepTarget = ..., *, trace: bool = False
+    ) -> dict[str, Plan]: ...
     def move_in(self, *, write: bool = False) -> MoveIn: ...
     @property
     def revision(self) -> c.Callable[..., list[Script]]: ...

@@ -21,18 +21,24 @@ if t.TYPE_CHECKING:
     from . import history as history
     from . import inspect as inspect
     from . import migrate as migrate
+    from . import plan as plan
     from . import rebase as rebase
+    from . import scratch as scratch
     from . import script_directory as script_directory
     from . import sql as sql
     from . import squash as squash
     from . import tables as tables
+    from . import trace as trace
     from . import upgrade as upgrade
 
 _MODULES = {
-    *("adopt", "compare", "generate", "history", "inspect", "migrate", "rebase"),
-    *("script_directory", "sql", "squash", "tables", "upgrade"),
+    *("adopt", "compare", "generate", "history", "inspect", "migrate", "plan"),
+    *("rebase", "scratch", "script_directory", "sql", "squash", "tables", "trace"),
+    "upgrade",
 }
-_CHANGING = {f"{__name__}.{name}" for name in ("adopt", "migrate", "tables", "upgrade")}
+_CHANGING = {
+    f"{__name__}.{name}" for name in ("adopt", "migrate", "tables", "trace", "upgrade")
+}
 
 
 def changes_databases(command: object) -> bool:

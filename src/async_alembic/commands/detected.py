@@ -33,10 +33,7 @@ def changes_of(
             yield from changes_of(operation, database, dialect)
         elif not isinstance(operation, _COMMENTS):
             text = "; ".join(_describe(operation))
-            losses = [*find_losses(operation, dialect)]
-            certain = tuple(loss.reason for loss in losses if loss.is_certain)
-            possible = tuple(loss.reason for loss in losses if not loss.is_certain)
-            yield Change(database, text, certain, possible)
+            yield Change(database, text, tuple(find_losses(operation, dialect)))
 
 
 def comment_on_losses(operations: ops.OpContainer, dialect: sa.Dialect) -> None:

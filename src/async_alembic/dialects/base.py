@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
+    from .observing import Observer
     from .scripts import ScriptStyle
     from .server_defaults import Defaults
 
@@ -32,6 +33,11 @@ Wait: t.TypeAlias = (
 )
 #: Opens another connection to the database.
 Connect: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[sa.Connection]]
+
+#: Calls a function with other connections to the database while a block is executed.
+Repeated: t.TypeAlias = c.Callable[
+    [c.Callable[[sa.Connection], None]], contextlib.AbstractContextManager[None]
+]
 
 #: The advice for statements that a server refuses because it is read-only.
 READ_ONLY = "Connect to the primary, as this server is a replica or read-only"
@@ -74,6 +80,10 @@ class Dialect:
     needs_batch: bool = False
     #: Whether a column takes no longer text than its type says.
     enforces_lengths: bool = True
+    #: The privileges that making a scratch copy needs.
+    scratch_privileges: str = "to create databases"
+    #: Whether a schema is another database, which a scratch copy does not replace.
+    schemas_are_databases: bool = False
     #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
     reads_tables_at_once: bool = False
 
@@ -306,6 +316,35 @@ class Dialect:
         :param error: The error of a revision.
         """
         return None
+
+    def create_scratch(self, connection: sa.Connection, name: str) -> str:
+        """Create an empty database beside that of a connection.
+
+        :param connection: A connection in autocommit mode.
+        :param name: A name that no other database has.
+        :return: What stands for it in a URL.
+        """
+        raise ConfigurationError(
+            f"No scratch copy of a database of '{connection.dialect.name}' can be made."
+            " Plan without a trace."
+        )
+
+    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
+        """Drop a database that :meth:`create_scratch` has created."""
+
+    def observer(
+        self, connection: sa.Connection, connect: Connect, repeated: Repeated
+    ) -> Observer:
+        """Return what observes the server while it executes statements.
+
+        :param connection: The connection that executes them.
+        :param connect: Opens another connection to the database.
+        :param repeated: Calls a function again and again, each time with another
+            connection, even while a statement is executed.
+        """
+        from .observing import Observer
+
+        return Observer(connection)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         """Return how to cancel statements of a connection.

@@ -7,6 +7,7 @@ import contextlib
 import typing as t
 
 from sqlalchemy import event
+from sqlalchemy.sql import elements
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -20,6 +21,12 @@ Block: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[None]]
 Batch: t.TypeAlias = c.Callable[
     ..., contextlib.AbstractContextManager["BatchOperations"]
 ]
+
+_SAVEPOINTS = (
+    elements.SavepointClause,
+    elements.ReleaseSavepointClause,
+    elements.RollbackToSavepointClause,
+)
 
 
 class MigratedConnection:
@@ -149,3 +156,12 @@ def is_autocommit(connection: sa.Connection) -> bool:
 
 def is_usable(connection: sa.Connection) -> bool:
     return not connection.closed and not connection.invalidated
+
+
+def is_savepoint(context: t.Any) -> bool:
+    """Return whether SQLAlchemy sets, releases or rolls back to a savepoint. It numbers
+    them by connection, so that they differ between two runs.
+
+    :param context: SQLAlchemy's execution context.
+    """
+    return isinstance(getattr(context, "invoked_statement", None), _SAVEPOINTS)

@@ -21,6 +21,7 @@
     │                                 the database is at a revision unknown to the code
     ├── RevisionFileError             a revision file is broken or duplicated
     ├── OfflineError                  a revision cannot be written as SQL
+    ├── PlanError                     a plan cannot be made
     ├── DatabaseError                 a database rejected a statement
     ├── MigrationError                a revision failed
     ├── ReadOnlyError                 the server is a replica, or refuses to write
@@ -57,6 +58,7 @@ from .revisions import HeadFileError as HeadFileError
 from .revisions import MultipleHeadsError as MultipleHeadsError
 from .revisions import NotUpToDateError as NotUpToDateError
 from .revisions import OfflineError as OfflineError
+from .revisions import PlanError as PlanError
 from .revisions import RevisionError as RevisionError
 from .revisions import RevisionFileError as RevisionFileError
 from .revisions import RevisionIdError as RevisionIdError

@@ -212,3 +212,19 @@ class OfflineError(AsyncAlembicError):
         self.revision = revision
         self.path = path
         self.line = line
+
+
+class PlanError(AsyncAlembicError):
+    """A plan cannot be made. The database is unchanged.
+
+    :ivar database: The name of the engine, such as ``"default"``.
+    """
+
+    def __init__(
+        self, database: str, reason: str, advice: str = "Plan without a trace"
+    ) -> None:
+        super().__init__(
+            f"There is no plan for database '{database}', which is unchanged:"
+            f" {reason.rstrip('.')}. {advice}."
+        )
+        self.database = database

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Steps
     from ..results import Adoption
     from ..results import DatabaseStatus
+    from ..results import Plan
 
 T = t.TypeVar("T")
 
@@ -124,6 +125,28 @@ class Alembic(AwaitedHistory):
             retry=retry,
             resume=resume,
         )
+
+    async def plan(
+        self, target: StepTarget = "heads", *, trace: bool = False
+    ) -> dict[str, Plan]:
+        """Tell what an upgrade would do to each database, without doing it: nothing is
+        written, and no lock is taken.
+
+        :param target: As of :meth:`upgrade`.
+        :param trace: Whether to upgrade a scratch copy and to observe what the server
+            does. It is a new database on the same server, which is migrated as far as
+            the database is, and dropped at the end.
+        :return: The plan of each database by its name.
+        :raises RevisionError: If the target is not found or cannot be reached.
+        :raises PlanError: If there can be no trace, or a revision fails in it.
+        """
+        plans = await self._on_databases(commands.plan.plan, target)
+
+        if not trace or not any(plan.revisions for plan in plans.values()):
+            return plans
+
+        current = {name: plan.current for name, plan in plans.items()}
+        return await self._on_scratch(commands.trace.trace, target, current)
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,

@@ -102,6 +102,14 @@ class AwaitedBase(BaseAlembic):
 
         return found
 
+    async def _on_scratch(self, command: c.Callable[..., T], *args: t.Any) -> T:
+        app = self._app()
+        await run_in_worker_thread(lambda: load(command))
+        from ..running.scratch import await_on_scratch
+
+        databases = self._registry.state(app).databases(app)
+        return await await_on_scratch(self._project(app), databases, command, *args)
+
     async def _wait_for_turn(self) -> threading.Lock:
         """Wait until nobody else in this process writes a revision to the same folder.
         Two at once would have the same parent.

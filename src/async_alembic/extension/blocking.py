@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Steps
     from ..results import Adoption
     from ..results import DatabaseStatus
+    from ..results import Plan
 T = t.TypeVar("T")
 
 
@@ -77,6 +78,19 @@ class SyncAlembic(BlockingHistory, OpAndContext):
             retry=retry,
             resume=resume,
         )
+
+    @blocks
+    def plan(
+        self, target: StepTarget = "heads", *, trace: bool = False
+    ) -> dict[str, Plan]:
+        """Blocking form of :meth:`Alembic.plan`."""
+        plans = self._on_databases(commands.plan.plan, target)
+
+        if not trace or not any(plan.revisions for plan in plans.values()):
+            return plans
+
+        current = {name: plan.current for name, plan in plans.items()}
+        return self._on_scratch(commands.trace.trace, target, current)
 
     @blocks
     def produce_migrations(self) -> MigrationScript:

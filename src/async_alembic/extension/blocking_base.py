@@ -129,6 +129,18 @@ class BlockingBase(BaseAlembic):
 
         return found
 
+    def _on_scratch(self, command: c.Callable[..., T], *args: t.Any) -> T:
+        from ..running.scratch import block_on_scratch
+
+        app = self._app()
+        return block_on_scratch(
+            self._project(app),
+            self._registry.state(app).databases(app),
+            self._command_line_app is not None,
+            command,
+            *args,
+        )
+
     def _wait_for_turn(self) -> threading.Lock:
         turn = self._writing_turn()
         turn.acquire()

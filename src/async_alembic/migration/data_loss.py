@@ -11,23 +11,12 @@ from alembic.autogenerate import renderers
 from alembic.operations import ops
 from sqlalchemy.types import to_instance
 
+from ..results import DataLoss as DataLoss
 from .narrower_types import is_narrower
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import MigrateOperation
-
-
-class DataLoss(t.NamedTuple):
-    """Why an operation loses data.
-
-    :param reason: What it does, such as ``"drops the table 'user' with its rows"``.
-    :param is_certain: Whether it is known to lose what is there. If false, that depends
-        on what only the database knows, such as what SQL does.
-    """
-
-    reason: str
-    is_certain: bool = True
 
 
 @functools.singledispatch

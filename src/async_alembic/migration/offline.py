@@ -7,7 +7,6 @@ import functools
 import typing as t
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.schema import CreateTable
@@ -21,6 +20,7 @@ from ..errors import OfflineError
 from . import op_per_task
 from .engine_name import with_engine_name
 from .literals import use_literals
+from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
     from ..apps.project import Project
     from ..dialects.scripts import ScriptStyle
     from .environment import Steps
+    from .planned_statements import StatementCollector
 
 
 class SqlScript(t.NamedTuple):
@@ -50,6 +51,8 @@ class OfflineWriter:
     :param url: Its URL. Only the dialect and the name of the database are used.
     :param is_default: Whether it is the default database.
     :param tag: What revisions get from ``context.get_tag_argument()``.
+    :param collector: Gets the statements of each revision. With it, a revision that
+        needs a database is noted there, and the next one is written.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class OfflineWriter:
         url: sa.URL,
         is_default: bool,
         tag: str | None = None,
+        collector: StatementCollector | None = None,
     ) -> None:
         self._project = project
         self._name = name
         self._url = url
         self._is_default = is_default
         self._tag = tag
+        self._collector = collector
         self._dialect = dialect_named(url.get_backend_name())
         self._style = self._dialect.script_style
 
@@ -100,7 +105,13 @@ class OfflineWriter:
         if self._style.command is not None:
             output.write(f"-- Execute it by: {self._style.command}")
 
-        with op_per_task.use(environment_context, Operations(context)):
+        operations = RevisionOperations(context)
+
+        if self._collector is not None:
+            collect = self._collector.add
+            output.listen(lambda sql: collect(sql, operations.operation))
+
+        with op_per_task.use(environment_context, operations):
             for name, value in self._project.settings.session(self._name).items():
                 output.add(self._style.setting(name, value))
 
@@ -109,7 +120,8 @@ class OfflineWriter:
                     output.add(statement)
 
             with environment_context.begin_transaction():
-                environment_context.run_migrations()
+                # That of the environment would replace 'op' for all tasks.
+                context.run_migrations()
 
             if self._project.settings.lock:
                 for statement in self._style.after(place, context.version_table):
@@ -164,7 +176,10 @@ class OfflineWriter:
                 line = line_in(script.path, e)
                 raise OfflineError(script.revision, script.path, line, e) from e
 
-        return run
+        if self._collector is None:
+            return run
+
+        return self._collector.wrap(run, t.cast("t.Any", step).revision)
 
 
 class _Output:
@@ -174,10 +189,16 @@ class _Output:
         self._style = style
         self._texts: list[str] = []
         self._statements: list[str] = []
+        self._listener: c.Callable[[str], None] = lambda statement: None
+
+    def listen(self, listener: c.Callable[[str], None]) -> None:
+        """Call a function with each statement of a migration."""
+        self._listener = listener
 
     def execute(self, statement: str) -> None:
         """Add a statement of a migration."""
         self._statements.append(statement)
+        self._listener(statement)
         self.add(statement)
 
     def add(self, statement: str) -> None:

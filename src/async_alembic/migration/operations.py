@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import typing as t
 
 from alembic.operations import Operations
+from alembic.operations.ops import ModifyTableOps
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
+    from alembic.operations import MigrateOperation
 
     from ..dialects.migrated import MigratedConnection
 
@@ -18,16 +21,49 @@ class RevisionOperations(Operations):
 
     :ivar migrated: The connection during a migration. Without one, batches are
         Alembic's own.
+    :ivar operation: The operation that is being executed, if any.
     """
 
     migrated: MigratedConnection | None = None
+    operation: MigrateOperation | None = None
 
-    def batch_alter_table(  # type: ignore[override]
-        self, *args: t.Any, **kwargs: t.Any
-    ) -> contextlib.AbstractContextManager[BatchOperations]:
-        batch = super().batch_alter_table
+    def invoke(self, operation: MigrateOperation) -> t.Any:
+        with self._executing(operation):
+            return super().invoke(operation)
 
-        if self.migrated is None:
-            return batch(*args, **kwargs)
+    @contextlib.contextmanager
+    def batch_alter_table(
+        self, table_name: str, schema: str | None = None, *args: t.Any, **kwargs: t.Any
+    ) -> c.Iterator[BatchOperations]:
+        batch: t.Any = super().batch_alter_table
 
-        return self.migrated.batch_alter_table(batch, *args, **kwargs)
+        if self.migrated is not None:
+            block = self.migrated.batch_alter_table(
+                batch, table_name, schema, *args, **kwargs
+            )
+        else:
+            block = batch(table_name, schema, *args, **kwargs)
+
+        change = ModifyTableOps(table_name, [], schema=schema)
+
+        with contextlib.ExitStack() as stack:
+            # The table is changed at the end of the block.
+            stack.enter_context(self._executing(change))
+            batch_op = stack.enter_context(block)
+            invoke = batch_op.invoke
+
+            def invoke_and_note(operation: MigrateOperation) -> t.Any:
+                change.ops.append(operation)
+                return invoke(operation)
+
+            batch_op.invoke = invoke_and_note  # type: ignore[method-assign]
+            yield batch_op
+
+    @contextlib.contextmanager
+    def _executing(self, operation: MigrateOperation) -> c.Iterator[None]:
+        outer, self.operation = self.operation, operation
+
+        try:
+            yield
+        finally:
+            self.operation = outer

@@ -15,6 +15,7 @@ from ..base import digest
 from ..base import Interruption
 from ..base import Place
 from ..base import READ_ONLY
+from ..base import Repeated
 from ..base import Setting
 from ..base import Wait
 from ..sockets import shut_down
@@ -24,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..journals import Journal
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+    from ..observing import Observer
     from ..server_defaults import Defaults
     from .script import MySQLScript
 
@@ -70,6 +72,10 @@ class MySQL(Dialect):
     """
 
     is_atomic = False
+    scratch_privileges: str = (
+        "CREATE and DROP, as in GRANT ALL ON `async_alembic_plan_%`.*"
+    )
+    schemas_are_databases: bool = True
 
     @property
     def defaults(self) -> Defaults:
@@ -190,6 +196,24 @@ class MySQL(Dialect):
             return fetch_holder(connection, BLOCKER, {})
         except DBAPIError:
             return None
+
+    def create_scratch(self, connection: sa.Connection, name: str) -> str:
+        from .scratch import create_database
+
+        create_database(connection, name)
+        return name
+
+    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
+        from .scratch import drop_database
+
+        drop_database(connection, database)
+
+    def observer(
+        self, connection: sa.Connection, connect: Connect, repeated: Repeated
+    ) -> Observer:
+        from .observing import MySQLObserver
+
+        return MySQLObserver(connection)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection

@@ -15,6 +15,7 @@ import typing as t
 
 from sqlalchemy.exc import DBAPIError
 
+from ..migrated import is_savepoint
 from ..migrated import is_usable
 from ..migrated import listening
 from ..migrated import MigratedConnection
@@ -28,7 +29,6 @@ from .responses import executing_by
 from .responses import is_locked
 from .responses import refuses_transactions
 from .responses import Responses
-from .statements import is_savepoint
 from .statements import Statements
 
 if t.TYPE_CHECKING:

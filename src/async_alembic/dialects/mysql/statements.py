@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from sqlalchemy.sql import elements
-
 from .journal import APPLIED
 from .journal import UNDONE
 
@@ -14,22 +12,6 @@ if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
     from .journal import Entry
-
-
-_SAVEPOINTS = (
-    elements.SavepointClause,
-    elements.ReleaseSavepointClause,
-    elements.RollbackToSavepointClause,
-)
-
-
-def is_savepoint(context: t.Any) -> bool:
-    """Return whether SQLAlchemy sets, releases or rolls back to a savepoint. It numbers
-    them by connection, so that they differ between two runs.
-
-    :param context: SQLAlchemy's execution context.
-    """
-    return isinstance(getattr(context, "invoked_statement", None), _SAVEPOINTS)
 
 
 class Statements:

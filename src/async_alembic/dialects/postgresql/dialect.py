@@ -12,6 +12,7 @@ from ..base import digest
 from ..base import Interruption
 from ..base import Place
 from ..base import READ_ONLY
+from ..base import Repeated
 from ..base import Setting
 from ..base import Wait
 from ..sockets import shut_down
@@ -23,6 +24,7 @@ if t.TYPE_CHECKING:
     from ...results import LockHolder
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+    from ..observing import Observer
     from ..server_defaults import Defaults
     from .script import PostgreSQLScript
 
@@ -84,6 +86,7 @@ class PostgreSQL(Dialect):
     }
 
     reads_tables_at_once = True
+    scratch_privileges: str = "CREATEDB"
 
     @property
     def defaults(self) -> Defaults:
@@ -232,6 +235,24 @@ class PostgreSQL(Dialect):
             return READ_ONLY
 
         return cursor_advice(connection, error)
+
+    def create_scratch(self, connection: sa.Connection, name: str) -> str:
+        from .scratch import create_database
+
+        create_database(connection, name)
+        return name
+
+    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
+        from .scratch import drop_database
+
+        drop_database(connection, database)
+
+    def observer(
+        self, connection: sa.Connection, connect: Connect, repeated: Repeated
+    ) -> Observer:
+        from .observing import PostgreSQLObserver
+
+        return PostgreSQLObserver(connection, connect, repeated)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection

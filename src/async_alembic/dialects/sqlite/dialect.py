@@ -54,6 +54,7 @@ class SQLite(Dialect):
     needs_batch: bool = True
     locks_by_transaction: bool = True
     enforces_lengths: bool = False
+    schemas_are_databases: bool = True
 
     @property
     def script_style(self) -> SQLiteScript:
@@ -133,6 +134,16 @@ class SQLite(Dialect):
         from .file_locks import find_writer
 
         return find_writer(connection)
+
+    def create_scratch(self, connection: sa.Connection, name: str) -> str:
+        from .scratch import create_file
+
+        return create_file(name)
+
+    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
+        from .scratch import remove_file
+
+        remove_file(database)
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection
