@@ -45,7 +45,7 @@ def adopt(env: Environment, report: Report | None) -> dict[str, Adoption]:
             adopted[name] = _look(env, name, heads)
             _write(env, name, adopted[name], transactions, report)
 
-    env.databases.offload(env.project.scripts.check_linear)
+    env.databases.offload(lambda: env.project.scripts.check_linear())
     migrate_exclusively(env, env.names, work)
     return adopted
 
