@@ -52,7 +52,7 @@ def _adopt(env: Environment, events: CallEvents) -> dict[str, Adoption]:
             adopted[name] = _look(env, name, heads)
             applied[name] = _write(env, name, adopted[name], transactions, events)
 
-    env.databases.offload(env.project.scripts.check_linear)
+    env.databases.offload(lambda: env.project.scripts.check_linear())
     migrate_exclusively(env, env.names, work)
     events.finish(applied)
     return adopted

@@ -69,7 +69,7 @@ def upgrade_from(
 
 
 def _plan_upgrade(env: Environment, target: StepTarget) -> Route:
-    env.databases.offload(env.project.scripts.check_linear)
+    env.databases.offload(lambda: env.project.scripts.check_linear())
     # Called for numbers only, so that "heads" does not load the revision map.
     ids = to_steps(target, lambda revision: env.scripts.has(revision), 1)
 

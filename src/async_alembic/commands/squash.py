@@ -12,6 +12,7 @@ import typing as t
 import warnings
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import SAWarning
 
 from ..errors import AsyncAlembicError
@@ -247,7 +248,7 @@ def _reflect(env: Environment, name: str) -> sa.MetaData:
     connection, own = env.connection(name), _own_tables(env)
     metadata = sa.MetaData()
 
-    @sa.event.listens_for(metadata, "column_reflect")
+    @event.listens_for(metadata, "column_reflect")
     def simplify(inspector: t.Any, table: t.Any, column: t.Any) -> None:
         # As Alembic does, which writes SERIAL for a column that owns its sequence.
         impl: t.Any = env.contexts[name].impl

@@ -6,14 +6,16 @@ import collections.abc as c
 import contextlib
 import functools
 import sys
+import traceback
 import typing as t
 
-import sqlalchemy as sa
 from alembic.operations import ops
+from sqlalchemy import event
 
 from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.operations import BatchOperations
     from alembic.runtime.migration import MigrationContext
 
@@ -49,7 +51,7 @@ class WatchedOperations(RevisionOperations):
         #: The file of the revision that runs, if it is watched.
         self._path: str | None = None
         self._is_expected = False
-        sa.event.listen(context.connection, "before_cursor_execute", self._notice)
+        event.listen(context.connection, "before_cursor_execute", self._notice)
 
     def watching(self, fn: c.Callable[P, T], path: str) -> c.Callable[P, T]:
         """Return a function of a revision that is watched.
@@ -134,12 +136,5 @@ class WatchedOperations(RevisionOperations):
 
 def _line_in(path: str) -> int:
     """Return the line of a file that is being run."""
-    frame = sys._getframe()
-
-    while frame.f_code.co_filename != path:
-        if frame.f_back is None:
-            return 0
-
-        frame = frame.f_back
-
-    return frame.f_lineno
+    frames = traceback.walk_stack(None)
+    return next(line for frame, line in frames if frame.f_code.co_filename == path)

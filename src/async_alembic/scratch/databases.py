@@ -8,10 +8,9 @@ import tempfile
 import typing as t
 from uuid import uuid4
 
-from .servers import server_of
+import sqlalchemy as sa
 
-if t.TYPE_CHECKING:
-    import sqlalchemy as sa
+from .servers import server_of
 
 #: By database system: the database to connect to while others are made.
 _MAINTENANCE = {"postgresql": "postgres"}
@@ -50,7 +49,6 @@ class ScratchServers:
         if system == "sqlite":
             database = self._stack.enter_context(tempfile.TemporaryDirectory())
 
-        # A query may choose a file or a database, too.
         server = server_of(_with_database(url, database), uuid4().hex[:8])
         server.open()
         self._stack.callback(server.close)
@@ -61,5 +59,13 @@ class ScratchServers:
 
 
 def _with_database(url: sa.URL, database: str | None) -> sa.URL:
-    # URL.set() leaves out what is None.
-    return url._replace(database=database)
+    # URL.set() cannot set it to None.
+    return sa.URL.create(
+        url.drivername,
+        url.username,
+        url.password,
+        url.host,
+        url.port,
+        database,
+        url.query,
+    )
