@@ -40,6 +40,7 @@ from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
     from .migration.environment import Environment
+    from .results import AppliedRevision
     from .results import DatabaseStatus
     from .results import LockHolder
     from .results import MoveIn
@@ -55,6 +56,7 @@ __all__ = [
     "Alembic",
     "AmbiguousRevisionError",
     "AppError",
+    "AppliedRevision",
     "AsyncAlembicError",
     "BatchError",
     "BlockingCallError",
@@ -97,6 +99,7 @@ __all__ = [
 
 #: Names that are imported on first use, because no app needs them to start.
 _lazy_modules = {
+    "AppliedRevision": "results",
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
     "LockHolder": "results",

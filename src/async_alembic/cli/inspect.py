@@ -15,6 +15,7 @@ from .options import command
 from .options import verbose_option
 from .output import echo
 from .output import echo_script
+from .output import format_applied
 from .output import format_current
 from .output import format_script
 
@@ -91,6 +92,9 @@ def branches(alembic: Migrations, verbose: bool) -> None:
     "-i", "--indicate-current", is_flag=True, help="Mark where the databases are."
 )
 @click.option("--graph", is_flag=True, help="Draw branches and merges.")
+@click.option(
+    "--applied", is_flag=True, help="Show who has run which revision, if it is audited."
+)
 @verbose_option
 def log(
     alembic: Migrations,
@@ -99,9 +103,16 @@ def log(
     rev_range: tuple[str, str] | None,
     indicate_current: bool,
     graph: bool,
+    applied: bool,
     verbose: bool,
 ) -> None:
     """Show the history of revisions, the newest first."""
+    if applied:
+        for revision in alembic.applied():
+            echo(format_applied(revision))
+
+        return
+
     current = alembic._current_by_database() if indicate_current else {}
 
     scripts = alembic.log(*(rev_range or (start, end)))
@@ -132,6 +143,11 @@ def check(ctx: click.Context, alembic: Migrations) -> None:
     Exits with 1 if they do, or if there are revisions to apply first.
     """
     check_up_to_date(alembic)
+
+    for applied in alembic.applied():
+        if applied.is_edited:
+            echo(f"Revision {applied.revision} was edited after it was applied.")
+
     differences = alembic.compare_metadata()
 
     if not differences:

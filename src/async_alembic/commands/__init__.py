@@ -15,6 +15,7 @@ import typing as t
 from .deferred import Deferred as Deferred
 
 if t.TYPE_CHECKING:
+    from . import audit as audit
     from . import compare as compare
     from . import generate as generate
     from . import history as history
@@ -26,7 +27,15 @@ if t.TYPE_CHECKING:
     from . import upgrade as upgrade
 
 _MODULES = {
-    *("compare", "generate", "history", "inspect", "migrate", "script_directory"),
+    *(
+        "audit",
+        "compare",
+        "generate",
+        "history",
+        "inspect",
+        "migrate",
+        "script_directory",
+    ),
     *("sql", "tables", "upgrade"),
 }
 _CHANGING = {f"{__name__}.{name}" for name in ("migrate", "tables", "upgrade")}

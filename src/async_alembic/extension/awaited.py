@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
+    from ..results import AppliedRevision
     from ..results import DatabaseStatus
 
 T = t.TypeVar("T")
@@ -154,6 +155,12 @@ class Alembic(AwaitedHistory):
         :return: The status of each database by its name.
         """
         return await self._on_databases(commands.inspect.status_of_all)
+
+    async def applied(self) -> list[AppliedRevision]:
+        """Get who has run which revision, the newest first, as far as ``ALEMBIC_AUDIT``
+        was set.
+        """
+        return await self._on_databases(commands.audit.applied)
 
     async def wait_until_current(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Wait until another process has upgraded every database to head. A server that

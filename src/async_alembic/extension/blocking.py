@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
+    from ..results import AppliedRevision
     from ..results import DatabaseStatus
 T = t.TypeVar("T")
 
@@ -101,6 +102,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
     def status(self) -> dict[str, DatabaseStatus]:
         """Blocking form of :meth:`Alembic.status`."""
         return self._on_databases(commands.inspect.status_of_all)
+
+    @blocks
+    def applied(self) -> list[AppliedRevision]:
+        """Blocking form of :meth:`Alembic.applied`."""
+        return self._on_databases(commands.audit.applied)
 
     @blocks
     def wait_until_current(self, timeout: float | None = None) -> None:

@@ -19,6 +19,7 @@ from ..errors import RevisionFileError
 from ..results import Outcome
 from . import half_applied
 from . import op_per_task
+from .audit import Audit
 from .engine_name import with_engine_name
 from .events import log
 from .events import statements_sent
@@ -117,6 +118,8 @@ class StepRunner:
     @contextlib.contextmanager
     def _in_revision(self, transactions: Transactions) -> c.Iterator[None]:
         try:
+            self._before_revision()
+
             with (
                 inherited_by_threads(),
                 statements_sent(self._env, self.name),
@@ -124,6 +127,7 @@ class StepRunner:
             ):
                 yield
 
+            self._after_revision()
             self._has_run = True
         except BaseException:
             transactions.notice_end(self.name)
@@ -136,6 +140,12 @@ class StepRunner:
         self, steps: Steps, heads: t.Any, context: MigrationContext
     ) -> c.Iterable[RevisionStep]:
         return steps(heads, context) or ()
+
+    def _before_revision(self) -> None:
+        """Called in the transaction of a revision."""
+
+    def _after_revision(self) -> None:
+        """Called in the transaction of a revision, before its id is written."""
 
     def _on_start(self, step: RevisionStep, migrated: MigratedConnection) -> None: ...
 
@@ -165,6 +175,7 @@ class RevisionRunner(StepRunner):
         self._events = events
         self._way = way
         self._recorded: Recorded | None = None
+        self._audit: Audit | None = None
         self._running: Script | None = None
         self._started = 0.0
         #: How many revisions are run in all.
@@ -179,6 +190,9 @@ class RevisionRunner(StepRunner):
         :raises PartialRevisionError: If a revision is half applied since a failure, and
             not to be resumed, or cannot be.
         """
+        if self._env.project.settings.audit:
+            self._audit = Audit(self._env, self.name)
+
         try:
             super().run(transactions, steps, **kwargs)
 
@@ -308,6 +322,15 @@ class RevisionRunner(StepRunner):
 
         self._events.start_revision(**self._describe(self._running))
         self._started = time.perf_counter()
+
+    def _before_revision(self) -> None:
+        if self._audit is not None:
+            self._audit.create()
+
+    def _after_revision(self) -> None:
+        if self._audit is not None and self._running is not None:
+            seconds = time.perf_counter() - self._started
+            self._audit.write(self._running, self._direction, seconds)
 
     def _on_end(self, step: RevisionStep) -> None:
         script = _script_of(step)
