@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import getpass
 import hashlib
 import socket
@@ -34,6 +35,7 @@ class Audit:
         self._env = env
         self._name = name
         self._connection = env.connection(name)
+        self._exists = False
         self._table = sa.Table(
             audit_table(env.version_table),
             sa.MetaData(),
@@ -54,11 +56,12 @@ class Audit:
 
     def create(self) -> None:
         """Create the table if it is missing."""
-        self._table.create(self._connection, checkfirst=True)
+        if not self._exists:
+            self._table.create(self._connection, checkfirst=True)
+            self._exists = True
 
     def write(self, script: Script, direction: str, seconds: float) -> None:
         """Record a revision that has run, in its transaction."""
-        sender = self._env.project.sender
         facts = self._env.databases.offload(lambda: self._facts(script))
         values = {
             "database": self._name,
@@ -66,19 +69,23 @@ class Audit:
             "direction": direction,
             "applied_at": dt.datetime.now(dt.UTC).replace(tzinfo=None),
             "seconds": seconds,
-            "application": sender.name if sender else "",
         }
         # No id is asked for.
         self._connection.execute(self._table.insert().inline(), values | facts)
 
     def _facts(self, script: Script) -> dict[str, str | None]:
         """Return what is read from files or asked of other programs."""
-        settings = self._env.project.settings
+        return {**self._origin, "checksum": checksum_of(script.path)}
+
+    @functools.cached_property
+    def _origin(self) -> dict[str, str | None]:
+        """What is the same for all revisions."""
+        settings, app = self._env.project.settings, self._env.project.sender
         return {
             "user": _user(),
             "host": socket.gethostname(),
+            "application": app.name if app else "",
             "code_version": settings.code_version or _commit(settings.root_path),
-            "checksum": checksum_of(script.path),
         }
 
     def read(self) -> list[AppliedRevision]:
@@ -90,19 +97,19 @@ class Audit:
 
         columns = self._table.c
         query = sa.select(*(c.label(c.key) for c in columns if c is not columns.id))
-        rows = self._connection.execute(query.order_by(columns.id.desc())).all()
+        found = self._connection.execute(query.order_by(columns.id.desc()))
         checksums = self._env.databases.offload(self._checksums)
         seen: set[str] = set()
         applied = []
 
-        for row in rows:
+        for row in found.mappings().all():
+            revision, checksum = row["revision"], row["checksum"]
             # Of a revision that was run again, the last time counts.
-            is_applied = row.direction == "upgrade" and row.revision not in seen
-            seen.add(row.revision)
-            now = checksums.get(row.revision, row.checksum)
-            values = {**row._mapping}
-            values["applied_at"] = row.applied_at.replace(tzinfo=dt.UTC)
-            values["is_edited"] = is_applied and now != row.checksum
+            is_applied = row["direction"] == "upgrade" and revision not in seen
+            seen.add(revision)
+            is_edited = is_applied and checksums.get(revision, checksum) != checksum
+            applied_at = row["applied_at"].replace(tzinfo=dt.UTC)
+            values = {**row, "applied_at": applied_at, "is_edited": is_edited}
             applied.append(AppliedRevision(**values))
 
         return applied
