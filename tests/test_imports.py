@@ -66,6 +66,7 @@ print(json.dumps(found))
         "upgrade()",
         "downgrade('base')",
         "status()",
+        "applied()",
         "heads()",
         "revision('users')",
         "revision('users', empty=True)",

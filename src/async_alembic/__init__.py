@@ -44,6 +44,7 @@ from .extension.blocking import SyncAlembic
 if t.TYPE_CHECKING:
     from .migration.environment import Environment
     from .results import Adoption
+    from .results import AppliedRevision
     from .results import DatabaseStatus
     from .results import LockHolder
     from .results import MoveIn
@@ -65,6 +66,7 @@ __all__ = [
     "Alembic",
     "AmbiguousRevisionError",
     "AppError",
+    "AppliedRevision",
     "AsyncAlembicError",
     "BatchError",
     "BlockingCallError",
@@ -116,6 +118,7 @@ __all__ = [
 #: Names that are imported on first use, because no app needs them to start.
 _lazy_modules = {
     "Adoption": "results",
+    "AppliedRevision": "results",
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
     "LockHolder": "results",

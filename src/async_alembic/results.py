@@ -343,6 +343,36 @@ class Plan:
     revisions: tuple[PlannedRevision, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class AppliedRevision:
+    """A revision that was run, as ``ALEMBIC_AUDIT`` records it.
+
+    :param database: The name of the database.
+    :param revision: The id of the revision.
+    :param direction: ``"upgrade"`` or ``"downgrade"``.
+    :param applied_at: When, in UTC.
+    :param seconds: How long it took, in seconds.
+    :param user: The user of the operating system, empty if it has no name.
+    :param host: The name of the machine.
+    :param application: The name of the app.
+    :param code_version: ``ALEMBIC_CODE_VERSION``, or the commit of git.
+    :param checksum: The SHA-256 of the revision file, in hexadecimal.
+    :param is_edited: Whether the file was edited since the revision was last applied.
+    """
+
+    database: str
+    revision: str
+    direction: str
+    applied_at: dt.datetime
+    seconds: float
+    user: str
+    host: str
+    application: str
+    code_version: str | None
+    checksum: str
+    is_edited: bool
+
+
 class Outcome(t.NamedTuple):
     """Where a database is after a migration was rolled back.
 

@@ -18,7 +18,7 @@ from ..harness import ONE_OF_EACH_KIND
 from ..projects import AS_ALEMBIC
 from ..projects import Project
 
-NAMES = ["_partial", "_lease"]
+NAMES = ["_partial", "_lease", "_audit"]
 
 
 @on(ONE_OF_EACH_KIND)

@@ -13,6 +13,8 @@ from ..errors import ConfigurationError
 #: The settings of the extension in ``app.config``.
 _KEYS = {
     "ALEMBIC",
+    "ALEMBIC_AUDIT",
+    "ALEMBIC_CODE_VERSION",
     "ALEMBIC_CONTEXT",
     "ALEMBIC_DROP_UNKNOWN_TABLES",
     "ALEMBIC_IGNORE_ENV_PY",

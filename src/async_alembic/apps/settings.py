@@ -138,6 +138,17 @@ class Settings:
         """How often to retry a migration that could not lock a table."""
         return int(self._number("ALEMBIC_RETRIES", 0, int, "a whole number"))
 
+    @property
+    def audit(self) -> bool:
+        """Whether to record who has run which revision."""
+        return bool(self.app_config.get("ALEMBIC_AUDIT", False))
+
+    @property
+    def code_version(self) -> str | None:
+        """The version of the app's code, which the audit records."""
+        version = self.app_config.get("ALEMBIC_CODE_VERSION")
+        return None if version is None else str(version)
+
     def has_session(self, names: c.Collection[str]) -> bool:
         """Return whether there are session settings for any of the databases.
 

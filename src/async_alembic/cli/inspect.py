@@ -15,6 +15,7 @@ from .completion import RevisionRange
 from .graph import draw
 from .options import command
 from .options import verbose_option
+from .output import format_applied
 from .output import format_current
 from .output import format_script
 from .output import title
@@ -100,6 +101,9 @@ def branches(alembic: Migrations, verbose: bool) -> Answer:
     "-i", "--indicate-current", is_flag=True, help="Mark where the databases are."
 )
 @click.option("--graph", is_flag=True, help="Draw branches and merges.")
+@click.option(
+    "--applied", is_flag=True, help="Show who has run which revision, if it is audited."
+)
 @verbose_option
 def log(
     alembic: Migrations,
@@ -108,9 +112,14 @@ def log(
     rev_range: tuple[str, str] | None,
     indicate_current: bool,
     graph: bool,
+    applied: bool,
     verbose: bool,
 ) -> Answer:
     """Show the history of revisions, the newest first."""
+    if applied:
+        found = alembic.applied()
+        return Answer({"applied": found}, map(format_applied, found))
+
     current = alembic._current_by_database() if indicate_current else {}
 
     scripts = alembic.log(*(rev_range or (start, end)))
@@ -151,13 +160,18 @@ def check(alembic: Migrations, single_head: bool) -> Answer:
         return Answer({"differences": []}, ["The history has one head."])
 
     check_up_to_date(alembic)
+    edited = [
+        f"Revision {applied.revision} was edited after it was applied."
+        for applied in alembic.applied()
+        if applied.is_edited
+    ]
     found = [*commands.compare.describe(alembic.compare_metadata())]
     lines = ["Changes detected.", *(f"  {line}" for line in found)]
 
     if not found:
         lines = ["No changes detected."]
 
-    return Answer({"differences": found}, lines, exit_code=bool(found))
+    return Answer({"differences": found}, [*edited, *lines], exit_code=bool(found))
 
 
 @command(connects=True)

@@ -16,6 +16,7 @@ from .colour import style_id
 if t.TYPE_CHECKING:
     from alembic.script import Script
 
+    from ..results import AppliedRevision
     from ..results import DataLoss
 
 
@@ -84,6 +85,24 @@ def format_current(script: Script, current: dict[str, tuple[Script, ...]]) -> st
         return ""
 
     return " (current)" if len(current) == 1 else f" (current: {', '.join(names)})"
+
+
+def format_applied(applied: AppliedRevision) -> str:
+    """Describe a revision that was run."""
+    parts = [
+        f"{applied.applied_at:%Y-%m-%d %H:%M:%S} UTC: [{applied.database}]",
+        style_id(f"{applied.direction} {applied.revision}", applied.revision),
+        f"({applied.seconds:.2f} s) by {applied.user}@{applied.host},",
+        f"app '{applied.application}'",
+    ]
+
+    if applied.code_version:
+        parts.append(f"at {applied.code_version}")
+
+    if applied.is_edited:
+        parts.append(style_failed("(edited since)"))
+
+    return " ".join(parts)
 
 
 def format_loss(loss: DataLoss) -> str:

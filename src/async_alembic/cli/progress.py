@@ -148,7 +148,9 @@ class Progress:
     def _do(self, task: c.Callable[..., None], *args: t.Any) -> None:
         """Let the thread do something."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, name="async_alembic.progress", daemon=True
+            )
             self._thread.start()
 
         self._tasks.put(functools.partial(task, *args))

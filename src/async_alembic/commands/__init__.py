@@ -16,6 +16,7 @@ from .deferred import Deferred as Deferred
 
 if t.TYPE_CHECKING:
     from . import adopt as adopt
+    from . import audit as audit
     from . import compare as compare
     from . import generate as generate
     from . import history as history
@@ -32,9 +33,9 @@ if t.TYPE_CHECKING:
     from . import upgrade as upgrade
 
 _MODULES = {
-    *("adopt", "compare", "generate", "history", "inspect", "migrate", "plan"),
-    *("rebase", "scratch", "script_directory", "sql", "squash", "tables", "trace"),
-    "upgrade",
+    *("adopt", "audit", "compare", "generate", "history", "inspect", "migrate"),
+    *("plan", "rebase", "scratch", "script_directory", "sql", "squash", "tables"),
+    *("trace", "upgrade"),
 }
 _CHANGING = {
     f"{__name__}.{name}" for name in ("adopt", "migrate", "tables", "trace", "upgrade")

@@ -14,7 +14,7 @@ from ..migration import half_applied
 from ..migration.companion_tables import lease_table
 from ..migration.events import CallEvents
 from ..migration.retries import migrate_exclusively
-from ..migration.steps import RevisionRunner
+from ..migration.revisions import RevisionRunner
 from ..migration.steps import StepRunner
 from ..migration.unknown_tables import full_name
 from ..results import Adoption

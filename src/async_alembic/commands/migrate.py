@@ -16,8 +16,8 @@ from ..history.targets import to_steps
 from ..migration import half_applied
 from ..migration.events import CallEvents
 from ..migration.retries import migrate_exclusively
+from ..migration.revisions import RevisionRunner
 from ..migration.steps import list_steps
-from ..migration.steps import RevisionRunner
 from ..migration.steps import StepRunner
 from ..migration.steps import with_known_check
 from ..migration.transactions import begin_transactions

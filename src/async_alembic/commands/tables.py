@@ -8,6 +8,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ..errors.from_alembic import converted_errors
+from ..migration.companion_tables import audit_table
 from ..migration.companion_tables import partial_table
 from ..migration.retries import migrate_exclusively
 from ..migration.steps import StepRunner
@@ -62,7 +63,7 @@ def _metadatas(env: Environment, name: str) -> list[sa.MetaData]:
 def _records(version_table: str, schema: str | None) -> sa.MetaData:
     metadata = sa.MetaData(schema=schema)
 
-    for name in version_table, partial_table(version_table):
+    for name in version_table, partial_table(version_table), audit_table(version_table):
         sa.Table(name, metadata)
 
     return metadata

@@ -18,7 +18,7 @@ from ..migration.events import CallEvents
 from ..migration.operations import RevisionOperations
 from ..migration.planned_statements import StatementCollector
 from ..migration.retries import migrate_exclusively
-from ..migration.steps import RevisionRunner
+from ..migration.revisions import RevisionRunner
 from .plan import listing
 from .plan import make_plan
 from .plan import steps_to

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import Adoption
+    from ..results import AppliedRevision
     from ..results import DatabaseStatus
     from ..results import Plan
 
@@ -195,6 +196,12 @@ class Alembic(AwaitedHistory):
             return await self._on_databases(commands.inspect.detailed_status_of_all)
 
         return await self._on_databases(commands.inspect.status_of_all)
+
+    async def applied(self) -> list[AppliedRevision]:
+        """Get who has run which revision, the newest first, as far as ``ALEMBIC_AUDIT``
+        was set.
+        """
+        return await self._on_databases(commands.audit.applied)
 
     async def wait_until_current(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Wait until another process has upgraded every database to head. A server that

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..results import Adoption
+    from ..results import AppliedRevision
     from ..results import DatabaseStatus
     from ..results import Plan
 T = t.TypeVar("T")
@@ -124,6 +125,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
             return self._on_databases(commands.inspect.detailed_status_of_all)
 
         return self._on_databases(commands.inspect.status_of_all)
+
+    @blocks
+    def applied(self) -> list[AppliedRevision]:
+        """Blocking form of :meth:`Alembic.applied`."""
+        return self._on_databases(commands.audit.applied)
 
     @blocks
     def wait_until_current(self, timeout: float | None = None) -> None:

@@ -25,9 +25,15 @@ def lease_table(version_table: str) -> str:
     return f"{version_table}_lease"
 
 
+def audit_table(version_table: str) -> str:
+    """The table of who has run which revision."""
+    return f"{version_table}_audit"
+
+
 def companion_tables(version_table: str) -> set[str]:
     """All tables beside the version table."""
-    return {partial_table(version_table), lease_table(version_table)}
+    tables = partial_table, lease_table, audit_table
+    return {table(version_table) for table in tables}
 
 
 def is_left_behind(table: str) -> bool:

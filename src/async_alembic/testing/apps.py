@@ -90,7 +90,11 @@ class FreshApp:
         """The app's revision files and settings."""
         project = self.extension._project(self.app)
         # No other process migrates this database.
-        config = {**project.settings.app_config, "ALEMBIC_LOCK": False}
+        config = {
+            **project.settings.app_config,
+            "ALEMBIC_AUDIT": False,
+            "ALEMBIC_LOCK": False,
+        }
         settings = Settings(project.settings.root_path, config)
         # No signals are sent, as nobody is to be told that a test makes a database.
         return Project(settings, project.history, project.rev_id)
