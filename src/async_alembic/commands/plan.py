@@ -10,6 +10,7 @@ import typing as t
 from ..apps.env_py import check_env_py
 from ..apps.names import default_name
 from ..errors.from_alembic import converted_errors
+from ..history.allowances import find_allowed
 from ..history.authors import find_commits
 from ..history.targets import to_steps
 from ..migration.offline import OfflineWriter
@@ -29,8 +30,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Steps
     from ..results import PlannedStatement
 
-#: The revisions that an upgrade would apply, and their statements.
-Collected: t.TypeAlias = "tuple[list[Script], StatementCollector]"
+Lint: t.TypeAlias = c.Callable[[c.Sequence[str]], c.Iterable[tuple[int, str, str]]]
 
 
 @converted_errors()
@@ -56,7 +56,8 @@ def plan(env: Environment, target: StepTarget) -> dict[str, Plan]:
                 env.project, name, urls[name], name == default, collector=collector
             )
             writer.write(heads, listing(steps, scripts))
-            plans[name] = make_plan(heads, scripts, collector)
+            lint = env.dialect(name).lint
+            plans[name] = make_plan(heads, scripts, collector, lint)
 
         return plans
 
@@ -83,24 +84,32 @@ def listing(steps: Steps, scripts: list[Script]) -> Steps:
 
 
 def make_plan(
-    current: tuple[str, ...], scripts: list[Script], collector: StatementCollector
+    current: tuple[str, ...],
+    scripts: list[Script],
+    collector: StatementCollector,
+    lint: Lint,
 ) -> Plan:
     """Return the plan of one database.
 
     :param current: The ids of the revisions that the database is at.
     :param scripts: The revisions to apply.
     :param collector: Has their statements.
+    :param lint: See :meth:`.Dialect.lint`.
     """
     commits = find_commits(script.path for script in scripts)
-    revisions = (_planned(s, collector, commits.get(s.path)) for s in scripts)
+    revisions = (_planned(s, collector, lint, commits.get(s.path)) for s in scripts)
     return Plan(current, tuple(revisions))
 
 
 def _planned(
-    script: Script, collector: StatementCollector, commit: Commit | None
+    script: Script, collector: StatementCollector, lint: Lint, commit: Commit | None
 ) -> PlannedRevision:
     statements = collector.of(script.revision)
+    allowed = find_allowed(script.path)
     findings = [finding for s in statements for finding in _findings(s)]
+
+    for position, rule, message in lint([statement.sql for statement in statements]):
+        findings.append(Finding(rule, message, statements[position].line))
     return PlannedRevision(
         script.revision,
         script.doc,
@@ -109,7 +118,7 @@ def _planned(
         script.path,
         statements,
         collector.unknown.get(script.revision),
-        tuple(findings),
+        tuple(found for found in findings if found.rule not in allowed),
     )
 
 

@@ -78,7 +78,12 @@ def trace(
 
     def make() -> dict[str, Plan]:
         return {
-            name: make_plan(current[name], tracer.scripts, tracer.collector)
+            name: make_plan(
+                current[name],
+                tracer.scripts,
+                tracer.collector,
+                env.dialect(name).lint,
+            )
             for name, tracer in tracers.items()
         }
 

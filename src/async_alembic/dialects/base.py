@@ -317,6 +317,14 @@ class Dialect:
         """
         return None
 
+    def lint(self, statements: c.Sequence[str]) -> c.Iterable[tuple[int, str, str]]:
+        """Return what a linter finds, if one is installed: the position of a statement,
+        the rule, and what it says. Executes a program.
+
+        :param statements: The statements of one revision.
+        """
+        return ()
+
     def create_scratch(self, connection: sa.Connection, name: str) -> str:
         """Create an empty database beside that of a connection.
 

@@ -141,13 +141,14 @@ class Alembic(AwaitedHistory):
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises PlanError: If there can be no trace, or a revision fails in it.
         """
-        plans = await self._on_databases(commands.plan.plan, target)
+        with self._guarded():
+            plans = await self._on_databases(commands.plan.plan, target)
 
-        if not trace or not any(plan.revisions for plan in plans.values()):
-            return plans
+            if not trace or not any(plan.revisions for plan in plans.values()):
+                return plans
 
-        current = {name: plan.current for name, plan in plans.items()}
-        return await self._on_scratch(commands.trace.trace, target, current)
+            current = {name: plan.current for name, plan in plans.items()}
+            return await self._on_scratch(commands.trace.trace, target, current)
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,

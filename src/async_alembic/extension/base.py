@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc as c
+import contextlib
 import copy
 import datetime as dt
 import os
@@ -176,6 +177,13 @@ class BaseAlembic:
 
         state = self._registry.state(app)
         return Offline(state.urls(app), default_name(state.names(app)))
+
+    def _guarded(self) -> contextlib.AbstractContextManager[None]:
+        """Keep revisions away from the current app's engines."""
+        from ..apps.guarded_engines import guarded
+
+        app = self._app()
+        return guarded(self._registry.state(app).databases(app).engines)
 
     def _mkdir(self, app: App) -> None:
         state = self._registry.state(app)

@@ -11,6 +11,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations.ops import ModifyTableOps
 
+from ..apps.guarded_engines import planning
 from ..errors import OfflineError
 from ..results import PlannedStatement
 from .data_loss import find_losses
@@ -59,7 +60,8 @@ class StatementCollector:
             self._running = script
 
             try:
-                fn(**kwargs)
+                with planning():
+                    fn(**kwargs)
             except OfflineError as e:
                 where = "It" if e.line is None else f"Line {e.line}"
                 self.unknown[script.revision] = f"{where} needs a database"

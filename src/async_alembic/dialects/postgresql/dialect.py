@@ -236,6 +236,11 @@ class PostgreSQL(Dialect):
 
         return cursor_advice(connection, error)
 
+    def lint(self, statements: c.Sequence[str]) -> c.Iterable[tuple[int, str, str]]:
+        from .linter import lint
+
+        return lint(statements)
+
     def create_scratch(self, connection: sa.Connection, name: str) -> str:
         from .scratch import create_database
 
