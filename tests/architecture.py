@@ -31,7 +31,8 @@ LAYERS = {
     "dialects": "All that differs by database and driver.",
     "errors": "What goes wrong, as sentences that carry data.",
     "signals": "What is sent while databases migrate.",
-    "results": "What methods return.",
+    "plans": "What `plan()` returns.",
+    "results": "What other methods return.",
 }
 MAX_LINES = 400
 

@@ -43,15 +43,15 @@ from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
     from .migration.environment import Environment
+    from .plans import Plan
+    from .plans import PlannedRevision
+    from .plans import PlannedStatement
     from .results import Adoption
     from .results import AppliedRevision
     from .results import DatabaseStatus
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
-    from .results import Plan
-    from .results import PlannedRevision
-    from .results import PlannedStatement
     from .results import Rebase
     from .results import Squash
     from .signals import migration_failed
@@ -124,9 +124,9 @@ _lazy_modules = {
     "LockHolder": "results",
     "MoveIn": "results",
     "PartialRevision": "results",
-    "Plan": "results",
-    "PlannedRevision": "results",
-    "PlannedStatement": "results",
+    "Plan": "plans",
+    "PlannedRevision": "plans",
+    "PlannedStatement": "plans",
     "Rebase": "results",
     "Squash": "results",
     "migration_failed": "signals",

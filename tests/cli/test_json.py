@@ -90,6 +90,15 @@ def test_the_option_may_stand_before_the_command(db: Project) -> None:
 
 
 @on_one_app
+def test_who_has_applied_what_is_in_the_document(db: Project) -> None:
+    db.app.config["ALEMBIC_AUDIT"] = True
+    document(db, "upgrade", "b2")
+    found = document(db, "log", "--applied")["applied"]
+    assert [row["revision"] for row in found] == ["b2", "a1"]
+    assert not found[0]["is_edited"]
+
+
+@on_one_app
 def test_scripts_are_in_the_document(db: Project) -> None:
     for command in "upgrade", "stamp":
         scripts = document(db, command, "--sql")["scripts"]

@@ -11,8 +11,8 @@ import pytest
 
 from async_alembic import RevisionFileError
 from async_alembic import RevisionNotFoundError
+from async_alembic.plans import Finding
 from async_alembic.results import DataLoss
-from async_alembic.results import Finding
 
 from ..backends import Backend
 from ..backends import on

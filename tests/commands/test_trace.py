@@ -10,7 +10,7 @@ import pytest
 
 from async_alembic import PlanError
 from async_alembic import PlannedStatement
-from async_alembic.results import TableLock
+from async_alembic.plans import TableLock
 
 from ..backends import Backend
 from ..backends import BACKENDS

@@ -12,10 +12,10 @@ from .completion import Revision
 from .options import command
 
 if t.TYPE_CHECKING:
-    from ..results import Observed
-    from ..results import Plan
-    from ..results import PlannedRevision
-    from ..results import PlannedStatement
+    from ..plans import Observed
+    from ..plans import Plan
+    from ..plans import PlannedRevision
+    from ..plans import PlannedStatement
     from .protocol import Migrations
 
 

@@ -15,11 +15,11 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..plans import Plan
     from ..results import Adoption
     from ..results import AppliedRevision
     from ..results import DatabaseStatus
     from ..results import MoveIn
-    from ..results import Plan
     from ..results import Rebase
     from ..results import Squash
 

@@ -15,9 +15,9 @@ from ..history.authors import find_commits
 from ..history.targets import to_steps
 from ..migration.offline import OfflineWriter
 from ..migration.planned_statements import StatementCollector
-from ..results import Finding
-from ..results import Plan
-from ..results import PlannedRevision
+from ..plans import Finding
+from ..plans import Plan
+from ..plans import PlannedRevision
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from ..migration.environment import Environment
     from ..migration.environment import Steps
-    from ..results import PlannedStatement
+    from ..plans import PlannedStatement
 
 Lint: t.TypeAlias = c.Callable[[c.Sequence[str]], c.Iterable[tuple[int, str, str]]]
 

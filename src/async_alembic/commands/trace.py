@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
     from ..migration.environment import Environment
     from ..migration.environment import Steps
     from ..migration.transactions import Transactions
-    from ..results import Plan
+    from ..plans import Plan
 
 #: How often to look what a statement does that runs outside of a transaction, in
 #: seconds.

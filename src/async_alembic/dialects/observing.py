@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..results import Observed
+from ..plans import Observed
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

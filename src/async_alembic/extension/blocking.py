@@ -22,10 +22,10 @@ if t.TYPE_CHECKING:
     from ..history.targets import Target
     from ..migration.environment import Environment
     from ..migration.environment import Steps
+    from ..plans import Plan
     from ..results import Adoption
     from ..results import AppliedRevision
     from ..results import DatabaseStatus
-    from ..results import Plan
 T = t.TypeVar("T")
 
 

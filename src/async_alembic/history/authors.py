@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections.abc as c
 import datetime as dt
 import os
-import subprocess
 import typing as t
+
+from .git import run_git
 
 
 class Commit(t.NamedTuple):
@@ -39,15 +40,11 @@ def find_commits(paths: c.Iterable[str]) -> dict[str, Commit]:
 
 
 def _find_in(folder: str, names: list[str]) -> c.Iterator[tuple[str, Commit]]:
-    command = ["git", "log", "--diff-filter=A", "--name-only", "--relative", "-z"]
-    command += ["--format=%x01%an%x02%aI%x02", "--", *names]
+    options = ["--diff-filter=A", "--name-only", "--relative", "-z"]
+    options += ["--format=%x01%an%x02%aI%x02"]
+    log = run_git(folder, "log", *options, "--", *names) or ""
 
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True)
-    except OSError:
-        return
-
-    for entry in done.stdout.decode(errors="replace").split("\1")[1:]:
+    for entry in log.split("\1")[1:]:
         author, date, files = entry.split("\2")
 
         for name in files.split("\0"):

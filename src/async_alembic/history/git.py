@@ -1,4 +1,4 @@
-"""Which revision files are in which commit of a git repository."""
+"""What git knows: which revision files are in which commit, and what is checked out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import collections.abc as c
 import os
 import subprocess
 
+#: How long git may take, in seconds.
+TIMEOUT = 5.0
 #: What is there while commits are replayed, as by 'git rebase' and 'git cherry-pick'.
 _REPLAYING = ("rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD")
 
@@ -72,16 +74,27 @@ class Repository:
         return {os.path.join(root, name) for name in listed.split("\0")}
 
     def _git(self, *args: str) -> str | None:
-        """Return what git prints, or ``None`` if it fails or is not installed."""
-        try:
-            done = subprocess.run(
-                ["git", *args],
-                cwd=self._folder,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                stdin=subprocess.DEVNULL,
-            )
-        except OSError:
-            return None
+        return run_git(self._folder, *args)
 
-        return None if done.returncode else os.fsdecode(done.stdout).rstrip("\n")
+
+def run_git(folder: str, *args: str) -> str | None:
+    """Return what git prints.
+
+    :param folder: The folder to run it in.
+    :param args: The arguments.
+    :return: ``None`` if it fails, takes longer than :data:`TIMEOUT`, or is not
+        installed.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *args],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+    return None if done.returncode else os.fsdecode(done.stdout).rstrip("\n")

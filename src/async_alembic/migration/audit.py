@@ -7,11 +7,11 @@ import functools
 import getpass
 import hashlib
 import socket
-import subprocess
 import typing as t
 
 import sqlalchemy as sa
 
+from ..history.git import run_git
 from ..results import AppliedRevision
 from .companion_tables import audit_table
 
@@ -19,9 +19,6 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from .environment import Environment
-
-#: How long git may take to tell the commit, in seconds.
-GIT_TIMEOUT = 5.0
 
 
 class Audit:
@@ -85,7 +82,8 @@ class Audit:
             "user": _user(),
             "host": socket.gethostname(),
             "application": app.name if app else "",
-            "code_version": settings.code_version or _commit(settings.root_path),
+            "code_version": settings.code_version
+            or run_git(settings.root_path, "rev-parse", "HEAD"),
         }
 
     def read(self) -> list[AppliedRevision]:
@@ -131,17 +129,3 @@ def _user() -> str:
     except (OSError, KeyError):
         # The user of a container may have no name.
         return ""
-
-
-def _commit(folder: str) -> str | None:
-    """Return the commit that is checked out in a folder, if git knows it."""
-    command = ["git", "-C", folder, "rev-parse", "HEAD"]
-
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=GIT_TIMEOUT
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-    return done.stdout.strip()

@@ -13,7 +13,7 @@ from alembic.operations.ops import ModifyTableOps
 
 from ..apps.guarded_engines import planning
 from ..errors import OfflineError
-from ..results import PlannedStatement
+from ..plans import PlannedStatement
 from .data_loss import find_losses
 from .descriptions import describe
 
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from alembic.operations import MigrateOperation
     from alembic.script import Script
 
-    from ..results import Observed
+    from ..plans import Observed
 
 
 class _Statement(t.NamedTuple):

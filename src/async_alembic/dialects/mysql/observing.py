@@ -7,7 +7,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ...results import Observed
+from ...plans import Observed
 from ..observing import Observer
 
 #: From the cheapest on. MySQL does not have NOCOPY.

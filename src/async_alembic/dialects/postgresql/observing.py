@@ -13,8 +13,8 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ...results import Observed
-from ...results import TableLock
+from ...plans import Observed
+from ...plans import TableLock
 from ..base import Connect
 from ..base import Repeated
 from ..migrated import is_autocommit
