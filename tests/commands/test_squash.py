@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from async_alembic import RevisionError
 from async_alembic import RevisionFileError
 from async_alembic import SquashError
+from async_alembic import UnknownRevisionInDatabaseError
 
 from ..backends import Backend
 from ..backends import by_id
@@ -240,6 +241,22 @@ def test_a_database_in_between_is_named(
         caller(project.alembic, "squash", "base", "c3")
 
     assert project.files() == before
+
+
+@on_each_database
+@blocking_only
+def test_a_database_that_was_not_reached_is_told_what_to_do(
+    backend: Backend, project: Project, engines: EngineFactory, caller: Caller
+) -> None:
+    """It is at a revision that is gone, which stays told."""
+    other = Project(project.root, engines, backend=backend)
+    caller(other.alembic, "upgrade", "b2")
+    caller(project.alembic, "squash", "base", "c3")
+
+    with pytest.raises(
+        UnknownRevisionInDatabaseError, match="at revision b2, which was squashed into"
+    ):
+        caller(other.alembic, "upgrade")
 
 
 @on([SQLITE])
