@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from async_alembic import RevisionError
 from async_alembic import RevisionFileError
 from async_alembic import SquashError
+from async_alembic import UnknownRevisionInDatabaseError
 
 from ..backends import Backend
 from ..backends import by_id
@@ -49,6 +50,7 @@ HISTORY = {
     "d4": f"op.create_table('tags', {ID}, sa.Column('at', sa.DateTime))",
 }
 SQLITE = by_id("sqlite-sqlite3")
+on_each_database = on([SQLITE, by_id("postgresql-asyncpg"), by_id("mariadb-pymysql")])
 
 
 def write_history(folder: Path, history: dict[str, str], **options: Any) -> None:
@@ -117,7 +119,7 @@ def test_one_revision_makes_the_same_schema(
     assert schema(caller, project) == before
 
 
-@on(ONE_OF_EACH_KIND)
+@on_each_database
 @blocking_only
 @pytest.mark.parametrize(
     ("line", "code"),
@@ -172,7 +174,7 @@ def test_data_before_and_after_what_is_squashed_stay(
     assert caller.query(project.engine, "SELECT id FROM tags") == [(1,)]
 
 
-@on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg"), SQLITE])
+@on([by_id("postgresql-asyncpg"), SQLITE])
 @blocking_only
 def test_what_a_comparison_does_not_see_is_refused(
     backend: Backend, tmp_path: Path, engines: EngineFactory, caller: Caller
@@ -202,7 +204,7 @@ def test_what_a_comparison_does_not_see_is_refused(
     assert project.files() == before
 
 
-@on([by_id("sqlite-sqlite3"), by_id("postgresql-psycopg2")])
+@on([SQLITE])
 @blocking_only
 @pytest.mark.parametrize(
     "rename",
@@ -227,7 +229,8 @@ def test_what_renames_something_with_rows_is_refused(
     write_revision(project.folder, "d4", "c3")
 
 
-@on(ONE_OF_EACH_KIND)
+@on_each_database
+@blocking_only
 def test_a_database_in_between_is_named(
     backend: Backend, project: Project, caller: Caller
 ) -> None:
@@ -238,6 +241,22 @@ def test_a_database_in_between_is_named(
         caller(project.alembic, "squash", "base", "c3")
 
     assert project.files() == before
+
+
+@on_each_database
+@blocking_only
+def test_a_database_that_was_not_reached_is_told_what_to_do(
+    backend: Backend, project: Project, engines: EngineFactory, caller: Caller
+) -> None:
+    """It is at a revision that is gone, which stays told."""
+    other = Project(project.root, engines, backend=backend)
+    caller(other.alembic, "upgrade", "b2")
+    caller(project.alembic, "squash", "base", "c3")
+
+    with pytest.raises(
+        UnknownRevisionInDatabaseError, match="at revision b2, which was squashed into"
+    ):
+        caller(other.alembic, "upgrade")
 
 
 @on([SQLITE])
@@ -296,7 +315,7 @@ def test_the_labels_and_the_folder_stay(
     caller(project.alembic, "upgrade")
 
 
-@on(ONE_OF_EACH_KIND)
+@on_each_database
 @blocking_only
 def test_several_databases_are_squashed_together(
     backend: Backend, tmp_path: Path, engines: EngineFactory, caller: Caller
@@ -313,6 +332,23 @@ def test_several_databases_are_squashed_together(
     assert ids(caller(project.alembic, "upgrade")) == ["b2"]
     assert caller.tables(project.engines["default"]) == {"users"}
     assert caller.columns(project.engines["other"], "events") == {"id", "at"}
+
+
+@on([SQLITE])
+@blocking_only
+def test_tables_that_are_dropped_are_dropped_by_the_new_revision(
+    backend: Backend, project: Project, caller: Caller
+) -> None:
+    """However the revisions before have made them."""
+    path = write_revision(project.folder, "a1", None, "op.create_table(*ARGS)")
+    args = f"ARGS = 'users', {ID}\ndef upgrade"
+    path.write_text(path.read_text().replace("def upgrade", args))
+    write_revision(project.folder, "b2", "a1", "op.drop_table('users')")
+    write_revision(project.folder, "c3", "b2")
+    caller(project.alembic, "upgrade", "a1")
+    caller(project.alembic, "squash", "a1", "c3")
+    caller(project.alembic, "upgrade", "c3")
+    assert caller.tables(project.engine) == set()
 
 
 @on([SQLITE])
@@ -357,7 +393,7 @@ def test_an_interruption_can_be_told_and_repaired(
     assert ids(caller(project.alembic, "upgrade")) == ["c3", "d4"]
 
 
-@on(ONE_OF_EACH_KIND)
+@on_each_database
 @blocking_only
 def test_nothing_is_left_on_the_server(
     backend: Backend, project: Project, caller: Caller

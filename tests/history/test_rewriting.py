@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from async_alembic import RevisionFileError
 from async_alembic.history.rewriting import with_parents
@@ -69,3 +71,19 @@ def test_a_line_of_the_docstring_may_end_where_the_text_does() -> None:
 def test_parents_that_are_computed_are_refused(value: str) -> None:
     with pytest.raises(RevisionFileError, match="not written as a literal"):
         with_parents("b2.py", source("a1", value).encode(), ["c3"])
+
+
+@given(
+    st.text(
+        st.characters(exclude_characters='"\\\\\r', exclude_categories=["Cs", "Cc"])
+    ),
+    st.sampled_from(END_OF_LINES),
+    st.sampled_from([b"", codecs.BOM_UTF8]),
+)
+def test_whatever_else_is_in_a_file_stays(text: str, end: str, before: bytes) -> None:
+    """There and back, it is the same file, byte for byte."""
+    whole = source("a1", "'a1'", end).replace("add", text).replace("the par", text)
+    original = before + whole.encode()
+    there = with_parents("b2.py", original, ["c3"])
+    assert there != original
+    assert with_parents("b2.py", there, ["a1"]) == original

@@ -74,7 +74,7 @@ def find_sides(
 
 @converted_errors()
 def rebase(
-    project: Project, sides: Sides | None, current: c.Mapping[str, c.Iterable[str]]
+    project: Project, sides: Sides, current: c.Mapping[str, c.Iterable[str]]
 ) -> Rebase:
     """Rewrite the revisions that have to have other parents, and the ``head`` files.
 
@@ -82,9 +82,6 @@ def rebase(
     :param current: The ids that the databases are at, as far as they can be reached.
     """
     graph, files = project.files.graph, project.files
-
-    if sides is None:
-        return Rebase(head_files=_write(project, project.scripts.head_files))
 
     parents = _new_parents(graph, sides)
     _check_not_applied(graph, sides, current)
@@ -104,6 +101,11 @@ def rebase(
         replace_file(path, content)
 
     return Rebase(tuple(parents), sides.theirs, _write(project, head_files))
+
+
+def write_head_files(project: Project) -> Rebase:
+    """Correct the ``head`` files, where no revision has to be moved."""
+    return Rebase(head_files=_write(project, project.scripts.head_files))
 
 
 def _write(project: Project, head_files: HeadFiles) -> tuple[str, ...]:

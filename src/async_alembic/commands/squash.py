@@ -20,6 +20,7 @@ from ..errors import RevisionError
 from ..errors import SquashError
 from ..errors.from_alembic import converted_errors
 from ..history.replacing import replace_file
+from ..history.squashed import mark
 from ..migration.companion_tables import companion_tables
 from ..migration.watched_operations import WatchedOperations
 from ..results import Squash
@@ -167,10 +168,9 @@ def write(env: Environment, plan: Plan, message: str | None, folder: str) -> str
         env.project, dataclasses.replace(new, empty=True)
     )
     path = scripts[0].path
-    mark = f"\n# Squashes: {', '.join(plan.replaced)}\n"
 
     with open(path, "a", encoding=env.project.scripts.output_encoding) as file:
-        file.write(mark)
+        file.write(mark(plan.replaced))
 
     return path
 

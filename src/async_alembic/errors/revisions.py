@@ -127,10 +127,15 @@ class UnknownRevisionInDatabaseError(RevisionError):
     """
 
     def __init__(
-        self, database: str, revisions: c.Iterable[str], empty: str | None = None
+        self,
+        database: str,
+        revisions: c.Iterable[str],
+        empty: str | None = None,
+        squashed: str | None = None,
     ) -> None:
         """
         :param empty: The path of the script directory, if it has no revisions.
+        :param squashed: The id of the revision that has replaced it, if one has.
         """
         self.database = database
         self.revisions: tuple[str, ...] = tuple(revisions)
@@ -141,6 +146,11 @@ class UnknownRevisionInDatabaseError(RevisionError):
                 f"The script directory '{empty}' has no revisions. {where}. Set"
                 " app.config['ALEMBIC']['script_location'] to the folder that has this"
                 " revision, or restore its files."
+            )
+        elif squashed is not None:
+            super().__init__(
+                f"{where}, which was squashed into {squashed}. Upgrade it to {squashed}"
+                " with the code from before the squash."
             )
         else:
             super().__init__(

@@ -242,6 +242,10 @@ class AwaitedHistory(AwaitedBase):
 
         try:
             sides = await self._on_files(commands.rebase.find_sides, revision, onto)
+
+            if sides is None:
+                return await self._on_files(commands.rebase.write_head_files)
+
             current = await self._on_reachable(commands.inspect.current_heads)
             return await self._on_files(commands.rebase.rebase, sides, current)
         finally:

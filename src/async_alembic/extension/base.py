@@ -217,6 +217,7 @@ class BaseAlembic:
             config = dict(state.settings(app).app_config)
             config["ALEMBIC"] = {**config["ALEMBIC"], **settings, "linear": False}
             config["ALEMBIC_LOCK"] = False
+            config["ALEMBIC_DROP_UNKNOWN_TABLES"] = True
             return self._with_config(config)._project(app)
 
         databases = state.databases(app)

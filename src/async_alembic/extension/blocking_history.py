@@ -158,6 +158,10 @@ class BlockingHistory(BlockingBase):
 
         try:
             sides = self._on_files(commands.rebase.find_sides, revision, onto)
+
+            if sides is None:
+                return self._on_files(commands.rebase.write_head_files)
+
             current = self._on_reachable(commands.inspect.current_heads)
             return self._on_files(commands.rebase.rebase, sides, current)
         finally:

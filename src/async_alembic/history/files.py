@@ -50,6 +50,15 @@ class RevisionFiles:
         """The script directory, if there are no revisions."""
         return None if self.parsed else self.folders.main
 
+    def squashed_into(self, revision: str) -> str | None:
+        """Return the id of the revision that has replaced one by a squash, if any. This
+        reads all files.
+        """
+        from .squashed import read_mark
+
+        paths = self.graph.paths.items()
+        return next((id for id, path in paths if revision in read_mark(path)), None)
+
     def is_stale(self) -> bool:
         """Whether a file was added, edited or removed since the files were listed."""
         return self._listed != self.folders.list_files()

@@ -22,10 +22,6 @@ if t.TYPE_CHECKING:
     from .headers import Header
 
 
-#: What a squash writes into its file.
-_squashed = re.compile(rb"^# Squashes: ([\w., ]+)$", re.MULTILINE)
-
-
 class RevisionGraph:
     """Revisions and their parents and dependencies.
 
@@ -237,13 +233,14 @@ class RevisionGraph:
 
 
 def _advice_for_two(*paths: str) -> str:
+    from .squashed import read_mark
+
     for path in paths:
-        with contextlib.suppress(OSError):
-            if found := _squashed.search(Path(path).read_bytes()):
-                return (
-                    f"A squash was interrupted after {path} was written: remove the"
-                    f" other files of the revisions {found[1].decode()}."
-                )
+        if replaced := read_mark(path):
+            return (
+                f"A squash was interrupted after {path} was written: remove the other"
+                f" files of the revisions {', '.join(replaced)}."
+            )
 
     return "Choose another id for one of the two."
 

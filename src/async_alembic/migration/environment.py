@@ -337,7 +337,10 @@ class Environment:
         unknown = [revision for revision in current if revision not in files.ids()]
 
         if unknown:
-            raise UnknownRevisionInDatabaseError(name, unknown, files.empty_folder)
+            squashed = self.databases.offload(lambda: files.squashed_into(unknown[0]))
+            raise UnknownRevisionInDatabaseError(
+                name, unknown, files.empty_folder, squashed
+            )
 
     def check_fits(self, name: str, revisions: c.Iterable[str]) -> None:
         """Check that the version table can hold ids. An earlier revision may have
