@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import Any
 from typing import cast
 
@@ -25,8 +27,12 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def errors_of(db: Project, *args: str) -> str:
-    runner: Any = cast("Any", db.app).test_cli_runner()
-    return cast("str", runner.invoke(args=["db", *args]).stderr)
+    group: Any = cast("Any", db.app).cli.commands["db"]
+
+    with contextlib.redirect_stderr(io.StringIO()) as errors, pytest.raises(SystemExit):
+        group.main(args)
+
+    return errors.getvalue()
 
 
 @on_every_app

@@ -46,6 +46,11 @@ def echo(
     :param color: Whether to print in colour; by default, as the current command does.
     """
     stream = sys.stderr if err else sys.stdout
+
+    # Some processes have none, which old versions of click do not expect.
+    if stream is None:
+        return
+
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = text.encode(encoding, "replace").decode(encoding)
     click.echo(text, nl=nl, err=err, color=color)

@@ -16,6 +16,8 @@ from .colour import style_failed
 
 #: How long a statement has to take before it is shown, in seconds.
 SLOW_STATEMENT = 1.0
+#: How much of it is looked at, in characters.
+MAX_STATEMENT = 1000
 _escape = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -97,6 +99,7 @@ class LiveLine(Line):
         elif self._text:
             self._text = ""
             self._draw("")
+            # The next text begins where the line did.
             self._draw("")
 
     def wait(self, text: str, holder: str, since: float) -> None:
@@ -111,7 +114,7 @@ class LiveLine(Line):
 
         # Another thread changes it.
         if (current := self.statement) and now - current[1] >= SLOW_STATEMENT:
-            rest = style_aside(f" [{' '.join(current[0].split())}]")
+            rest = style_aside(f" [{' '.join(current[0][:MAX_STATEMENT].split())}]")
 
         columns = shutil.get_terminal_size().columns - 1
         clock = f" ({now - self._since:.0f} s)" if now - self._since >= 1 else ""
@@ -155,6 +158,7 @@ def _cut(text: str, columns: int) -> str:
 
     for part in _escape.split(text):
         if not _escape.fullmatch(part):
+            part = part[: max(columns, 0)]
             part = "".join(c if c.isprintable() else "?" for c in part)
 
             while _width(part) > columns:
