@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ..backends import by_id
+from ..backends import on
 from ..harness import write_revision
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project
+
+#: Findings of a linter that may be installed.
+LINTED = ("  require-", "  changing-")
 
 
 @on_every_app
@@ -69,3 +76,45 @@ def test_plan_names_what_is_destructive_and_what_it_does_not_know(db: Project) -
         "  loses-data, line 10: drops the table 'tags' with its rows",
     ]
     assert "-- Line 12 needs a database" in db("plan", "--sql")
+
+
+@on([by_id("postgresql-psycopg2")])
+@pytest.mark.parametrize("framework", ["flask"])
+def test_plan_shows_what_a_trace_has_observed(db: Project) -> None:
+    write_revision(
+        db.migrations,
+        "d4",
+        "c3",
+        "op.execute('ALTER TABLE tags ALTER id TYPE bigint')\n"
+        "op.execute(\"DO 'BEGIN RAISE NOTICE ''hello''; END'\")",
+    )
+    db("upgrade", "c3")
+    lines = db("plan", "--trace").splitlines()
+    shown = [line for line in lines if not line.startswith(LINTED)]
+    assert shown == [
+        "d4, Revision d4.",
+        "  executes SQL",
+        "    ALTER TABLE tags ALTER id TYPE bigint",
+        "    whether it loses data is not known",
+        "    locks tags: ACCESS EXCLUSIVE",
+        "    rewrites tags",
+        "    scans tags",
+        "  executes SQL",
+        "    DO 'BEGIN RAISE NOTICE ''hello''; END'",
+        "    whether it loses data is not known",
+        "    server: hello",
+        "  rewrites-table, line 10: rewrites tags",
+    ]
+
+
+@on([by_id("mariadb-pymysql")])
+@pytest.mark.parametrize("framework", ["flask"])
+def test_plan_shows_the_algorithm_of_a_trace(db: Project) -> None:
+    write_revision(
+        db.migrations,
+        "d4",
+        "c3",
+        "op.execute('ALTER TABLE tags ADD a INT')",
+    )
+    db("upgrade", "c3")
+    assert "    algorithm INSTANT" in db("plan", "--trace").splitlines()
