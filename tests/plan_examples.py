@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from async_alembic import SyncAlembic
-from async_alembic.results import PlannedRevision
+from async_alembic.plans import PlannedRevision
 
 from .harness import write_revision
 from .servers import MariaDBServer
