@@ -157,10 +157,10 @@ def planned(
 
 def locks_of(revision: PlannedRevision) -> str:
     found = {
-        f"`{mode}` on `{table}`": None
+        f"`{lock.mode}` on `{lock.table}`": None
         for statement in revision.statements
         if statement.observed is not None
-        for table, mode in statement.observed.locks
+        for lock in statement.observed.locks
     }
     return ", ".join(found) or "none"
 
