@@ -95,6 +95,50 @@ def test_a_signal_ends_an_upgrade_and_leaves_the_database_as_it_was(
         assert look.tables(engine) == set()
 
 
+@pytest.mark.parametrize(
+    ("framework", "backend"),
+    [
+        ("quart", by_id("postgresql-asyncpg")),
+        ("flask", by_id("postgresql-psycopg2")),
+        ("flask", by_id("mariadb-pymysql")),
+    ],
+    ids=str,
+    indirect=["backend"],
+)
+def test_a_signal_ends_a_trace_and_drops_the_scratch_copy(
+    framework: Framework,
+    backend: Backend,
+    engines: EngineFactory,
+    runner: asyncio.Runner,
+    tmp_path: Path,
+) -> None:
+    engine = engines(backend)
+    started = tmp_path / "started"
+    write_app(framework, backend, tmp_path, engine.url)
+    write_revision(
+        tmp_path / "migrations",
+        "a1",
+        None,
+        "if not op.get_context().as_sql:\n"
+        f"    pathlib.Path({str(started)!r}).touch()\n"
+        f"op.execute({LONG[backend.database]!r})",
+        top="import pathlib",
+    )
+
+    with _start(framework, tmp_path, "plan", "--trace") as process:
+        _wait_for(started, process)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in errors
+    databases = {"postgresql": "SELECT datname FROM pg_database"}
+    query = databases.get(backend.database, "SHOW DATABASES")
+    found = Caller(runner, False).query(engine, query)
+    assert not [name for (name,) in found if "plan" in name]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("framework", "backend"),
@@ -205,11 +249,11 @@ def _upgrade_slowly(
 
 
 def _start(
-    framework: Framework, tmp_path: Path, command: str, **options: Any
+    framework: Framework, tmp_path: Path, *command: str, **options: Any
 ) -> subprocess.Popen[str]:
     """Start a command of the group."""
     return subprocess.Popen(
-        [sys.executable, "-m", framework, "--app", "shop:create_app", "db", command],
+        [sys.executable, "-m", framework, "--app", "shop:create_app", "db", *command],
         cwd=tmp_path,
         env=environ_of(tmp_path),
         **{"stdout": subprocess.PIPE, **options},
