@@ -8,7 +8,7 @@ import re
 import click
 
 #: The values of ``--color``, as click has them; ``None`` is for terminals only.
-CHOICES = {"auto": None, "always": True, "never": False}
+CHOICES: dict[str, bool | None] = {"auto": None, "always": True, "never": False}
 
 
 def color_from_environ() -> bool | None:

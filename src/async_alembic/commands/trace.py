@@ -150,7 +150,9 @@ class Tracer:
         self._is_looking = False
         self._statement = ""
         self.scripts: list[Script] = []
-        self.collector = StatementCollector(self._connection.dialect)
+        self.collector: StatementCollector = StatementCollector(
+            self._connection.dialect
+        )
 
     @contextlib.contextmanager
     def tracing(self) -> c.Iterator[None]:

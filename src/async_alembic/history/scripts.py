@@ -49,7 +49,7 @@ class Scripts(ScriptDirectory):
 
         with wrap_setting_errors("linear"):
             #: Whether there is a ``head`` file beside the revisions.
-            self.is_linear = asbool(config.get_main_option("linear", "false"))
+            self.is_linear: bool = asbool(config.get_main_option("linear", "false"))
 
         folders = files.folders
         self.files = files
