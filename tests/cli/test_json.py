@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import pytest
+from click.testing import CliRunner
+from click.testing import Result
 from jsonschema import Draft202012Validator
 
 from async_alembic.cli.group import MODULES
 
 from ..harness import write_revision
-from .project import invoke
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project
@@ -50,9 +53,18 @@ COMMANDS = {
 }
 
 
+def invoke(db: Project, *args: str, input: str | None = None) -> Result:
+    """Run a command with a standard error of its own, as every program has."""
+    # Before click 8.2, a runner mixes both.
+    parameters = inspect.signature(CliRunner).parameters
+    options = {"mix_stderr": False} if "mix_stderr" in parameters else {}
+    runner = cast("Any", db.app).test_cli_runner(**options)
+    return cast("Result", runner.invoke(args=["db", *args], input=input))
+
+
 def document(db: Project, *args: str, fails: int = 0) -> Any:
     """What a command prints to its standard output, checked against the schema."""
-    result = invoke(db.app, "db", *args, "--json")
+    result = invoke(db, *args, "--json")
     assert result.exit_code == fails, result.output
     found = json.loads(result.stdout)
     VALIDATOR.validate(found)
@@ -85,8 +97,8 @@ def test_each_command_prints_one_document(
 
 @on_one_app
 def test_the_option_may_stand_before_the_command(db: Project) -> None:
-    before = invoke(db.app, "db", "--json", "heads").stdout
-    assert before == invoke(db.app, "db", "heads", "--json").stdout
+    before = invoke(db, "--json", "heads").stdout
+    assert before == invoke(db, "heads", "--json").stdout
 
 
 @on_one_app
@@ -117,7 +129,7 @@ def test_an_error_is_a_document_too(db: Project) -> None:
     assert error["type"] == "RevisionNotFoundError"
     assert "x9" in error["message"]
     write_revision(db.migrations, "d4", "c3", "op.drop_table('none')")
-    result = invoke(db.app, "db", "history", "--json", "-r", "x9:")
+    result = invoke(db, "history", "--json", "-r", "x9:")
     assert json.loads(result.stdout)["command"] == "log"
     assert result.stderr.startswith("Error: ")
     error = document(db, "upgrade", fails=1)
@@ -128,17 +140,14 @@ def test_an_error_is_a_document_too(db: Project) -> None:
 @on_one_app
 def test_a_wrong_call_prints_no_document(db: Project) -> None:
     """As always, it exits with 2."""
-    result = invoke(db.app, "db", "heads", "--json", "--none")
+    result = invoke(db, "heads", "--json", "--none")
     assert (result.exit_code, result.stdout) == (2, "")
 
 
 @on_one_app
 def test_a_question_does_not_mix_with_the_document(db: Project) -> None:
     document(db, "upgrade")
-    runner: Any = db.app
-    result = runner.test_cli_runner().invoke(
-        args=["db", "drop-all", "--json"], input="n\n"
-    )
+    result = invoke(db, "drop-all", "--json", input="n\n")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["result"] == {"dropped": {}}
     assert "Drop the tables of database 'default'" in result.stderr
