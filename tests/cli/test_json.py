@@ -24,6 +24,8 @@ SCHEMA = json.loads(
     Path(__file__, "../../../docs/reference/output.schema.json").resolve().read_text()
 )
 VALIDATOR = Draft202012Validator(SCHEMA)
+#: Before click 8.2, a runner mixes standard output and standard error by default.
+RUNNER_MIXES = "mix_stderr" in inspect.signature(CliRunner).parameters
 #: Each command, in an order in which each has something to show.
 COMMANDS = {
     "init": ["sql"],
@@ -55,9 +57,7 @@ COMMANDS = {
 
 def invoke(db: Project, *args: str, input: str | None = None) -> Result:
     """Run a command with a standard error of its own, as every program has."""
-    # Before click 8.2, a runner mixes both.
-    parameters = inspect.signature(CliRunner).parameters
-    options = {"mix_stderr": False} if "mix_stderr" in parameters else {}
+    options = {"mix_stderr": False} if RUNNER_MIXES else {}
     runner = cast("Any", db.app).test_cli_runner(**options)
     return cast("Result", runner.invoke(args=["db", *args], input=input))
 
@@ -144,6 +144,7 @@ def test_a_wrong_call_prints_no_document(db: Project) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+@pytest.mark.skipif(RUNNER_MIXES, reason="The runner prints questions itself.")
 @on_one_app
 def test_a_question_does_not_mix_with_the_document(db: Project) -> None:
     document(db, "upgrade")
