@@ -43,12 +43,17 @@ from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
     from .migration.environment import Environment
+    from .plans import Finding
+    from .plans import Observed
     from .plans import Plan
     from .plans import PlannedRevision
     from .plans import PlannedStatement
+    from .plans import TableLock
     from .results import Adoption
     from .results import AppliedRevision
+    from .results import Change
     from .results import DatabaseStatus
+    from .results import DataLoss
     from .results import LockHolder
     from .results import MoveIn
     from .results import PartialRevision
@@ -70,11 +75,14 @@ __all__ = [
     "AsyncAlembicError",
     "BatchError",
     "BlockingCallError",
+    "Change",
     "ConfigurationError",
+    "DataLoss",
     "DatabaseConnectionError",
     "DatabaseError",
     "DatabaseStatus",
     "Environment",
+    "Finding",
     "ForeignKeyError",
     "FreshDatabaseError",
     "HeadFileError",
@@ -86,6 +94,7 @@ __all__ = [
     "MoveIn",
     "MultipleHeadsError",
     "NotUpToDateError",
+    "Observed",
     "OfflineError",
     "PartialRevision",
     "PartialRevisionError",
@@ -104,6 +113,7 @@ __all__ = [
     "Squash",
     "SquashError",
     "SyncAlembic",
+    "TableLock",
     "TargetError",
     "UnknownRevisionInDatabaseError",
     "WaitTimeoutError",
@@ -119,16 +129,21 @@ __all__ = [
 _lazy_modules = {
     "Adoption": "results",
     "AppliedRevision": "results",
+    "Change": "results",
+    "DataLoss": "results",
     "DatabaseStatus": "results",
     "Environment": "migration.environment",
+    "Finding": "plans",
     "LockHolder": "results",
     "MoveIn": "results",
+    "Observed": "plans",
     "PartialRevision": "results",
     "Plan": "plans",
     "PlannedRevision": "plans",
     "PlannedStatement": "plans",
     "Rebase": "results",
     "Squash": "results",
+    "TableLock": "plans",
     "migration_failed": "signals",
     "migrations_finished": "signals",
     "migrations_started": "signals",
