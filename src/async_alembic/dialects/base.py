@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
 
     from ..results import LockHolder
+    from .column_types import ColumnTypes
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
@@ -95,6 +96,13 @@ class Dialect:
         return Defaults()
 
     @property
+    def column_types(self) -> ColumnTypes:
+        """How the database shows the parameters of types."""
+        from .column_types import ColumnTypes
+
+        return ColumnTypes()
+
+    @property
     def script_style(self) -> ScriptStyle:
         """How statements stand in a file."""
         from .scripts import ScriptStyle
@@ -103,6 +111,7 @@ class Dialect:
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""
+        from . import column_types as column_types
         from . import migrated as migrated
         from . import server_defaults as server_defaults
 

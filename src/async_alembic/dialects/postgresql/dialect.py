@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
 
     from ...results import LockHolder
+    from ..column_types import ColumnTypes
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..observing import Observer
@@ -93,6 +94,12 @@ class PostgreSQL(Dialect):
         from ..server_defaults import Defaults
 
         return Defaults(server_compares=True)
+
+    @property
+    def column_types(self) -> ColumnTypes:
+        from ..column_types import ColumnTypes
+
+        return ColumnTypes(fraction="precision", float_bits=53)
 
     @property
     def script_style(self) -> PostgreSQLScript:
