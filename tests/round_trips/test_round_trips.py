@@ -203,6 +203,27 @@ class TestWhatIsPutRight:
         for before, after in itertools.permutations(models, 2):
             trip.run(before, after)
 
+    @on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
+    def test_identities_are_changed(self, trip: Trip) -> None:
+        """Alembic adds them once more, and overlooks an option that goes."""
+        models = [model(identified(options)) for options in IDENTITIES]
+
+        for before, after in itertools.pairwise(models):
+            trip.run(before, after)
+
+
+#: Options of identities; ``None`` for a column without one. Each can follow the one
+#: before with the value that the sequence is at.
+IDENTITIES: list[str | None]
+IDENTITIES = ["", "start=10", "start=10, always=True, increment=5", "start=10", ""]
+IDENTITIES += [None, "minvalue=-5, cycle=True, cache=3", "increment=-1, maxvalue=-1"]
+
+
+def identified(options: str | None) -> Table:
+    identity = None if options is None else f"sa.Identity({options})"
+    number = column("number", nullable=False)
+    return table("a", replace(number, identity=identity))
+
 
 def defaults(text: str, json: str) -> Model:
     json_text = f"sa.text(\"'{json}'\")"

@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from . import companion_tables
 from . import default_comparison
 from . import default_schema
+from . import identity_comparison
 from . import op_per_task
 from . import table_comparison
 from . import type_comparison
@@ -32,6 +33,7 @@ if t.TYPE_CHECKING:
 _COMPARISONS = (
     default_comparison,
     default_schema,
+    identity_comparison,
     table_comparison,
     type_comparison,
 )

@@ -20,6 +20,7 @@ from .sqlstates import sqlstate
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+    from sqlalchemy.types import TypeEngine
 
     from ...results import LockHolder
     from ..column_types import ColumnTypes
@@ -186,6 +187,13 @@ class PostgreSQL(Dialect):
         inspector: t.Any = sa.inspect(connection)
         enums = [enum["name"] for enum in inspector.get_enums(schema)]
         return [*inspector.get_materialized_view_names(schema), *enums]
+
+    def completed_identity(
+        self, identity: sa.Identity, type_: TypeEngine[t.Any]
+    ) -> sa.Identity:
+        from .identities import completed
+
+        return completed(identity, type_)
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         from .owned_sequences import read_at_once
