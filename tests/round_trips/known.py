@@ -213,22 +213,6 @@ KNOWN = {
         model(table("a", column("x", "sa.BigInteger()"), _more)),
         "used by a generated column",
     ),
-    "precision": Fault(
-        "another precision of a time is overlooked",
-        ("postgresql",),
-        None,
-        model(table("a", column("x", "sa.DateTime()"))),
-        model(table("a", column("x", "pg.TIMESTAMP(precision=3)"))),
-        "overlooked",
-    ),
-    "unsigned": Fault(
-        "that a number is unsigned, or no longer, is overlooked",
-        ("mariadb",),
-        None,
-        model(table("a", _x)),
-        model(table("a", column("x", "my.INTEGER(unsigned=True)"))),
-        "overlooked",
-    ),
     "collation": Fault(
         "another collation of a text is overlooked",
         ("mariadb",),

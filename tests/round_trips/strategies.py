@@ -59,7 +59,9 @@ COMMON = [
     Kind("sa.Text()", "text", key=False),
     Kind("sa.Numeric(10, 2)", "number", ("'0'", "'1.50'", "sa.text('2.25')")),
     Kind("sa.Numeric(12, 4)", "number", ("'0'", "'1.5'")),
+    Kind("sa.Numeric()", "number", ("'0'",)),
     Kind("sa.Float()", "number", ("'0'", "'1.5'")),
+    Kind("sa.Float(10)", "number", ("'0'", "'1.5'")),
     Kind("sa.Double()", "number", ("'0'",)),
     Kind("sa.Boolean()", "boolean", ("sa.true()", "sa.false()", "sa.text('true')")),
     Kind("sa.DateTime()", "datetime", _now),
@@ -87,14 +89,15 @@ KINDS: dict[Database, list[Kind]] = {
     "mariadb": [
         *COMMON,
         _blue,
-        # Of families of their own, as long as these changes are overlooked.
-        Kind("my.INTEGER(unsigned=True)", "unsigned", ("'0'", "sa.text('1')")),
+        Kind("my.INTEGER(unsigned=True)", "integer", ("'0'", "sa.text('1')")),
         Kind("my.TINYINT()", "integer", _number),
         Kind("my.MEDIUMTEXT()", "text", key=False),
-        Kind("my.DATETIME(fsp=3)", "precise datetime"),
+        Kind("my.DATETIME(fsp=3)", "datetime"),
         Kind("my.TIMESTAMP()", "datetime", ("sa.text('CURRENT_TIMESTAMP')",)),
+        # Of a family of its own, as long as this change is overlooked.
         Kind("my.VARCHAR(30, collation='utf8mb4_bin')", "collated text", _text),
         Kind("my.SET('a', 'b')", "set", ("'a'",)),
+        Kind("my.SET('a', 'c', 'b')", "set", ("'a'",)),
         Kind("my.YEAR()", "year"),
     ],
     "postgresql": [
@@ -104,8 +107,8 @@ KINDS: dict[Database, list[Kind]] = {
         Kind("pg.ARRAY(sa.Text())", "array of text", ("'{}'",)),
         Kind("pg.INET()", "address", ("'10.0.0.1'",)),
         Kind("pg.BYTEA()", "binary", key=False),
-        # Of a family of its own, as long as a change of the precision is overlooked.
-        Kind("pg.TIMESTAMP(precision=3)", "precise datetime", _now),
+        Kind("sa.String()", "text", _text),
+        Kind("pg.TIMESTAMP(precision=3)", "datetime", _now),
         Kind("pg.MONEY()", "money"),
         Kind("pg.INT4RANGE()", "range"),
         Kind("pg.TSVECTOR()", "tsvector", key=False),
@@ -116,6 +119,8 @@ KINDS: dict[Database, list[Kind]] = {
         Kind("pg.BIT(4)", "bit"),
     ],
 }
+#: MariaDB's is the name of the database.
+DEFAULT_SCHEMAS: dict[Database, str] = {"postgresql": "public", "sqlite": "main"}
 
 
 class Maker:
@@ -126,6 +131,8 @@ class Maker:
         self.database = database
         self.kinds = KINDS[database]
         self.convention = self.one_of([True, False])
+        #: How the models call the default schema.
+        self.schema = self.one_of([None, DEFAULT_SCHEMAS.get(database)])
 
     def avoids(self, fault: str) -> bool:
         return avoids(fault, self.database)
@@ -249,7 +256,11 @@ class Maker:
         return tuple(columns)
 
     def new_table(self, name: str) -> Table:
-        schemas = [None, "other"] if self.database == "postgresql" else [None]
+        schemas = [self.schema]
+
+        if self.database == "postgresql":
+            schemas.append("other")
+
         key = self.primary_key()
         return Table(
             name,

@@ -7,8 +7,10 @@ After each upgrade, the database must also be what ``MetaData.create_all()`` mak
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,35 @@ def link(issue: str) -> str:
 
 
 _id = ("id",)
+#: Types whose lengths, precisions or values differ.
+TYPES: dict[str, list[tuple[str, ...]]] = {
+    "sqlite": [
+        ("sa.String()", "sa.String(5)"),
+        ("sa.Numeric()", "sa.Numeric(10, 2)", "sa.Numeric(10)"),
+    ],
+    "postgresql": [
+        ("sa.String()", "sa.String(5)", "sa.Unicode(6)"),
+        ("sa.CHAR()", "sa.CHAR(5)"),
+        ("pg.ARRAY(sa.String())", "pg.ARRAY(sa.String(5))"),
+        ("sa.Numeric()", "sa.Numeric(10, 2)", "sa.Numeric(10)"),
+        ("sa.Float(10)", "sa.Float(53)"),
+        ("sa.REAL()", "sa.Float()"),
+        ("sa.DateTime()", "pg.TIMESTAMP(precision=3)", "pg.TIMESTAMP(precision=0)"),
+        ("sa.Time()", "pg.TIME(precision=3)"),
+    ],
+    "mariadb": [
+        ("sa.CHAR()", "sa.CHAR(5)"),
+        ("sa.Numeric()", "sa.Numeric(10, 2)", "my.NUMERIC(10, 2, unsigned=True)"),
+        ("sa.Float(10)", "sa.Float(53)"),
+        ("sa.REAL()", "sa.Float()"),
+        ("sa.DateTime()", "my.DATETIME(fsp=6)", "my.DATETIME(fsp=3)"),
+        ("sa.Time()", "my.TIME(fsp=3)"),
+        ("sa.Integer()", "my.INTEGER(unsigned=True)"),
+        ("sa.VARBINARY(5)", "sa.VARBINARY(6)"),
+        ("my.SET('a', 'b')", "my.SET('a', 'c', 'b')", "my.SET('b', 'a')"),
+        ("sa.Enum('a', 'b')", "sa.Enum('a', 'c', 'b')", "sa.Enum('b', 'a')"),
+    ],
+}
 _parent = table("a")
 _other = table("c")
 _child = table(
@@ -133,10 +164,65 @@ class TestWhatIsPutRight:
     ) -> None:
         trip.run(model(_parent, _other, _child, _computed), model(*after))
 
+    @on(ONE_OF_EACH_KIND)
+    def test_models_may_name_the_default_schema(self, trip: Trip) -> None:
+        """Alembic drops their foreign keys, and adds them again, in each revision."""
+        schema = trip.default_schema
+        key = ForeignKey(("a_id",), f"{schema}.a", _id, options="ondelete='CASCADE'")
+        enum = f"sa.Enum('red', 'green', name='color', schema={schema!r})"
+        parent = table("a", column("color", enum), schema=schema)
+        # MariaDB would make one, and keep it.
+        index = Index(("a_id",))
+        child = table("b", column("a_id"), schema=schema, indexes=(index,))
+        referring = replace(child, foreign_keys=(key,))
+        trip.run(model(parent, referring), model(parent, child))
+        trip.run(model(parent, child), model(parent, referring))
+        parent = table("a", schema=schema)
+        trip.run(model(parent, referring), model(table("b", schema=schema)))
+
     @on(BLOCKING)
     def test_defaults_are_compared_by_their_values(self, trip: Trip) -> None:
         """Alembic changes some again and again, and fails with others."""
         trip.run(defaults("a\\\\b", "[]"), defaults("it\\'s", "{}"))
+
+    @pytest.mark.parametrize(
+        ("backend", "types"),
+        [
+            pytest.param(backend, types, id=f"{backend}-{'-'.join(types)}")
+            for backend in BLOCKING
+            for types in TYPES[backend.database]
+        ],
+        indirect=["backend"],
+    )
+    def test_parameters_of_types_are_compared(
+        self, trip: Trip, types: tuple[str, ...]
+    ) -> None:
+        """Alembic does so only where both types have the same number of them."""
+        models = [model(table("a", column("x", type_))) for type_ in types]
+
+        for before, after in itertools.permutations(models, 2):
+            trip.run(before, after)
+
+    @on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
+    def test_identities_are_changed(self, trip: Trip) -> None:
+        """Alembic adds them once more, and overlooks an option that goes."""
+        models = [model(identified(options)) for options in IDENTITIES]
+
+        for before, after in itertools.pairwise(models):
+            trip.run(before, after)
+
+
+#: Options of identities; ``None`` for a column without one. Each can follow the one
+#: before with the value that the sequence is at.
+IDENTITIES: list[str | None]
+IDENTITIES = ["", "start=10", "start=10, always=True, increment=5", "start=10", ""]
+IDENTITIES += [None, "minvalue=-5, cycle=True, cache=3", "increment=-1, maxvalue=-1"]
+
+
+def identified(options: str | None) -> Table:
+    identity = None if options is None else f"sa.Identity({options})"
+    number = column("number", nullable=False)
+    return table("a", replace(number, identity=identity))
 
 
 def defaults(text: str, json: str) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from ..harness import ids
 from ..harness import make_app
 from .known import avoids
 from .models import Model
+from .strategies import DEFAULT_SCHEMAS
 
 VERSION_TABLE = "alembic_version"
 SCHEMA = "other"
@@ -92,8 +94,14 @@ class Trip:
     def created(self, model: Model) -> Contents:
         """What ``MetaData.create_all()`` makes of a model."""
         self.wipe(self.other)
-        self.caller.begin(self.other, model.metadata().create_all)
+        self.caller.begin(self.other, partial(create_all, model, self.default_schema))
         return self.judged(self.other)
+
+    @property
+    def default_schema(self) -> str | None:
+        """The name of the default schema of the database that is migrated."""
+        name = self.backend.database
+        return DEFAULT_SCHEMAS.get(name, self.engine.url.database)
 
     def call(self, model: Model, method: str, *args: Any) -> Any:
         """Call a method of the extension, with a model as the metadata."""
@@ -124,6 +132,14 @@ class Trip:
 
     def wipe(self, engine: Any) -> None:
         self.caller.begin(engine, wipe)
+
+
+def create_all(
+    model: Model, default_schema: str | None, connection: sa.Connection
+) -> None:
+    # The other database of MariaDB has another name.
+    options: Any = {"schema_translate_map": {default_schema: None}}
+    model.metadata().create_all(connection.execution_options(**options))
 
 
 def wipe(connection: sa.Connection) -> None:

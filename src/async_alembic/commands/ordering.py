@@ -13,6 +13,7 @@ from alembic.operations import ops
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+    from alembic.runtime.migration import MigrationContext
 
     Key: t.TypeAlias = tuple[str | None, str]
     Operations: t.TypeAlias = list[ops.MigrateOperation]
@@ -32,7 +33,7 @@ class DetectedOps(ops.UpgradeOps):
 
 
 def sort_operations(
-    context: object, revision: object, directives: list[ops.MigrationScript]
+    context: MigrationContext, revision: object, directives: list[ops.MigrationScript]
 ) -> None:
     """Sort the operations for the database that was compared last.
 
@@ -44,7 +45,9 @@ def sort_operations(
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
-        container.ops[:] = _without_indexes_of_dropped_tables(container.ops)
+        container.ops[:] = _without_indexes_of_dropped_tables(
+            container.ops, context.dialect.default_schema_name
+        )
 
 
 def _with_separate_foreign_keys(operations: Operations) -> Operations:
@@ -107,11 +110,18 @@ def _with_sorted_drops(operations: Operations) -> Operations:
     return [next(in_order) if _key_of(op) in tables else op for op in operations]
 
 
-def _without_indexes_of_dropped_tables(operations: Operations) -> Operations:
+def _without_indexes_of_dropped_tables(
+    operations: Operations, default_schema: str | None
+) -> Operations:
     """Leave out indexes that are dropped with their table. MySQL refuses to drop the
     index of a foreign key before the table.
     """
-    dropped = {_key_of(op) for op in operations if isinstance(op, ops.DropTableOp)}
+    dropped = {
+        # Of tables that models have created, the default schema may have its name.
+        (None if op.schema == default_schema else op.schema, op.table_name)
+        for op in operations
+        if isinstance(op, ops.DropTableOp)
+    }
     kept: Operations = []
 
     for op in operations:

@@ -18,8 +18,10 @@ from .place import Setting as Setting
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+    from sqlalchemy.types import TypeEngine
 
     from ..results import LockHolder
+    from .column_types import ColumnTypes
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
@@ -95,6 +97,13 @@ class Dialect:
         return Defaults()
 
     @property
+    def column_types(self) -> ColumnTypes:
+        """How the database shows the parameters of types."""
+        from .column_types import ColumnTypes
+
+        return ColumnTypes()
+
+    @property
     def script_style(self) -> ScriptStyle:
         """How statements stand in a file."""
         from .scripts import ScriptStyle
@@ -103,6 +112,7 @@ class Dialect:
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""
+        from . import column_types as column_types
         from . import migrated as migrated
         from . import server_defaults as server_defaults
 
@@ -276,6 +286,17 @@ class Dialect:
         :param schema: The schema; ``None`` for the default one.
         """
         return ()
+
+    def completed_identity(
+        self, identity: sa.Identity, type_: TypeEngine[t.Any]
+    ) -> sa.Identity | None:
+        """Return an identity with all of its options, as the database shows it;
+        ``None`` if that is unknown.
+
+        :param identity: The identity of a model.
+        :param type_: The type that the column has in the database.
+        """
+        return None
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         """Let Alembic's comparison read at once what it reads column by column.

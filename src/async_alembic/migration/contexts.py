@@ -14,8 +14,11 @@ from ..dialects import dialect_of
 from ..errors import ConfigurationError
 from . import companion_tables
 from . import default_comparison
+from . import default_schema
+from . import identity_comparison
 from . import op_per_task
 from . import table_comparison
+from . import type_comparison
 from .operations import RevisionOperations
 from .translated_schemas import translate_alterations
 
@@ -25,6 +28,15 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from ..apps.project import Project
+
+#: What has a plugin for Alembic's autogenerate.
+_COMPARISONS = (
+    default_comparison,
+    default_schema,
+    identity_comparison,
+    table_comparison,
+    type_comparison,
+)
 
 
 class Contexts:
@@ -61,8 +73,9 @@ class Contexts:
             _check_dialect(name, connection.dialect)
             translate_alterations(connection)
             options = project.settings.context_options()
-            options = default_comparison.with_plugin(options)
-            options = table_comparison.with_plugin(options)
+
+            for comparison in _COMPARISONS:
+                options = comparison.with_plugin(options)
 
             if len(metadatas) > 1 or database_names.are_in_template():
                 named = database_names.of(name)

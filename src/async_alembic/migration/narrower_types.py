@@ -7,9 +7,9 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy.sql import sqltypes
-from sqlalchemy.types import TypeDecorator
 
 from ..dialects import dialect_named
+from ..dialects.column_types import type_on
 
 if t.TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -71,7 +71,7 @@ def is_narrower(
     if new.compile(dialect) == old.compile(dialect):
         return False
 
-    new, old = _on(dialect, new), _on(dialect, old)
+    new, old = type_on(dialect, new), type_on(dialect, old)
     kind, other = _kind_of(new, dialect), _kind_of(old, dialect)
 
     if kind is None or other is None:
@@ -88,16 +88,6 @@ def is_narrower(
         return _digits_before_point(new) < len(str(2 ** (8 * _integer_bytes(old) - 1)))
 
     return kind not in _WIDER.get(other, ())
-
-
-def _on(dialect: sa.Dialect, type_: TypeEngine[t.Any]) -> TypeEngine[t.Any]:
-    # There's no public way that keeps the precision of drivers' own types.
-    variant = type_._variant_mapping.get(dialect.name, type_)
-
-    if isinstance(variant, TypeDecorator):
-        return _on(dialect, variant.load_dialect_impl(dialect))
-
-    return variant
 
 
 def _kind_of(type_: TypeEngine[t.Any], dialect: sa.Dialect) -> str | None:
@@ -128,6 +118,10 @@ def _digits_before_point(type_: t.Any) -> int:
 
 
 def _is_shorter(new: t.Any, old: t.Any) -> bool:
+    if hasattr(new, "values"):
+        # A SET.
+        return not {*getattr(old, "values", [None])} <= {*new.values}
+
     return _length(new) < _length(old)
 
 

@@ -9,10 +9,16 @@ import typing as t
 
 try:
     from alembic.runtime.plugins import Plugin as Plugin
+    from alembic.util import PriorityDispatchResult
 except ImportError:
     HAS_PLUGINS = False
+    #: What a comparison returns. Before there were plugins, it did not matter.
+    STOP: t.Any = None
+    CONTINUE: t.Any = None
 else:
     HAS_PLUGINS = True
+    STOP = PriorityDispatchResult.STOP
+    CONTINUE = PriorityDispatchResult.CONTINUE
 
 #: The default of ``autogenerate_plugins``.
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]

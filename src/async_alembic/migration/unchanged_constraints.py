@@ -14,11 +14,14 @@ if t.TYPE_CHECKING:
     Columns: t.TypeAlias = tuple[str, ...]
 
 
-def has_same_constraints(table: sa.Table, infos: c.Mapping[str, t.Any]) -> bool:
+def has_same_constraints(
+    table: sa.Table, infos: c.Mapping[str, t.Any], default_schema: str | None
+) -> bool:
     """Return whether what Alembic compares of them is the same, and simple.
 
     :param table: The table of the model.
     :param infos: What was read of the table, by kind.
+    :param default_schema: The name of the default schema.
     """
     indexes = [i for i in infos["indexes"] or () if "duplicates_constraint" not in i]
     uniques = infos["unique_constraints"] or ()
@@ -27,7 +30,7 @@ def has_same_constraints(table: sa.Table, infos: c.Mapping[str, t.Any]) -> bool:
         and all(map(_is_simple, uniques))
         and _has_same_indexes(table, indexes)
         and _has_same_uniques(table, uniques)
-        and _has_same_foreign_keys(table, infos["foreign_keys"] or ())
+        and _has_same_foreign_keys(table, infos["foreign_keys"] or (), default_schema)
     )
 
 
@@ -65,7 +68,9 @@ def _has_same_uniques(table: sa.Table, infos: c.Sequence[Info]) -> bool:
     )
 
 
-def _has_same_foreign_keys(table: sa.Table, infos: c.Sequence[Info]) -> bool:
+def _has_same_foreign_keys(
+    table: sa.Table, infos: c.Sequence[Info], default_schema: str | None
+) -> bool:
     found = {
         (
             tuple(info["constrained_columns"]),
@@ -76,15 +81,29 @@ def _has_same_foreign_keys(table: sa.Table, infos: c.Sequence[Info]) -> bool:
         for info in infos
     }
     wanted = {
-        (
-            tuple(column.name for column in key.columns),
-            (key.referred_table.schema, key.referred_table.name),
-            tuple(element.column.name for element in key.elements),
-            _options(key.onupdate, key.ondelete, key.deferrable, key.initially),
-        )
+        foreign_key_signature(key, default_schema)
         for key in table.foreign_key_constraints
     }
     return found == wanted
+
+
+def foreign_key_signature(
+    key: sa.ForeignKeyConstraint, default_schema: str | None
+) -> tuple[t.Any, ...]:
+    """Return what Alembic compares of a foreign key. The default schema is ``None``,
+    as databases show it.
+
+    :param key: The foreign key.
+    :param default_schema: The name of the default schema.
+    """
+    referent = key.referred_table
+    schema = None if referent.schema == default_schema else referent.schema
+    return (
+        tuple(column.name for column in key.columns),
+        (schema, referent.name),
+        tuple(element.column.name for element in key.elements),
+        _options(key.onupdate, key.ondelete, key.deferrable, key.initially),
+    )
 
 
 def _options(

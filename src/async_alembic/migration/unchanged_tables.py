@@ -102,6 +102,11 @@ class _Comparer:
     infos: dict[str, Infos]
     questions: Questions
 
+    @property
+    def _default_schema(self) -> str | None:
+        assert self.autogen_context.connection is not None
+        return self.autogen_context.connection.dialect.default_schema_name
+
     def keys_of(self, table: sa.Table, key: TableKey) -> list[Key] | None:
         """Return the keys of the answers that decide whether a table is unchanged;
         ``None`` if it is not plainly the same.
@@ -114,7 +119,7 @@ class _Comparer:
             infos["columns"] is None
             or len(infos["columns"]) != len(columns)
             or not _has_same_comment(table, infos["table_comment"])
-            or not has_same_constraints(table, infos)
+            or not has_same_constraints(table, infos, self._default_schema)
             or not self._includes_all(key, infos)
         ):
             return None

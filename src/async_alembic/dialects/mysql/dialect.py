@@ -22,6 +22,7 @@ from ..sockets import shut_down
 
 if t.TYPE_CHECKING:
     from ...results import LockHolder
+    from ..column_types import ColumnTypes
     from ..journals import Journal
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
@@ -82,6 +83,12 @@ class MySQL(Dialect):
         from ..server_defaults import Defaults
 
         return Defaults(backslashes=True, synonyms=_SYNONYMS)
+
+    @property
+    def column_types(self) -> ColumnTypes:
+        from .column_types import MySQLColumnTypes
+
+        return MySQLColumnTypes()
 
     @property
     def script_style(self) -> MySQLScript:

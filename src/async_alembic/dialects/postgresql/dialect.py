@@ -20,8 +20,10 @@ from .sqlstates import sqlstate
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+    from sqlalchemy.types import TypeEngine
 
     from ...results import LockHolder
+    from ..column_types import ColumnTypes
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..observing import Observer
@@ -93,6 +95,12 @@ class PostgreSQL(Dialect):
         from ..server_defaults import Defaults
 
         return Defaults(server_compares=True)
+
+    @property
+    def column_types(self) -> ColumnTypes:
+        from ..column_types import ColumnTypes
+
+        return ColumnTypes(fraction="precision", float_bits=53)
 
     @property
     def script_style(self) -> PostgreSQLScript:
@@ -179,6 +187,13 @@ class PostgreSQL(Dialect):
         inspector: t.Any = sa.inspect(connection)
         enums = [enum["name"] for enum in inspector.get_enums(schema)]
         return [*inspector.get_materialized_view_names(schema), *enums]
+
+    def completed_identity(
+        self, identity: sa.Identity, type_: TypeEngine[t.Any]
+    ) -> sa.Identity:
+        from .identities import completed
+
+        return completed(identity, type_)
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         from .owned_sequences import read_at_once

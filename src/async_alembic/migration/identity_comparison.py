@@ -1,0 +1,91 @@
+"""Compares identities by all of their options, and renders the one that is there.
+
+Without it, Alembic adds an identity where it should change or drop one. It overlooks an
+option that goes.
+
+Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it is one more
+comparison of columns, and has the last word.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+from alembic import util
+from alembic.autogenerate import comparators
+from alembic.autogenerate import render
+from alembic.autogenerate import renderers
+from alembic.operations import ops
+
+from ..dialects import dialect_of
+from . import plugins
+
+if t.TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+
+_PLUGIN = "async_alembic.identities"
+_OPTIONS = "always", "start", "increment", "minvalue", "maxvalue", "cycle", "cache"
+
+
+def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
+    they exclude the comparison of server defaults.
+    """
+    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.defaults")
+
+
+def _compare(
+    autogen_context: AutogenContext,
+    alter_column_op: ops.AlterColumnOp,
+    schema: str | None,
+    table: str,
+    column_name: str,
+    inspected: sa.Column[t.Any],
+    column: sa.Column[t.Any],
+) -> t.Any:
+    new, found = column.server_default, inspected.server_default
+
+    if not isinstance(new, sa.Identity) or not isinstance(found, sa.Identity):
+        return plugins.CONTINUE
+
+    assert autogen_context.connection is not None
+    dialect = dialect_of(autogen_context.connection)
+    new = dialect.completed_identity(new, inspected.type)
+
+    if new is None:
+        return plugins.CONTINUE
+
+    is_same = all(getattr(new, name) == getattr(found, name) for name in _OPTIONS)
+    alter_column_op.existing_server_default = found
+    alter_column_op.modify_server_default = False if is_same else new
+    return plugins.STOP
+
+
+_render_as_alembic = renderers.dispatch(ops.AlterColumnOp("table", "column"))
+
+
+@renderers.dispatch_for(ops.AlterColumnOp, replace=True)
+def _render(autogen_context: AutogenContext, op: ops.AlterColumnOp) -> str:
+    text = t.cast("str", _render_as_alembic(autogen_context, op))
+    found = op.existing_server_default
+
+    if op.modify_server_default is False or not isinstance(found, sa.Identity):
+        return text
+
+    # There's no public way to render a server default.
+    default = render._render_server_default(found, autogen_context)
+    indent = " " * 11
+    return f"{text.removesuffix(')')},\n{indent}existing_server_default={default})"
+
+
+if plugins.HAS_PLUGINS:
+    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(
+        _compare,
+        "column",
+        "server_default",
+        # After a function of the app, and before Alembic.
+        priority=util.DispatchPriority.FIRST,
+    )
+else:
+    comparators.dispatch_for("column")(_compare)
