@@ -406,7 +406,8 @@ def test_an_interruption_can_be_told_and_repaired(
     assert ids(caller(project.alembic, "upgrade")) == ["c3", "d4"]
 
 
-@on(ONE_OF_EACH_KIND)
+@on_each_database
+@blocking_only
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_squash_leaves_nothing(
     backend: Backend, fails: bool, project: Project, caller: Caller
