@@ -31,7 +31,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from async_alembic.scratch.servers.mysql_dump import dump_database
+from async_alembic.testing.servers.mysql_dump import dump_database
 
 from .lab import DRIVERS
 from .lab import Lab
@@ -171,7 +171,7 @@ def postgresql_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
 def mariadb_floor(url: sa.URL) -> Iterator[Callable[[int], None]]:
     import pymysql
 
-    from async_alembic.scratch.server_connection import ServerConnection
+    from async_alembic.testing.server_connection import ServerConnection
 
     link = ServerConnection(url)
     statements = dump_database(link, url.database or "")

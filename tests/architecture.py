@@ -25,7 +25,6 @@ LAYERS = {
     "running": "From a call to open connections: threads, greenlets, loops, signals.",
     "commands": "What each command means: functions that take open databases.",
     "migration": "One migration: steps, transactions, lock, half-applied revisions.",
-    "scratch": "Databases for the moment: made, copied, dropped, and compared.",
     "apps": "What one app says: its settings, engines and metadata; the current app.",
     "history": "The revision files: listing, reading, writing, their graph, targets.",
     "dialects": "All that differs by database and driver.",

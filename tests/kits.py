@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from async_alembic import Alembic
-from async_alembic.scratch.servers.base import PREFIX
 from async_alembic.testing.copying.fresh_databases import FreshDatabase
 from async_alembic.testing.copying.fresh_databases import FreshDatabaseFactory
 from async_alembic.testing.copying.shared_servers import SharedServers
+from async_alembic.testing.servers.base import PREFIX
 
 from .backends import Backend
 from .conftest import server_of

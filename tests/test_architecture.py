@@ -105,7 +105,7 @@ def test_contributing_names_rooms_that_are_there() -> None:
             {"asyncio", "anyio", "threading", "pytest", "flask", "quart", ".running"},
         ),
         (
-            "scratch.servers",
+            "testing.servers",
             {
                 "alembic",
                 "asyncio",
@@ -165,7 +165,7 @@ def test_the_names_of_databases_stand_where_they_are_told_apart_only() -> None:
     named = [
         f"{module_name(path)}:{constant.lineno} {constant.value!r}"
         for path in module_paths()
-        if not module_name(path).startswith(("dialects", "scratch", "testing"))
+        if not module_name(path).startswith(("dialects", "testing"))
         for constant in _strings(parse(path))
         if DATABASES.search(EXAMPLE_URL.sub("", constant.value))
     ]

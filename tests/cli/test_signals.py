@@ -136,7 +136,7 @@ def test_a_signal_ends_a_trace_and_drops_the_scratch_copy(
     databases = {"postgresql": "SELECT datname FROM pg_database"}
     query = databases.get(backend.database, "SHOW DATABASES")
     found = Caller(runner, False).query(engine, query)
-    assert not [name for (name,) in found if "plan" in name]
+    assert not [name for (name,) in found if "scratch" in name]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

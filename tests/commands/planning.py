@@ -98,7 +98,7 @@ class Site:
         query = DATABASES.get(self.engine.dialect.name)
 
         if query is None:
-            paths = Path(tempfile.gettempdir()).glob("async_alembic_plan_*")
+            paths = Path(tempfile.gettempdir()).glob("async_alembic_scratch_*")
             return sorted(path.name for path in paths)
 
         return sorted(name for (name,) in self.caller.query(self.engine, query))
@@ -115,7 +115,7 @@ class Site:
         with engine.connect() as connection:
             query = DATABASES[self.engine.dialect.name]
 
-            while "async_alembic_plan_" not in str(
+            while "async_alembic_scratch_" not in str(
                 connection.exec_driver_sql(query).all()
             ):
                 time.sleep(0.02)

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from async_alembic import AsyncAlembicError
+from async_alembic import PlanError
 from async_alembic import RevisionError
 from async_alembic import RevisionFileError
 from async_alembic import SquashError
 from async_alembic import UnknownRevisionInDatabaseError
 
 from ..backends import Backend
+from ..backends import BACKENDS
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..harness import awaited_only
 from ..harness import blocking_only
 from ..harness import Caller
 from ..harness import ids
 from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
 from ..projects import Project
+from ..servers import MariaDBServer
+from ..servers import USER
 from .generating import table
 
 ID = "sa.Column('id', sa.Integer, primary_key=True)"
@@ -49,6 +60,8 @@ HISTORY = {
     ),
     "d4": f"op.create_table('tags', {ID}, sa.Column('at', sa.DateTime))",
 }
+#: How the names of scratch copies begin.
+SCRATCH = "async_alembic_scratch_"
 SQLITE = by_id("sqlite-sqlite3")
 on_each_database = on([SQLITE, by_id("postgresql-asyncpg"), by_id("mariadb-pymysql")])
 
@@ -395,14 +408,117 @@ def test_an_interruption_can_be_told_and_repaired(
 
 @on_each_database
 @blocking_only
-def test_nothing_is_left_on_the_server(
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_squash_leaves_nothing(
+    backend: Backend, fails: bool, project: Project, caller: Caller
+) -> None:
+    if fails:
+        write_revision(project.folder, "e5", "d4", "op.drop_table('nothing')")
+
+    with pytest.raises(AsyncAlembicError) if fails else nullcontext():
+        caller(project.alembic, "squash", "base", "d4")
+
+    assert scratch_copies(caller, project) == []
+
+
+@awaited_only
+@on(ONE_OF_EACH_KIND[2:])
+def test_a_cancelled_squash_leaves_nothing(
     backend: Backend, project: Project, caller: Caller
 ) -> None:
-    names = {
-        "postgresql": "SELECT datname FROM pg_database WHERE datname ~ '^test_async'",
-        "mariadb": "SHOW DATABASES WHERE `Database` RLIKE '^test_async'",
-    }
-    caller(project.alembic, "squash", "base", "d4")
+    """Whatever it does, from the first copy to the end."""
+    before = project.files()
 
-    if query := names.get(backend.database):
-        assert caller.query(project.engine, query) == []
+    async def cancel() -> None:
+        for delay in range(3):
+            task = asyncio.create_task(project.alembic.squash("base", "d4"))
+            await asyncio.sleep(0.1 * delay)
+            task.cancel()
+
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    caller.run(cancel())
+    assert scratch_copies(caller, project) == []
+    assert project.files() == before
+
+
+@on([b for b in BACKENDS if b.in_memory])
+def test_databases_in_memory_have_no_copy(
+    backend: Backend, project: Project, caller: Caller
+) -> None:
+    with pytest.raises(PlanError, match="in memory"):
+        caller(project.alembic, "squash", "base", "d4")
+
+
+@on([SQLITE])
+@blocking_only
+def test_a_squash_connects_as_the_app_does(
+    backend: Backend, project: Project, caller: Caller
+) -> None:
+    """With what its listeners load and set, also for what they know nothing of."""
+    paths = []
+
+    @sa.event.listens_for(project.engine, "connect")
+    def note(connection: Any, record: object) -> None:
+        (row,) = connection.execute("PRAGMA database_list").fetchall()
+        paths.append(row[2])
+
+    caller(project.alembic, "squash", "base", "d4")
+    assert len({path for path in paths if SCRATCH in path}) == 3
+
+
+@on([SQLITE])
+@blocking_only
+def test_a_revision_that_uses_the_engine_of_the_app_does_not_reach_it(
+    backend: Backend,
+    project: Project,
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("engine_of_app")
+    monkeypatch.setitem(sys.modules, "engine_of_app", module)
+    vars(module)["engine"] = project.engine
+    code = (
+        "from engine_of_app import engine\n"
+        "with engine.begin() as connection:\n"
+        "    connection.exec_driver_sql('CREATE TABLE lost (id INT)')"
+    )
+    write_revision(project.folder, "b2", "a1", code)
+
+    with pytest.raises(PlanError, match="a revision uses the app's engine"):
+        caller(project.alembic, "squash", "base", "c3")
+
+    assert caller.tables(project.engine) == set()
+
+
+@on([by_id("mariadb-pymysql")])
+@blocking_only
+def test_a_missing_privilege_is_one_sentence(
+    backend: Backend,
+    project: Project,
+    caller: Caller,
+    mariadb_server: MariaDBServer,
+) -> None:
+    grant = f"ALL ON `async\\_alembic\\_scratch\\_%`.* {{}} {USER}@'127.0.0.1'"
+    mariadb_server.execute(f"REVOKE {grant.format('FROM')}")
+
+    try:
+        with pytest.raises(PlanError, match=r"Access denied.*GRANT ALL ON .*\*\.$"):
+            caller(project.alembic, "squash", "base", "d4")
+    finally:
+        mariadb_server.execute(f"GRANT {grant.format('TO')}")
+
+
+def scratch_copies(caller: Caller, project: Project) -> list[str]:
+    queries = {
+        "postgresql": "SELECT datname FROM pg_database",
+        "mysql": "SHOW DATABASES",
+    }
+
+    if query := queries.get(project.engine.dialect.name):
+        found = [name for (name,) in caller.query(project.engine, query)]
+    else:
+        found = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
+
+    return [name for name in found if SCRATCH in name]

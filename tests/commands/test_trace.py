@@ -209,7 +209,7 @@ def test_a_revision_that_fails_in_a_trace_leaves_nothing(
         trace(site, "op.execute('DROP TABLE nowhere')")
 
     assert info.value.database == "default"
-    assert not [name for name in site.databases if "plan" in name]
+    assert not [name for name in site.databases if "scratch" in name]
     assert site.tables == {"users", "posts"}
 
 
@@ -232,7 +232,7 @@ def test_a_cancelled_trace_leaves_nothing(
             await task
 
     site.caller.run(cancel())
-    assert not [name for name in site.databases if "plan" in name]
+    assert not [name for name in site.databases if "scratch" in name]
 
 
 @pytest.mark.parametrize("trace", [False, True])
@@ -316,3 +316,22 @@ def test_an_engine_that_always_connects_to_its_own_database_is_refused(
         other.plan(trace=True)
 
     assert site.tables == set()
+
+
+@on(ONE_OF_EACH_KIND)
+def test_a_revision_in_a_trace_inspects_the_scratch_copy(
+    backend: Backend, site_for: SiteFactory
+) -> None:
+    """And not the database, which has no table of an earlier revision."""
+    site = site_for(backend)
+    site.write("a1", None, USERS)
+    site.write(
+        "b2",
+        "a1",
+        f"""
+        if sa.inspect(op.get_bind()).has_table('users') and not as_sql:
+            {POSTS}
+        """.replace("as_sql", "op.get_context().as_sql"),
+    )
+    revisions = site.plan(trace=True).revisions
+    assert any("posts" in found.sql for found in revisions[1].statements)

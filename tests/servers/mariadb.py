@@ -139,7 +139,7 @@ class MariaDBServer(Server):
     def _set_up(self) -> None:
         self.execute(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY %s", PASSWORD)
 
-        for pattern in (r"test\_%", r"async\_alembic\_plan\_%"):
+        for pattern in (r"test\_%", r"async\_alembic\_scratch\_%"):
             self.execute(f"GRANT ALL ON `{pattern}`.* TO {USER}@'127.0.0.1'")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from async_alembic.scratch.servers.postgresql import PostgreSQLServer
 from async_alembic.testing.copying.fresh_databases import FreshDatabase
+from async_alembic.testing.servers.postgresql import PostgreSQLServer
 
 from ..backends import by_id
 from ..backends import MARIADB_BACKENDS

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from async_alembic import Alembic
 from async_alembic import FreshDatabaseError
 from async_alembic import MigrationError
-from async_alembic.scratch.servers.base import PREFIX
 from async_alembic.testing import fresh
 from async_alembic.testing import fresh_database
+from async_alembic.testing.servers.base import PREFIX
 
 from ..backends import by_id
 from ..backends import MEMORY_BACKENDS

@@ -17,7 +17,6 @@ from sqlalchemy.pool import StaticPool
 
 from async_alembic import Alembic
 from async_alembic import FreshDatabaseError
-from async_alembic.scratch.servers.base import PREFIX
 from async_alembic.testing import fresh
 from async_alembic.testing import fresh_database
 from async_alembic.testing import FreshDatabase
@@ -26,6 +25,7 @@ from async_alembic.testing import RevisionData
 from async_alembic.testing.checks import CheckFailedError
 from async_alembic.testing.copying.fresh_databases import FreshDatabaseFactory
 from async_alembic.testing.copying.shared_servers import SharedServers
+from async_alembic.testing.servers.base import PREFIX
 
 from ..backends import Backend
 from ..backends import by_id

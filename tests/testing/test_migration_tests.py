@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from async_alembic import Alembic
-from async_alembic.scratch.schema import differences
+from async_alembic.dialects.schemas.reading import differences
 from async_alembic.testing import assert_models_match
 from async_alembic.testing import FreshDatabase
 from async_alembic.testing import History

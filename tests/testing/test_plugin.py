@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 # In runs within this process, what is not there yet would be imported each time.
-from async_alembic.scratch.servers.base import PREFIX
+from async_alembic.testing.servers.base import PREFIX
 
 from ..backends import Backend
 from ..backends import BACKENDS

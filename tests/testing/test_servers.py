@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from async_alembic import FreshDatabaseError
-from async_alembic.scratch.servers.base import PREFIX
+from async_alembic.testing.servers.base import PREFIX
 
 from ..backends import by_id
 from ..backends import on
@@ -141,7 +141,7 @@ def test_files_that_are_not_plain_are_refused(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As those of SQLCipher, which begin with other bytes."""
-    from async_alembic.scratch.servers.sqlite import SQLiteServer
+    from async_alembic.testing.servers.sqlite import SQLiteServer
 
     publish = SQLiteServer.publish
 

@@ -128,12 +128,13 @@ def with_other_database(engine: sa.Engine, database: str) -> sa.Engine:
     before, after = map(engine.dialect.create_connect_args, (engine.url, url))
     changed = {k: v for k, v in after[1].items() if before[1].get(k) != v}
     place = _Place(after[0], changed)
+    dialect = _dialect_in(engine, database)
     copied = part = with_own_pool(engine)
-    part.url = url
+    part.url, part.dialect = url, dialect
 
     while (parent := getattr(part, "_proxied", None)) is not None:
         part = parent
-        part.url = url
+        part.url, part.dialect = url, dialect
 
     # There's no public way to tell the connections of one engine from those of another
     # that has the same dialect.
@@ -150,6 +151,18 @@ def with_other_database(engine: sa.Engine, database: str) -> sa.Engine:
     _listen(engine)
     part.pool._creator = create_there  # type: ignore[assignment]
     return copied
+
+
+def _dialect_in(engine: sa.Engine, database: str) -> sa.Dialect:
+    """Return the dialect of an engine for another database of the server."""
+    dialect = engine.dialect
+
+    if dialect_of(engine).schemas_are_databases:
+        # Where it looks for tables that have no schema.
+        dialect = copy.copy(dialect)
+        dialect.default_schema_name = database
+
+    return dialect
 
 
 def _listen(engine: sa.Engine) -> None:

@@ -1,4 +1,4 @@
-"""Keeps revisions away from the app's engines, while they run for a plan only."""
+"""Keeps revisions away from the app's engines, while they are tried out only."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if t.TYPE_CHECKING:
 
     from .engines import Engines
 
-_is_planning: contextvars.ContextVar[bool] = contextvars.ContextVar(
-    "is_planning", default=False
+_is_trying: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "is_trying", default=False
 )
 
 
 @contextlib.contextmanager
-def planning() -> c.Iterator[None]:
-    """Call a revision in this context, for a plan."""
-    token = _is_planning.set(True)
+def trying_out() -> c.Iterator[None]:
+    """Call revisions in this context to try them out."""
+    token = _is_trying.set(True)
 
     try:
         yield
     finally:
-        _is_planning.reset(token)
+        _is_trying.reset(token)
 
 
 @contextlib.contextmanager
 def guarded(engines: Engines) -> c.Iterator[None]:
-    """Refuse the statements that a revision executes on the app's engines for a plan.
-    Those of other tasks and threads are let through.
+    """Refuse the statements that a revision which is tried out executes on the app's
+    engines. Those of other tasks and threads are let through.
 
     :param engines: The engine of each database, by its name.
     """
@@ -52,7 +52,7 @@ def guarded(engines: Engines) -> c.Iterator[None]:
 def _guarded(name: str, engine: sa.Engine) -> c.Iterator[None]:
     def refuse(connection: sa.Connection, *_: object) -> None:
         # The copies of the engine have its listeners.
-        if _is_planning.get() and connection.engine.url == engine.url:
+        if _is_trying.get() and connection.engine.url == engine.url:
             raise PlanError(
                 name,
                 "a revision uses the app's engine, and not 'op'",

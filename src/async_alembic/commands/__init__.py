@@ -38,7 +38,8 @@ _MODULES = {
     *("trace", "upgrade"),
 }
 _CHANGING = {
-    f"{__name__}.{name}" for name in ("adopt", "migrate", "tables", "trace", "upgrade")
+    f"{__name__}.{name}"
+    for name in ("adopt", "migrate", "scratch", "tables", "upgrade")
 }
 
 

@@ -1,43 +1,59 @@
-"""Scratch copies of the databases: made, dropped."""
+"""Scratch copies of the databases: made, used, dropped."""
 
 from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import os
 import typing as t
 import uuid
 
 from sqlalchemy.exc import DBAPIError
 
+from ..apps.guarded_engines import trying_out
 from ..errors import first_line
 from ..errors import PlanError
 
 if t.TYPE_CHECKING:
     from ..migration.environment import Environment
 
+T = t.TypeVar("T")
+
 #: How the name of each scratch copy begins.
-PREFIX = "async_alembic_plan_"
+PREFIX = "async_alembic_scratch_"
 
 
-def create(env: Environment) -> dict[str, str]:
+def create(env: Environment, created: dict[str, str]) -> None:
     """Create an empty database beside each.
 
-    :return: What stands for each in a URL, by the name of the original.
+    :param created: Gets what stands for each in a URL, by the name of the original,
+        also if the call fails or is cancelled.
     :raises PlanError: If a server refuses.
     """
-    created: dict[str, str] = {}
+    for name in env.names:
+        if name in env.databases.private:
+            raise PlanError(name, "it is in memory")
 
-    try:
-        for name in env.names:
-            if name in env.databases.private:
-                raise PlanError(name, "it is in memory, so it cannot be traced")
+        # Before it exists, as a cancelled call may have created it nevertheless.
+        created[name] = f"{PREFIX}{uuid.uuid4().hex}"
+        created[name] = _create(env, name, created[name])
 
-            created[name] = _create(env, name)
-    except BaseException:
-        drop(env, created)
-        raise
 
-    return created
+def run(
+    env: Environment,
+    databases: c.Mapping[str, str],
+    command: c.Callable[..., T],
+    *args: t.Any,
+) -> T:
+    """Run a command that tries revisions out.
+
+    :param env: The scratch copies.
+    :param databases: What stands for each in a URL.
+    """
+    _check_places(env, databases)
+
+    with trying_out():
+        return command(env, *args)
 
 
 def drop(env: Environment, databases: c.Mapping[str, str]) -> None:
@@ -47,17 +63,31 @@ def drop(env: Environment, databases: c.Mapping[str, str]) -> None:
             env.dialect(name).drop_scratch(connection, database)
 
 
-def _create(env: Environment, name: str) -> str:
+def _check_places(env: Environment, databases: c.Mapping[str, str]) -> None:
+    """Check that the connections are those of the scratch copies."""
+    for name, expected in databases.items():
+        found = env.find_place(name).database
+        env.end_transaction(name)
+
+        if found is None or os.path.basename(found) != os.path.basename(expected):
+            raise PlanError(
+                name,
+                "its engine, a pooler or 'version_table_schema' names a database, so"
+                f" that a connection to the scratch copy would use '{found}'",
+            )
+
+
+def _create(env: Environment, name: str, database: str) -> str:
     dialect = env.dialect(name)
 
     try:
         with _autocommit(env, name) as connection:
-            return dialect.create_scratch(connection, f"{PREFIX}{uuid.uuid4().hex}")
+            return dialect.create_scratch(connection, database)
     except DBAPIError as e:
         raise PlanError(
             name,
             f"no scratch copy of it can be made: {first_line(e.orig or e)}",
-            f"A trace needs the privileges {dialect.scratch_privileges}",
+            f"That needs the privileges {dialect.scratch_privileges}",
         ) from e
 
 

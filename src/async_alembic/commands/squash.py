@@ -1,6 +1,5 @@
-"""Replaces revisions by one that makes the same schema.
-
-The steps are run on databases that are made for it.
+"""Replaces revisions by one that makes the same schema. It is tried out on scratch
+copies of the databases.
 """
 
 from __future__ import annotations
@@ -10,23 +9,25 @@ import dataclasses
 import os
 import typing as t
 import warnings
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import SAWarning
 
+from ..dialects.schemas.catalog import user_schemas
+from ..dialects.schemas.reading import differences
+from ..dialects.schemas.reading import SchemaReader
 from ..errors import AsyncAlembicError
 from ..errors import RevisionError
 from ..errors import SquashError
 from ..errors.from_alembic import converted_errors
+from ..history.copied import CopiedHistory
 from ..history.replacing import replace_file
 from ..history.squashed import mark
 from ..migration.companion_tables import companion_tables
 from ..migration.watched_operations import WatchedOperations
 from ..results import Squash
-from ..scratch.schema import differences
-from ..scratch.schema import SchemaReader
-from ..scratch.servers.catalog import user_schemas
 from . import generate
 from . import migrate
 
@@ -34,9 +35,9 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
 
     from ..apps.project import Project
+    from ..dialects.schemas.reading import Schema
     from ..history.graph import RevisionGraph
     from ..migration.environment import Environment
-    from ..scratch.schema import Schema
 
 _NOTHING_CHANGED = "Nothing was changed."
 
@@ -49,12 +50,14 @@ class Plan:
     :param revision: The id of the last revision, which is kept.
     :param replaced: The ids of the revisions that are replaced, with that one.
     :param labels: The labels that they carry.
+    :param path: The path of the last revision.
     """
 
     base: str | None
     revision: str
     replaced: tuple[str, ...]
     labels: tuple[str, ...]
+    path: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +91,7 @@ def plan(project: Project, base: str, revision: str) -> Plan:
     _check_closed(graph, above, below, last)
     labels = [label for label, owner in graph.labels.items() if owner in above]
     replaced = tuple(r for r in graph.paths if r in above)
-    return Plan(first, last, replaced, tuple(labels))
+    return Plan(first, last, replaced, tuple(labels), graph.paths[last])
 
 
 def check_databases(plan: Plan, current: c.Mapping[str, c.Iterable[str]]) -> None:
@@ -138,20 +141,35 @@ def run_original(env: Environment, plan: Plan) -> Original:
     return Original(metadatas, _schemas(env))
 
 
+def copy_history(project: Project, plan: Plan) -> CopiedHistory:
+    """Copy the history as far as the squashed revisions begin."""
+    settings, graph = project.settings, project.files.graph
+    copy = CopiedHistory(settings.script_location, settings.version_locations)
+    kept = graph.ancestors_of(*[plan.base] if plan.base else (), dependencies=True)
+    later = graph.paths.keys() - kept - {*plan.replaced}
+    copy.leave_out(graph.paths[r] for r in plan.replaced)
+    copy.leave_out((graph.paths[r] for r in later), restorable=True)
+    return copy
+
+
 @converted_errors()
-def upgrade(env: Environment, plan: Plan) -> None:
-    """Upgrade empty databases to where the squashed revisions begin."""
+def write(
+    env: Environment,
+    plan: Plan,
+    message: str | None,
+    original: Original,
+    copy: CopiedHistory,
+) -> str:
+    """Write the new revision into a history that ends before it.
+
+    :param env: Empty databases.
+    :param copy: That history.
+    :return: The path of the file.
+    """
     if plan.base is not None:
         migrate.run_migrations(env, migrate.plan_upgrade(env, [plan.base]))
 
-
-@converted_errors()
-def write(env: Environment, plan: Plan, message: str | None, folder: str) -> str:
-    """Write the new revision into a history that ends before it.
-
-    :param env: Databases at the end of that history, and the tables to be made.
-    :return: The path of the file.
-    """
+    env = env.with_metadatas(original.metadatas)
     count = len(plan.replaced)
     new = generate.NewRevision(
         message or f"squash {count} revisions",
@@ -161,7 +179,7 @@ def write(env: Environment, plan: Plan, message: str | None, folder: str) -> str
         splice=True,
         depend=None,
         label=plan.labels,
-        path=folder,
+        path=copy.folder_of(plan.path),
         rev_id=plan.revision,
     )
     scripts = generate.revision(env, new) or generate.empty_revision(
@@ -196,21 +214,22 @@ def verify(env: Environment, plan: Plan, original: Original) -> None:
             )
 
 
-def install(project: Project, plan: Plan, content: bytes, path: str) -> Squash:
+def install(project: Project, plan: Plan, copy: CopiedHistory, new: str) -> Squash:
     """Put the new file beside the old ones, and then remove these. Until the last of
     them is gone, no command works, and each names the files to remove.
 
-    :param content: The content of the new file.
-    :param path: Its path.
+    :param copy: The history that the new file was written into.
+    :param new: Its path there.
     """
     paths = project.files.graph.paths
+    path = copy.original_of(new, plan.path)
 
     if os.path.exists(path):
         raise RevisionError(
             f"'{path}' exists. {_NOTHING_CHANGED} Choose another message."
         )
 
-    replace_file(path, content)
+    replace_file(path, Path(new).read_bytes())
     # The last one has the same id, by which an interruption is told.
     others = [paths[r] for r in plan.replaced if r != plan.revision]
     removed = [*others, paths[plan.revision]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import functools
-import os
 import typing as t
 
 from ..dialects.migrated import is_savepoint
@@ -46,16 +45,12 @@ def trace(
     env: Environment,
     target: StepTarget,
     current: c.Mapping[str, tuple[str, ...]],
-    databases: c.Mapping[str, str],
 ) -> dict[str, Plan]:
     """Upgrade empty databases as far as the originals are, and then observe an upgrade.
 
     :param env: The empty databases.
     :param current: The ids of the revisions that the originals are at.
-    :param databases: What stands for each in a URL.
     """
-    _check_places(env, databases)
-
     with _plan_errors(env):
         _upgrade(
             env,
@@ -88,20 +83,6 @@ def trace(
         }
 
     return t.cast("dict[str, Plan]", env.databases.offload(make))
-
-
-def _check_places(env: Environment, databases: c.Mapping[str, str]) -> None:
-    """Check that the connections are those of the scratch copies."""
-    for name, expected in databases.items():
-        found = env.find_place(name).database
-        env.end_transaction(name)
-
-        if found is None or os.path.basename(found) != os.path.basename(expected):
-            raise PlanError(
-                name,
-                "its engine, a pooler or 'version_table_schema' names a database, so"
-                f" that a connection to the scratch copy would use '{found}'",
-            )
 
 
 @contextlib.contextmanager
@@ -243,6 +224,7 @@ class Tracer:
                 self._name,
                 f"a revision names the database '{schema}', for which there is no"
                 " scratch copy",
+                "Plan without a trace",
             )
 
     @property

@@ -21,7 +21,7 @@
     │                                 the database is at a revision unknown to the code
     ├── RevisionFileError             a revision file is broken or duplicated
     ├── OfflineError                  a revision cannot be written as SQL
-    ├── PlanError                     a plan cannot be made
+    ├── PlanError                     revisions cannot be tried out
     ├── DatabaseError                 a database rejected a statement
     ├── MigrationError                a revision failed
     ├── ReadOnlyError                 the server is a replica, or refuses to write

@@ -225,16 +225,14 @@ class OfflineError(AsyncAlembicError):
 
 
 class PlanError(AsyncAlembicError):
-    """A plan cannot be made. The database is unchanged.
+    """Revisions cannot be tried out, for a plan or a squash. The database is unchanged.
 
     :ivar database: The name of the engine, such as ``"default"``.
     """
 
-    def __init__(
-        self, database: str, reason: str, advice: str = "Plan without a trace"
-    ) -> None:
+    def __init__(self, database: str, reason: str, advice: str = "") -> None:
         super().__init__(
-            f"There is no plan for database '{database}', which is unchanged:"
-            f" {reason.rstrip('.')}. {advice}."
+            f"Revisions cannot be tried out for database '{database}', which is"
+            f" unchanged: {reason.rstrip('.')}.{advice and f' {advice}.'}"
         )
         self.database = database

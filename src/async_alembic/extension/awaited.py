@@ -144,11 +144,11 @@ class Alembic(AwaitedHistory):
         with self._guarded():
             plans = await self._on_databases(commands.plan.plan, target)
 
-            if not trace or not any(plan.revisions for plan in plans.values()):
-                return plans
+        if not trace or not any(plan.revisions for plan in plans.values()):
+            return plans
 
-            current = {name: plan.current for name, plan in plans.items()}
-            return await self._on_scratch(commands.trace.trace, target, current)
+        current = {name: plan.current for name, plan in plans.items()}
+        return await self._on_scratch(commands.trace.trace, target, current)
 
     async def produce_migrations(self) -> MigrationScript:
         """Get the operations that a new revision would have. With several databases,

@@ -57,6 +57,13 @@ class AwaitedBase(BaseAlembic):
         """Call a function that reads or writes files, in a worker thread."""
         return await run_in_worker_thread(lambda: fn(*args, **kwargs))
 
+    async def _clean_up(self, fn: c.Callable[[], object]) -> None:
+        """Call a function that removes files, also if the caller is cancelled."""
+        import anyio
+
+        with anyio.CancelScope(shield=True):
+            await run_in_worker_thread(fn)
+
     async def _on_files(
         self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

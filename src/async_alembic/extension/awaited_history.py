@@ -256,6 +256,7 @@ class AwaitedHistory(AwaitedBase):
     ) -> Squash:
         """Replace revisions by one that makes the same schema. It is made from a
         database that they have made on the same server, and is verified in another.
+        Both are dropped at the end.
 
         :param base: The revision before the first of them; ``"base"`` to begin with the
             first one.
@@ -267,6 +268,7 @@ class AwaitedHistory(AwaitedBase):
             revision would make another schema. Nothing is changed then.
         :raises RevisionError: If a database that can be reached is at one of them, or
             if they are not one piece of the history.
+        :raises PlanError: If there can be no scratch copy.
         :raises DatabaseConnectionError: If a server cannot be reached.
         """
         turn = await self._wait_for_turn()
@@ -275,7 +277,23 @@ class AwaitedHistory(AwaitedBase):
             plan = await self._on_files(commands.squash.plan, base, revision)
             current = await self._on_reachable(commands.inspect.current_heads)
             await self._do_file_io(commands.squash.check_databases, plan, current)
-            return await self._do_file_io(self._squash, plan, message)
+            trying = self._for_trying()
+            original = await trying._on_scratch(commands.squash.run_original, plan)
+            copy = await self._on_files(commands.squash.copy_history, plan)
+
+            try:
+                trying = self._for_trying(
+                    script_location=copy.script_location,
+                    version_locations=copy.version_locations,
+                )
+                new = await trying._on_scratch(
+                    commands.squash.write, plan, message, original, copy
+                )
+                await self._do_file_io(copy.restore)
+                await trying._on_scratch(commands.squash.verify, plan, original)
+                return await self._on_files(commands.squash.install, plan, copy, new)
+            finally:
+                await self._clean_up(copy.remove)
         finally:
             turn.release()
 

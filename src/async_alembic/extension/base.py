@@ -32,8 +32,6 @@ if t.TYPE_CHECKING:
     from ..cli.protocol import Migrations
     from ..commands.generate import NewRevision
     from ..commands.sql import Offline
-    from ..commands.squash import Plan
-    from ..results import Squash
 
 _rev_id_lock = threading.Lock()
 _last_rev_id = 0
@@ -205,23 +203,18 @@ class BaseAlembic:
         """Return an extension for the same apps, with another config."""
         return self._with_registry(self._registry.with_options(config=config))
 
-    def _squash(self, plan: Plan, message: str | None) -> Squash:
-        """Squash revisions, blocking; see :func:`.squashing.squash`."""
-        from .squashing import squash
+    def _for_trying(self, **settings: t.Any) -> t.Self:
+        """Return an extension for the same apps, to try revisions out.
 
+        :param settings: Other settings in ``ALEMBIC``.
+        """
         app = self._app()
-        state = self._registry.state(app)
-
-        def project_with(settings: dict[str, t.Any]) -> Project:
-            # The databases are new, and the head file is that of another history.
-            config = dict(state.settings(app).app_config)
-            config["ALEMBIC"] = {**config["ALEMBIC"], **settings, "linear": False}
-            config["ALEMBIC_LOCK"] = False
-            config["ALEMBIC_DROP_UNKNOWN_TABLES"] = True
-            return self._with_config(config)._project(app)
-
-        databases = state.databases(app)
-        return squash(self._project(app), databases, project_with, plan, message)
+        config = dict(self._registry.state(app).settings(app).app_config)
+        # The databases are new, and the head file is that of another history.
+        config["ALEMBIC"] = {**config["ALEMBIC"], **settings, "linear": False}
+        config["ALEMBIC_LOCK"] = False
+        config["ALEMBIC_DROP_UNKNOWN_TABLES"] = True
+        return self._with_config(config)
 
     def _needs_database(self, app: App, new: NewRevision) -> bool:
         config = self._registry.state(app).config(app)

@@ -88,11 +88,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         with self._guarded():
             plans = self._on_databases(commands.plan.plan, target)
 
-            if not trace or not any(plan.revisions for plan in plans.values()):
-                return plans
+        if not trace or not any(plan.revisions for plan in plans.values()):
+            return plans
 
-            current = {name: plan.current for name, plan in plans.items()}
-            return self._on_scratch(commands.trace.trace, target, current)
+        current = {name: plan.current for name, plan in plans.items()}
+        return self._on_scratch(commands.trace.trace, target, current)
 
     @blocks
     def produce_migrations(self) -> MigrationScript:

@@ -93,6 +93,9 @@ class BlockingBase(BaseAlembic):
     def _do_file_io(self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return fn(*args, **kwargs)
 
+    def _clean_up(self, fn: c.Callable[[], object]) -> None:
+        fn()
+
     def _on_files(
         self, command: FilesCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

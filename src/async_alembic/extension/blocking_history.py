@@ -176,7 +176,23 @@ class BlockingHistory(BlockingBase):
             plan = self._on_files(commands.squash.plan, base, revision)
             current = self._on_reachable(commands.inspect.current_heads)
             self._do_file_io(commands.squash.check_databases, plan, current)
-            return self._do_file_io(self._squash, plan, message)
+            trying = self._for_trying()
+            original = trying._on_scratch(commands.squash.run_original, plan)
+            copy = self._on_files(commands.squash.copy_history, plan)
+
+            try:
+                trying = self._for_trying(
+                    script_location=copy.script_location,
+                    version_locations=copy.version_locations,
+                )
+                new = trying._on_scratch(
+                    commands.squash.write, plan, message, original, copy
+                )
+                self._do_file_io(copy.restore)
+                trying._on_scratch(commands.squash.verify, plan, original)
+                return self._on_files(commands.squash.install, plan, copy, new)
+            finally:
+                self._clean_up(copy.remove)
         finally:
             turn.release()
 

@@ -71,6 +71,10 @@ class Environment:
         #: A length of ids that version tables hold, as far as is known.
         self._known_length = MAX_ID_LENGTH
 
+    def with_metadatas(self, metadatas: c.Mapping[str, Metadata]) -> Environment:
+        """Return the same with other metadata, which the databases are compared to."""
+        return Environment(self.project, self.databases, metadatas)
+
     @functools.cached_property
     def _contexts(self) -> Contexts:
         def load() -> type[Contexts]:

@@ -11,7 +11,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations.ops import ModifyTableOps
 
-from ..apps.guarded_engines import planning
+from ..apps.guarded_engines import trying_out
 from ..errors import OfflineError
 from ..plans import PlannedStatement
 from .data_loss import find_losses
@@ -60,7 +60,7 @@ class StatementCollector:
             self._running = script
 
             try:
-                with planning():
+                with trying_out():
                     fn(**kwargs)
             except OfflineError as e:
                 where = "It" if e.line is None else f"Line {e.line}"

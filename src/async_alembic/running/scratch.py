@@ -6,6 +6,7 @@ import collections.abc as c
 import typing as t
 
 from .. import commands
+from ..apps.guarded_engines import guarded
 from .dispatch import await_on_databases
 from .dispatch import block_on_databases
 
@@ -25,19 +26,25 @@ async def await_on_scratch(
     """Run a command with empty databases beside the app's. They are dropped at the end,
     also if it fails or is cancelled.
 
-    :param args: The arguments of the command, before what stands for each database in
-        a URL.
+    :param args: The arguments of the command.
     """
     import anyio
 
     project = project.without_signals
-    created = await await_on_databases(project, databases, commands.scratch.create)
-    others = databases.with_others(created)
+    created: dict[str, str] = {}
+    scratch = commands.scratch
+
     try:
-        return await await_on_databases(project, others, command, *args, created)
+        await await_on_databases(project, databases, scratch.create, created)
+        others = databases.with_others(created)
+
+        with guarded(databases.engines):
+            return await await_on_databases(
+                project, others, scratch.run, created, command, *args
+            )
     finally:
         with anyio.CancelScope(shield=True):
-            await await_on_databases(project, databases, commands.scratch.drop, created)
+            await await_on_databases(project, databases, scratch.drop, created)
 
 
 def block_on_scratch(
@@ -49,15 +56,16 @@ def block_on_scratch(
 ) -> T:
     """Blocking form of :func:`await_on_scratch`."""
     project = project.without_signals
-    created = block_on_databases(
-        project, databases, interruptible, commands.scratch.create
-    )
-    others = databases.with_others(created)
+    created: dict[str, str] = {}
+    scratch = commands.scratch
+
     try:
-        return block_on_databases(
-            project, others, interruptible, command, *args, created
-        )
+        block_on_databases(project, databases, interruptible, scratch.create, created)
+        others = databases.with_others(created)
+
+        with guarded(databases.engines):
+            return block_on_databases(
+                project, others, interruptible, scratch.run, created, command, *args
+            )
     finally:
-        block_on_databases(
-            project, databases, interruptible, commands.scratch.drop, created
-        )
+        block_on_databases(project, databases, interruptible, scratch.drop, created)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ..dialects.schemas.catalog import CURRENT_DATABASE
 from ..errors import FreshDatabaseError
-from ..scratch.servers.catalog import CURRENT_DATABASE
 
 
 def refuse_other_database(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..commands import compare
 from ..commands import upgrade
+from ..dialects.schemas.reading import differences
 from ..errors import AsyncAlembicError
-from ..scratch.schema import differences
 from .checks import CheckFailedError
 from .checks import CheckSkippedError
 from .checks import migrating
@@ -24,9 +24,9 @@ from .checks.results import all_failures
 from .checks.results import RevisionFailedError
 
 if t.TYPE_CHECKING:
+    from ..dialects.schemas.reading import Schema
     from ..history.scripts import Scripts
     from ..history.targets import StepTarget
-    from ..scratch.schema import Schema
     from .apps import FreshApp
     from .copying.fresh_databases import FreshDatabase
 

@@ -69,7 +69,7 @@ def alembic_server_url(
     Override this with the URL of a server, such as ``postgresql+asyncpg://localhost``.
     For an app with several databases, return a dict with a URL for each.
     """
-    from ..scratch.servers import default_url
+    from .servers import default_url
 
     return default_url(_default_folder(request.config, tmp_path_factory))
 

@@ -74,7 +74,7 @@ class MySQL(Dialect):
 
     is_atomic = False
     scratch_privileges: str = (
-        "CREATE and DROP, as in GRANT ALL ON `async_alembic_plan_%`.*"
+        "CREATE and DROP, as in GRANT ALL ON `async_alembic_scratch_%`.*"
     )
     schemas_are_databases: bool = True
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationStep
 
 from ...commands import migrate
+from ...dialects.schemas.reading import differences
+from ...dialects.schemas.reading import Schema
+from ...dialects.schemas.reading import SchemaReader
 from ...errors import first_line
 from ...migration.environment import Environment
-from ...scratch.schema import differences
-from ...scratch.schema import Schema
-from ...scratch.schema import SchemaReader
 from .results import all_failures
 from .results import CheckFailedError
 from .results import RevisionFailedError

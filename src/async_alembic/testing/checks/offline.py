@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ...dialects.schemas.catalog import execute_verbatim
 from ...errors import first_line
 from ...errors import OfflineError
 from ...migration.offline import OfflineWriter
-from ...scratch.servers.catalog import execute_verbatim
 from .results import CheckFailedError
 from .results import CheckSkippedError
 from .results import RevisionFailedError

@@ -8,8 +8,8 @@ import time
 import typing as t
 from concurrent.futures import Future
 
-from ...scratch.servers import Server
-from ...scratch.servers import server_of
+from ..servers import Server
+from ..servers import server_of
 from .worker_thread import WorkerThread
 
 if t.TYPE_CHECKING:

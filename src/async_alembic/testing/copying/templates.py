@@ -20,7 +20,7 @@ from ..apps import FreshApp
 if t.TYPE_CHECKING:
     from ...apps.project import Project
     from ...history.targets import StepTarget
-    from ...scratch.servers import Server
+    from ..servers import Server
     from .shared_server import SharedServer
     from .urls import DatabaseName
 

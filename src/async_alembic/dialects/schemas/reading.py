@@ -9,10 +9,10 @@ import warnings
 import sqlalchemy as sa
 from sqlalchemy.exc import SAWarning
 
-from .servers.catalog import non_table_objects
-from .servers.catalog import table_definitions
-from .servers.catalog import table_options
-from .servers.catalog import user_schemas
+from .catalog import non_table_objects
+from .catalog import table_definitions
+from .catalog import table_options
+from .catalog import user_schemas
 
 #: The definition of each object, by kind and name, such as ``column user.name``.
 Schema: t.TypeAlias = dict[str, str]
