@@ -200,7 +200,7 @@ class TestWhatIsPutRight:
         """Alembic does so only where both types have the same number of them."""
         models = [model(table("a", column("x", type_))) for type_ in types]
 
-        for before, after in itertools.permutations(models, 2):
+        for before, after in itertools.pairwise([*models, models[0]]):
             trip.run(before, after)
 
     @on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
