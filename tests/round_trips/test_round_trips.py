@@ -200,7 +200,7 @@ class TestWhatIsPutRight:
         """Alembic does so only where both types have the same number of them."""
         models = [model(table("a", column("x", type_))) for type_ in types]
 
-        for before, after in itertools.permutations(models, 2):
+        for before, after in itertools.pairwise([*models, models[0]]):
             trip.run(before, after)
 
     @on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
@@ -210,6 +210,30 @@ class TestWhatIsPutRight:
 
         for before, after in itertools.pairwise(models):
             trip.run(before, after)
+
+    @on([b for b in ONE_OF_EACH_KIND if b.database != "postgresql"])
+    def test_a_key_changes_its_type_with_what_refers_to_it(self, trip: Trip) -> None:
+        """MariaDB refuses it as long as the foreign key is there."""
+        trip.run(*(keyed(f"sa.{type_}()") for type_ in ("Integer", "BigInteger")))
+
+    @on([b for b in BLOCKING if b.database != "postgresql"])
+    def test_a_key_changes_its_type_and_what_refers_to_it_goes(
+        self, trip: Trip
+    ) -> None:
+        after = keyed("sa.BigInteger()").tables
+        trip.run(keyed("sa.Integer()"), model(after[0]))
+        trip.run(keyed("sa.Integer()"), model(after[0], table("b")))
+
+
+def keyed(type_: str) -> Model:
+    """A table with a key, one that refers to it, and one to itself."""
+    key = ForeignKey(("a_id",), "a", _id, options="ondelete='CASCADE'")
+    columns = column("id", type_, nullable=False), column("a_id", type_)
+    parent = Table("a", columns, _id)
+    # MariaDB would make indexes, and keep them.
+    child = table("b", column("a_id", type_), indexes=(Index(("a_id",)),))
+    own = replace(parent, indexes=(Index(("a_id",)),), foreign_keys=(key,))
+    return model(own, replace(child, foreign_keys=(key,)))
 
 
 #: Options of identities; ``None`` for a column without one. Each can follow the one

@@ -86,6 +86,8 @@ class Dialect:
     scratch_privileges: str = "to create databases"
     #: Whether a schema is another database, which a scratch copy does not replace.
     schemas_are_databases: bool = False
+    #: Whether the type of a column can change while a foreign key has it.
+    retypes_keys: bool = True
     #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
     reads_tables_at_once: bool = False
 

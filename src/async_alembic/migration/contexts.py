@@ -17,6 +17,7 @@ from . import default_comparison
 from . import default_schema
 from . import identity_comparison
 from . import op_per_task
+from . import retyped_keys
 from . import table_comparison
 from . import type_comparison
 from .operations import RevisionOperations
@@ -34,6 +35,7 @@ _COMPARISONS = (
     default_comparison,
     default_schema,
     identity_comparison,
+    retyped_keys,
     table_comparison,
     type_comparison,
 )

@@ -77,6 +77,7 @@ class MySQL(Dialect):
         "CREATE and DROP, as in GRANT ALL ON `async_alembic_scratch_%`.*"
     )
     schemas_are_databases: bool = True
+    retypes_keys: bool = False
 
     @property
     def defaults(self) -> Defaults:
