@@ -50,18 +50,26 @@ def guarded(engines: Engines) -> c.Iterator[None]:
 
 @contextlib.contextmanager
 def _guarded(name: str, engine: sa.Engine) -> c.Iterator[None]:
-    def refuse(connection: sa.Connection, *_: object) -> None:
-        # The copies of the engine have its listeners.
-        if _is_trying.get() and connection.engine.url == engine.url:
+    def refuse(*_: object) -> None:
+        if _is_trying.get():
             raise PlanError(
                 name,
                 "a revision uses the app's engine, and not 'op'",
                 "Use op.get_bind() in it",
             )
 
-    event.listen(engine, "before_cursor_execute", refuse)
+    def refuse_statement(connection: sa.Connection, *_: object) -> None:
+        # The copies of the engine have its listeners.
+        if connection.engine.url == engine.url:
+            refuse()
+
+    # Whoever asks the pool for a connection of the driver executes nothing here.
+    pool = engine.pool
+    event.listen(pool, "checkout", refuse)
+    event.listen(engine, "before_cursor_execute", refuse_statement)
 
     try:
         yield
     finally:
-        event.remove(engine, "before_cursor_execute", refuse)
+        event.remove(engine, "before_cursor_execute", refuse_statement)
+        event.remove(pool, "checkout", refuse)

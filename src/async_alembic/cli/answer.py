@@ -50,7 +50,7 @@ def print_error(command: str, error: Exception) -> None:
     """Print an error as JSON."""
     fields = {name: getattr(error, name, None) for name in _ERROR_FIELDS}
     kind = type(error).__name__
-    print_json(command, error={"type": kind, "message": str(error), **fields})
+    print_json(command, error={"type": kind, "message": str(error) or kind, **fields})
 
 
 def print_json(command: str, **content: object) -> None:

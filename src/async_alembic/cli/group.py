@@ -137,19 +137,27 @@ class MigrationGroup(click.Group):
             if invocation.raiseerr:
                 raise
 
-            if invocation.json:
-                from .answer import print_error
-
-                name = ctx.invoked_subcommand or ""
-                print_error(ALIASES.get(name, name), e)
-
+            _print_json_error(ctx, e)
             raise Failure(str(e)) from e
+        except (Failure, click.Abort) as e:
+            _print_json_error(ctx, e)
+            raise
         except Interrupted as e:
             echo(
                 "Interrupted. Changes that were not committed were rolled back.",
                 err=True,
             )
             ctx.exit(128 + e.number)
+
+
+def _print_json_error(ctx: click.Context, error: Exception) -> None:
+    from .invocation import Invocation
+
+    if Invocation.of(ctx).json:
+        from .answer import print_error
+
+        name = ctx.invoked_subcommand or ""
+        print_error(ALIASES.get(name, name), error)
 
 
 def _advice(name: str) -> str:

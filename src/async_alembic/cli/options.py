@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import copy
+import sys
 import typing as t
 
 import click
@@ -141,7 +143,12 @@ class MigrationCommand(click.Command):
     def invoke(self, ctx: click.Context) -> t.Any:
         invocation = Invocation.of(ctx)
         ctx.obj = invocation.migrations
-        answer: Answer = super().invoke(ctx) or Answer()
+        # What a revision prints is not part of the document.
+        output = sys.stderr if invocation.json else sys.stdout
+
+        with contextlib.redirect_stdout(output):
+            answer: Answer = super().invoke(ctx) or Answer()
+
         answer.print(self.name or "", invocation)
 
         if answer.exit_code:

@@ -64,10 +64,14 @@ def _look(env: Environment, name: str, heads: tuple[str, ...]) -> Adoption:
     current = env.current_heads(name, is_missing=True)
 
     if current or half_applied.is_recorded(env, name):
+        env.check_known(name, current)
         return Adoption("managed", current)
 
     if not any(_objects(env, name)):
         return Adoption("upgraded", heads)
+
+    if not any(metadata.tables for metadata in _metadatas(env, name)):
+        return Adoption("different", (), ("the app has no models to compare it with",))
 
     differences, unknown = _compare(env, name)
 
@@ -135,12 +139,15 @@ def _objects(env: Environment, name: str) -> c.Iterator[str]:
         yield from dialect.other_objects(connection, schema)
 
 
-def _schemas(env: Environment, name: str) -> c.Iterable[str | None]:
+def _metadatas(env: Environment, name: str) -> c.Sequence[sa.MetaData]:
     found = env.metadatas[name]
-    metadatas = [found] if isinstance(found, sa.MetaData) else found
+    return [found] if isinstance(found, sa.MetaData) else found
+
+
+def _schemas(env: Environment, name: str) -> c.Iterable[str | None]:
     schemas = [
         env.translated_schema(name, table.schema)
-        for metadata in metadatas
+        for metadata in _metadatas(env, name)
         for table in metadata.tables.values()
     ]
     return dict.fromkeys([None, *schemas])

@@ -128,15 +128,15 @@ def run_original(env: Environment, plan: Plan) -> Original:
 
             yield step
 
+        if operations.noticed:
+            # What they have done is rolled back, where it can be.
+            raise SquashError(
+                "The revisions do what cannot be written again from the schema that"
+                " they make",
+                [f"{path}:{line}" for path, line in sorted(operations.noticed)],
+            )
+
     migrate.run_migrations(env, steps)
-
-    if noticed := {place for w in watched.values() for place in w.noticed}:
-        raise SquashError(
-            "The revisions do what cannot be written again from the schema that they"
-            " make",
-            [f"{path}:{line}" for path, line in sorted(noticed)],
-        )
-
     metadatas = {name: _reflect(env, name) for name in env.names}
     return Original(metadatas, _schemas(env))
 

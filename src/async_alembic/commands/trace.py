@@ -9,6 +9,7 @@ import typing as t
 
 from ..dialects.migrated import is_savepoint
 from ..dialects.migrated import listening
+from ..errors import first_line
 from ..errors import MigrationError
 from ..errors import PlanError
 from ..errors.from_alembic import converted_errors
@@ -67,9 +68,12 @@ def trace(
             for tracer in tracers.values():
                 stack.enter_context(tracer.tracing())
 
-            _upgrade(
-                env, {name: tracer.traced(steps) for name, tracer in tracers.items()}
-            )
+            with contextlib.suppress(_Traced):
+                _upgrade(
+                    env,
+                    {name: tracer.traced(steps) for name, tracer in tracers.items()},
+                    keep=False,
+                )
 
     def make() -> dict[str, Plan]:
         return {
@@ -90,18 +94,33 @@ def _plan_errors(env: Environment) -> c.Iterator[None]:
     try:
         yield
     except MigrationError as e:
+        reason = f"on a scratch copy, revision {e.revision} fails in {e.path}"
+        line = f", line {e.line}" if e.line else ""
         raise PlanError(
-            e.database, f"on a scratch copy, revision {e.revision} fails", str(e)
+            e.database,
+            f"{reason}{line}: {first_line(e.__cause__ or e)}",
+            "Correct the revision, or plan without a trace",
         ) from e
 
 
-def _upgrade(env: Environment, steps: c.Mapping[str, Steps]) -> None:
+class _Traced(Exception):
+    """All is observed. What was done to the server, such as a role that was made, is
+    rolled back with the rest, where it can be.
+    """
+
+
+def _upgrade(
+    env: Environment, steps: c.Mapping[str, Steps], *, keep: bool = True
+) -> None:
     events = CallEvents(env, "upgrade")
 
     def work(transactions: Transactions) -> None:
         for name in steps:
             runner = ScratchRunner(env, name, half_applied.Way.REFUSE, events)
             runner.run(transactions, steps[name])
+
+        if not keep:
+            raise _Traced
 
     if steps:
         migrate_exclusively(env, [*steps], work)

@@ -43,6 +43,8 @@ class Repository:
     def _others(self) -> c.Iterator[str]:
         """Yield commits that have the work of others, the most certain one first."""
         if self._git("rev-parse", "--verify", "--quiet", "MERGE_HEAD"):
+            # What was published stays, also where a branch is merged into the main one.
+            yield "origin/HEAD"
             yield "MERGE_HEAD"
             return
 

@@ -31,6 +31,7 @@ _CHANGES_OF_SCHEMA = (
     ops.DropIndexOp,
     ops.DropTableOp,
 )
+_CHANGES_OF_COLUMN = (ops.AddColumnOp, ops.AlterColumnOp, ops.DropColumnOp)
 
 
 class WatchedOperations(RevisionOperations):
@@ -40,7 +41,7 @@ class WatchedOperations(RevisionOperations):
 
     :param context: The migration context, with a connection.
     :param has_rows: Whether there may be rows in the tables of databases that run the
-        revisions, which a comparison loses where something is renamed.
+        revisions.
     """
 
     def __init__(self, context: MigrationContext, has_rows: bool) -> None:
@@ -51,6 +52,10 @@ class WatchedOperations(RevisionOperations):
         #: The file of the revision that runs, if it is watched.
         self._path: str | None = None
         self._is_expected = False
+        #: The tables that a watched revision has created, and the tables and columns
+        #: that one has changed.
+        self._new_tables: set[tuple[str | None, str]] = set()
+        self._changed: set[tuple[str | None, ...]] = set()
         event.listen(context.connection, "before_cursor_execute", self._notice)
 
     def watching(self, fn: c.Callable[P, T], path: str) -> c.Callable[P, T]:
@@ -77,7 +82,7 @@ class WatchedOperations(RevisionOperations):
             self._notice()
             return super().invoke(operation)
 
-        self._notice_renaming(operation)
+        self._notice_rows(operation)
 
         with self._expected():
             return super().invoke(operation)
@@ -100,7 +105,7 @@ class WatchedOperations(RevisionOperations):
         invoke = batch_op.invoke
 
         def notice_and_invoke(operation: t.Any) -> t.Any:
-            self._notice_renaming(operation)
+            self._notice_rows(operation)
             return invoke(operation)
 
         batch_op.invoke = notice_and_invoke
@@ -114,11 +119,41 @@ class WatchedOperations(RevisionOperations):
         with self._expected():
             batch.__exit__(None, None, None)
 
-    def _notice_renaming(self, operation: t.Any) -> None:
-        new_name = getattr(operation, "modify_name", None)
+    def _notice_rows(self, operation: t.Any) -> None:
+        """Notice what a comparison of schemas does not write again as it was, where
+        there are rows: renaming, and what becomes of a column or a table in two steps.
+        """
+        if not self._has_rows or self._path is None:
+            return
 
-        if self._has_rows and (new_name or isinstance(operation, ops.RenameTableOp)):
+        table = (operation.schema, getattr(operation, "table_name", ""))
+
+        if isinstance(operation, ops.RenameTableOp):
             self._notice()
+        elif isinstance(operation, ops.CreateTableOp):
+            self._notice_again(table)
+            self._new_tables.add(table)
+        elif isinstance(operation, ops.DropTableOp):
+            self._changed.add(table)
+        elif isinstance(operation, _CHANGES_OF_COLUMN):
+            if table not in self._new_tables:
+                self._notice_column(operation, table)
+
+    def _notice_column(self, operation: t.Any, table: tuple[str | None, str]) -> None:
+        added = isinstance(operation, ops.AddColumnOp)
+        name = operation.column.name if added else operation.column_name
+        options = getattr(operation, "kw", {})
+        self._notice_again((*table, name))
+
+        if getattr(operation, "modify_name", None) or "postgresql_using" in options:
+            self._notice()
+
+    def _notice_again(self, changed: tuple[str | None, ...]) -> None:
+        """Notice if it was changed before."""
+        if changed in self._changed:
+            self._notice()
+
+        self._changed.add(changed)
 
     @contextlib.contextmanager
     def _expected(self) -> c.Iterator[None]:

@@ -185,8 +185,12 @@ class PostgreSQL(Dialect):
         self, connection: sa.Connection, schema: str | None
     ) -> c.Iterable[str]:
         inspector: t.Any = sa.inspect(connection)
-        enums = [enum["name"] for enum in inspector.get_enums(schema)]
-        return [*inspector.get_materialized_view_names(schema), *enums]
+        types = [*inspector.get_enums(schema), *inspector.get_domains(schema)]
+        return [
+            *inspector.get_materialized_view_names(schema),
+            *inspector.get_foreign_table_names(schema),
+            *(type_["name"] for type_ in types),
+        ]
 
     def completed_identity(
         self, identity: sa.Identity, type_: TypeEngine[t.Any]
