@@ -18,7 +18,6 @@ from .place import Setting as Setting
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
-    from sqlalchemy.types import TypeEngine
 
     from ..results import LockHolder
     from .column_types import ColumnTypes
@@ -288,17 +287,6 @@ class Dialect:
         :param schema: The schema; ``None`` for the default one.
         """
         return ()
-
-    def completed_identity(
-        self, identity: sa.Identity, type_: TypeEngine[t.Any]
-    ) -> sa.Identity | None:
-        """Return an identity with all of its options, as the database shows it;
-        ``None`` if that is unknown.
-
-        :param identity: The identity of a model.
-        :param type_: The type that the column has in the database.
-        """
-        return None
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         """Let Alembic's comparison read at once what it reads column by column.

@@ -6,6 +6,7 @@ Alembic compares them only where both types have the same number of them.
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 import typing as t
 
@@ -34,6 +35,9 @@ class ColumnTypes:
     :param float_bits: The bits of a float that has none in models; ``None`` if floats
         are left to Alembic.
     :param real_bits: The bits of ``REAL``.
+    :param completed_identity: Takes the identity of a model and the type of its column
+        in the database, and returns it with all of its options; ``None`` to leave
+        identities to Alembic.
     """
 
     precision: tuple[int, int] | None = None
@@ -41,6 +45,7 @@ class ColumnTypes:
     default_fraction: int | None = None
     float_bits: int | None = None
     real_bits: int = _SINGLE
+    completed_identity: c.Callable[[sa.Identity, Type], sa.Identity] | None = None
 
     def is_changed(
         self, found: Type, new: Type, default_schema: str | None

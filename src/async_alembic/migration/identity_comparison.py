@@ -50,12 +50,12 @@ def _compare(
         return plugins.CONTINUE
 
     assert autogen_context.connection is not None
-    dialect = dialect_of(autogen_context.connection)
-    new = dialect.completed_identity(new, inspected.type)
+    completed = dialect_of(autogen_context.connection).column_types.completed_identity
 
-    if new is None:
+    if completed is None:
         return plugins.CONTINUE
 
+    new = completed(new, inspected.type)
     is_same = all(getattr(new, name) == getattr(found, name) for name in _OPTIONS)
     alter_column_op.existing_server_default = found
     alter_column_op.modify_server_default = False if is_same else new

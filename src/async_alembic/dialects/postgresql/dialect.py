@@ -20,7 +20,6 @@ from .sqlstates import sqlstate
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
-    from sqlalchemy.types import TypeEngine
 
     from ...results import LockHolder
     from ..column_types import ColumnTypes
@@ -99,8 +98,11 @@ class PostgreSQL(Dialect):
     @property
     def column_types(self) -> ColumnTypes:
         from ..column_types import ColumnTypes
+        from .identities import completed
 
-        return ColumnTypes(fraction="precision", float_bits=53)
+        return ColumnTypes(
+            fraction="precision", float_bits=53, completed_identity=completed
+        )
 
     @property
     def script_style(self) -> PostgreSQLScript:
@@ -191,13 +193,6 @@ class PostgreSQL(Dialect):
             *inspector.get_foreign_table_names(schema),
             *(type_["name"] for type_ in types),
         ]
-
-    def completed_identity(
-        self, identity: sa.Identity, type_: TypeEngine[t.Any]
-    ) -> sa.Identity:
-        from .identities import completed
-
-        return completed(identity, type_)
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         from .owned_sequences import read_at_once
