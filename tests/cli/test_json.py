@@ -138,6 +138,13 @@ def test_an_error_is_a_document_too(db: Project) -> None:
 
 
 @on_one_app
+def test_what_a_revision_prints_is_not_part_of_the_document(db: Project) -> None:
+    write_revision(db.migrations, "d4", "c3", "print('hello')")
+    assert document(db, "plan")
+    assert len(document(db, "upgrade")["revisions"]) == 4
+
+
+@on_one_app
 def test_a_wrong_call_prints_no_document(db: Project) -> None:
     """As always, it exits with 2."""
     result = invoke(db, "heads", "--json", "--none")

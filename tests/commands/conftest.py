@@ -28,11 +28,10 @@ def site_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> SiteFactory:
-    # Other tests have theirs in the usual place.
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
     def make(backend: Backend, **config: Any) -> Site:
-        args = (engines, tmp_path, caller)
-        return Site.of(backend, engines(backend), *args, **config)
+        engine = engines(backend)
+        # Other tests, and the servers, have theirs in the usual place.
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        return Site.of(backend, engine, engines, tmp_path, caller, **config)
 
     return make

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from async_alembic import Adoption
 from async_alembic import MigrationError
 from async_alembic import RevisionError
+from async_alembic import UnknownRevisionInDatabaseError
 
 from ..backends import Backend
 from ..backends import by_id
@@ -125,6 +126,7 @@ class TestOneDatabase:
         (POSTGRESQL, "CREATE SEQUENCE s"),
         (POSTGRESQL, "CREATE TYPE mood AS ENUM ('good')"),
         (POSTGRESQL, "CREATE MATERIALIZED VIEW v AS SELECT 1 AS one"),
+        (POSTGRESQL, "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)"),
         (POSTGRESQL, "CREATE VIEW v AS SELECT 1 AS one"),
         (by_id("mariadb-pymysql"), "CREATE SEQUENCE s"),
         (by_id("sqlite-sqlite3"), "CREATE VIEW v AS SELECT 1 AS one"),
@@ -142,6 +144,32 @@ def test_whatever_else_is_there_makes_it_no_empty_one(
     project = shop(tmp_path, engines, backend)
     caller.execute(project.engine, statement)
     assert caller(project.alembic, "adopt")["default"].outcome == "different"
+
+
+@blocking_only
+def test_without_models_nothing_is_equal(
+    tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    """It may be the wrong database."""
+    project = Project(tmp_path, engines)
+    write_revision(project.folder, "a1", None, create_table("users"))
+    caller.execute(project.engine, "CREATE TABLE legacy (id INTEGER)")
+    adoption = caller(project.alembic, "adopt")["default"]
+    assert adoption.outcome == "different"
+    assert adoption.differences == ("the app has no models to compare it with",)
+    assert caller.tables(project.engine) == {"legacy"}
+
+
+@blocking_only
+def test_a_database_that_is_ahead_is_not_under_these_migrations(
+    tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    project = shop(tmp_path, engines, by_id("sqlite-sqlite3"))
+    caller(project.alembic, "upgrade")
+    caller.execute(project.engine, "UPDATE alembic_version SET version_num = 'x9'")
+
+    with pytest.raises(UnknownRevisionInDatabaseError, match="x9"):
+        caller(project.alembic, "adopt")
 
 
 @on(ONE_OF_EACH_KIND)

@@ -179,6 +179,17 @@ def test_a_merge_that_is_done_can_be_rebased(
 
 
 @blocking_only
+def test_what_was_published_stays_where_it_is(team: Team, caller: Caller) -> None:
+    """Also where a branch is merged into the main one: databases have applied it."""
+    team.git("update-ref", "refs/remotes/origin/main", "main")
+    team.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    team.git("switch", "--quiet", "main")
+    team.git("merge", "mine", fails=True)
+    assert caller(team.alembic, "rebase").onto == "t2"
+    assert team.history(caller) == ["a1", "t1", "t2", "m1", "m2"]
+
+
+@blocking_only
 @pytest.mark.parametrize(
     ("revision", "onto"),
     [("m1", "t2"), ("m2", None), (None, "t2"), ("m2", "t2")],

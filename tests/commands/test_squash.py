@@ -75,8 +75,15 @@ def write_history(folder: Path, history: dict[str, str], **options: Any) -> None
 
 
 @pytest.fixture
-def project(tmp_path: Path, engines: EngineFactory, backend: Backend) -> Project:
+def project(
+    tmp_path: Path,
+    engines: EngineFactory,
+    backend: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Project:
     project = Project(tmp_path, engines, backend=backend)
+    # Other tests that run at once make scratch copies, too.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     write_history(project.folder, HISTORY)
     drop = "op.drop_table('tags')"
     write_revision(project.folder, "d4", "c3", HISTORY["d4"], drop)
@@ -240,6 +247,35 @@ def test_what_renames_something_with_rows_is_refused(
 
     assert info.value.details[0].startswith(f"{path}:")
     write_revision(project.folder, "d4", "c3")
+
+
+@on([SQLITE])
+@blocking_only
+@pytest.mark.parametrize(
+    "last",
+    [
+        "with op.batch_alter_table('users') as batch:\n"
+        "    batch.alter_column('plan', server_default=None)",
+        "op.drop_column('users', 'plan')\n"
+        "op.add_column('users', sa.Column('plan', sa.String(10)))",
+    ],
+    ids=["default", "again"],
+)
+def test_what_two_steps_leave_in_rows_is_refused(
+    last: str, backend: Backend, project: Project, caller: Caller
+) -> None:
+    """Rows that were there have the default of the first step."""
+    column = "sa.Column('plan', sa.String(10), server_default='free')"
+    write_revision(project.folder, "b2", "a1", f"op.add_column('users', {column})")
+    path = write_revision(project.folder, "c3", "b2", last)
+    before = project.files()
+
+    with pytest.raises(SquashError, match="cannot be written again") as info:
+        caller(project.alembic, "squash", "a1", "c3")
+
+    assert info.value.details[0].startswith(f"{path}:")
+    assert project.files() == before
+    caller(project.alembic, "squash", "base", "c3")
 
 
 @on_each_database

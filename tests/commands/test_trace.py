@@ -235,10 +235,26 @@ def test_a_cancelled_trace_leaves_nothing(
     assert not [name for name in site.databases if "scratch" in name]
 
 
+@on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
+def test_what_is_done_to_the_server_is_rolled_back(
+    backend: Backend, site_for: SiteFactory
+) -> None:
+    """A setting of the real database is no part of the scratch copy."""
+    site = site_for(backend)
+    setting = f'ALTER DATABASE "{site.engine.url.database}" SET work_mem = 77000'
+    site.write("a1", None, f"op.execute('{setting}')")
+    statements = site.plan(trace=True).revisions[0].statements
+    assert [s.sql for s in statements] == [setting]
+    found = "SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = (SELECT oid"
+    found += " FROM pg_database WHERE datname = current_database())"
+    assert site.caller.query(site.engine, found) == []
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
 @pytest.mark.parametrize("trace", [False, True])
 @on(ONE_OF_EACH_KIND[::2])
 def test_a_revision_that_uses_the_engine_of_the_app_does_not_reach_it(
-    backend: Backend, site_for: SiteFactory, trace: bool
+    backend: Backend, site_for: SiteFactory, trace: bool, is_raw: bool
 ) -> None:
     """As a session of the models does. In an upgrade it would work."""
     site = site_for(backend)
@@ -251,6 +267,13 @@ def test_a_revision_that_uses_the_engine_of_the_app_does_not_reach_it(
         "a1",
         """
         from engine_of_app import engine
+        connection = engine.raw_connection()
+        connection.cursor().execute('DROP TABLE users')
+        connection.commit()
+        """
+        if is_raw
+        else """
+        from engine_of_app import engine
         with engine.begin() as connection:
             connection.exec_driver_sql('DROP TABLE users')
         """,
@@ -261,7 +284,7 @@ def test_a_revision_that_uses_the_engine_of_the_app_does_not_reach_it(
             site.plan(trace=True)
     else:
         (revision,) = site.plan().revisions
-        assert revision.unknown == "Line 12 needs a database"
+        assert revision.unknown == "Line 11 needs a database"
 
     assert site.tables == {"users"}
 

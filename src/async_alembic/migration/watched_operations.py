@@ -54,7 +54,7 @@ class WatchedOperations(RevisionOperations):
         self._is_expected = False
         #: The tables that a watched revision has created, and the tables and columns
         #: that one has changed.
-        self._new_tables: set[tuple[str | None, str]] = set()
+        self._new_tables: set[tuple[str | None, ...]] = set()
         self._changed: set[tuple[str | None, ...]] = set()
         event.listen(context.connection, "before_cursor_execute", self._notice)
 
@@ -126,7 +126,9 @@ class WatchedOperations(RevisionOperations):
         if not self._has_rows or self._path is None:
             return
 
-        table = (operation.schema, getattr(operation, "table_name", ""))
+        table = tuple(
+            getattr(operation, name, None) for name in ("schema", "table_name")
+        )
 
         if isinstance(operation, ops.RenameTableOp):
             self._notice()
@@ -139,7 +141,7 @@ class WatchedOperations(RevisionOperations):
             if table not in self._new_tables:
                 self._notice_column(operation, table)
 
-    def _notice_column(self, operation: t.Any, table: tuple[str | None, str]) -> None:
+    def _notice_column(self, operation: t.Any, table: tuple[str | None, ...]) -> None:
         added = isinstance(operation, ops.AddColumnOp)
         name = operation.column.name if added else operation.column_name
         options = getattr(operation, "kw", {})
