@@ -18,6 +18,7 @@ import alembic.op
 import pymysql
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import render
 from alembic.config import Config
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
@@ -239,6 +240,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
         MigrationContext.begin_transaction, "_per_migration"
     ),
     "_proxy": _installed_proxy,
+    "_render_server_default": lambda: render._render_server_default,
     "_rev_path": lambda: ScriptDirectory._rev_path,
     "_stamp_revs": lambda: ScriptDirectory._stamp_revs,
     "_transaction": _begun_transaction,
