@@ -47,7 +47,7 @@ endif
 test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage, or a lane: LANE=rest
 	$(PYTEST) $(PARALLEL) --lane=$(LANE) --cov --cov-report=term-missing $(COVERAGE) \
 		$(addprefix --ignore=,$(CAMPAIGNS) $(NETWORK))
-	$(PYTEST) $(PARALLEL) --lane=$(LANE) $(CAMPAIGNS)
+	$(PYTEST) $(PARALLEL) --lane=all $(CAMPAIGNS)
 	$(PYTEST) -n 6 --dist loadgroup --lane=$(LANE) $(NETWORK)
 
 .PHONY: lint

@@ -47,6 +47,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "adopt": (),
     "rebase": (),
     "squash": ("base", "a1"),
+    "applied": (),
     "unknown_tables": (),
     "upgrade_sql": (),
     "downgrade_sql": ("base", "heads"),

@@ -165,6 +165,14 @@ class TestWhatIsPutRight:
         trip.run(model(_parent, _other, _child, _computed), model(*after))
 
     @on(ONE_OF_EACH_KIND)
+    def test_a_type_is_changed_before_a_column_is_computed_from_it(
+        self, trip: Trip
+    ) -> None:
+        small = column("x", "sa.SmallInteger()")
+        double = column("y", computed="x + x", persisted=True, of=("x",))
+        trip.run(model(table("a", small)), model(table("a", column("x"), double)))
+
+    @on(ONE_OF_EACH_KIND)
     def test_models_may_name_the_default_schema(self, trip: Trip) -> None:
         """Alembic drops their foreign keys, and adds them again, in each revision."""
         schema = trip.default_schema

@@ -71,6 +71,7 @@ def _with_separate_foreign_keys(operations: Operations) -> Operations:
         late = [o for o in creates if _referent(o) in others]
         rest = [o for o in op.ops if o not in drops and o not in creates]
         rest = _with_computed_columns_dropped_first(rest)
+        rest = _with_computed_columns_added_last(rest)
         rest = [o for o in drops if o not in early] + rest
         rest += [o for o in creates if o not in late]
 
@@ -87,6 +88,19 @@ def _with_computed_columns_dropped_first(operations: Operations) -> Operations:
     drops = [o for o in operations if isinstance(o, ops.DropColumnOp)]
     in_order = iter(sorted(drops, key=lambda o: o.to_column().computed is None))
     return [next(in_order) if o in drops else o for o in operations]
+
+
+def _with_computed_columns_added_last(operations: Operations) -> Operations:
+    """Add them after the columns that they are computed from are added and changed."""
+    added = [
+        op
+        for op in operations
+        if isinstance(op, ops.AddColumnOp) and op.column.computed is not None
+    ]
+    others = [op for op in operations if op not in added]
+    columns = [isinstance(op, (ops.AddColumnOp, ops.AlterColumnOp)) for op in others]
+    last = len(columns) - columns[::-1].index(True) if True in columns else 0
+    return [*others[:last], *added, *others[last:]]
 
 
 def _with_sorted_drops(operations: Operations) -> Operations:
