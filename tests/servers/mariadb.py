@@ -112,6 +112,11 @@ class MariaDBServer(Server):
     def _socket(self) -> Path:
         return self.directory / "socket"
 
+    @property
+    def _own_tmpdir(self) -> Path:
+        """A server that starts removes the temporary tables of all others from it."""
+        return self.directory
+
     def _initialize(self) -> None:
         self._run(
             find_program("mariadb-install-db") or "",
@@ -119,6 +124,7 @@ class MariaDBServer(Server):
             f"--datadir={self.directory / 'data'}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            f"--tmpdir={self._own_tmpdir}",
             # A log of 96 MB is made otherwise.
             *_options(self._storage),
         )
@@ -130,9 +136,7 @@ class MariaDBServer(Server):
             "pid-file": self.directory / "pid",
             "port": self.port,
             "socket": self._socket,
-            # In a folder that servers share, their temporary tables get in each
-            # other's way.
-            "tmpdir": self.directory,
+            "tmpdir": self._own_tmpdir,
         }
         return [find_program("mariadbd") or "", "--no-defaults", *_options(settings)]
 
@@ -173,6 +177,11 @@ class GaleraServer(MariaDBServer):
             return "Galera: 'rsync' is not installed."
 
         return super().missing()
+
+    @property
+    def _own_tmpdir(self) -> Path:
+        """A server that starts removes the temporary tables of all others from it."""
+        return self.directory
 
     def _initialize(self) -> None:
         # Whoever joins gets all of it from another node.
