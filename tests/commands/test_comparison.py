@@ -344,7 +344,9 @@ class TestTheResults:
 
 #: What Alembic overlooks, or changes again and again, is found by these plugins of ours
 #: alone.
-PUT_RIGHT = type_comparison.with_plugin(default_schema.with_plugin({}))
+PUT_RIGHT = type_comparison.comparison.with_plugin(
+    default_schema.comparison.with_plugin({})
+)
 #: Makes a database that an earlier example has used as good as new.
 EMPTY = ["DROP SCHEMA IF EXISTS other, public CASCADE", "CREATE SCHEMA public"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.pool import StaticPool
 
+from async_alembic.apps.engines import with_other_database
 from async_alembic.errors import DatabaseConnectionError
 
 from ..backends import ASYNC_BACKENDS
@@ -281,3 +283,26 @@ def test_a_connection_of_a_loop_that_is_gone_is_not_used(
 
     assert ids(caller(site.alembic, "upgrade")) == ["a1"]
     assert site.alembic.sync.needs_upgrade() is False
+
+
+def test_listeners_of_an_engine_that_is_gone_are_not_taken_for_its_own(
+    tmp_path: Path,
+) -> None:
+    """SQLAlchemy knows them by ids, which a new dialect can have again."""
+    kept = []
+
+    for number in range(50):
+        engine = sa.create_engine(f"sqlite:///{tmp_path / 'app.db'}")
+        path = str(tmp_path / f"{number}.db")
+        other = with_other_database(engine, path)
+
+        with other.connect() as connection:
+            rows = connection.exec_driver_sql("PRAGMA database_list").all()
+
+        assert [row[2] for row in rows] == [path]
+        # As a copy of the dialect does.
+        kept.append(engine.dialect.dispatch)
+        other.dispose()
+        engine.dispose()
+        del engine, other
+        gc.collect()

@@ -166,7 +166,8 @@ def _dialect_in(engine: sa.Engine, database: str) -> sa.Dialect:
 
 
 def _listen(engine: sa.Engine) -> None:
-    if not event.contains(engine.dialect, "do_connect", _connect):
+    # event.contains() goes by ids, which another dialect may have had that is gone.
+    if _connect not in [*engine.dialect.dispatch.do_connect]:
         event.listen(engine.dialect, "do_connect", _connect)
 
 

@@ -76,8 +76,8 @@ class Contexts:
             translate_alterations(connection)
             options = project.settings.context_options()
 
-            for comparison in _COMPARISONS:
-                options = comparison.with_plugin(options)
+            for module in _COMPARISONS:
+                options = module.comparison.with_plugin(options)
 
             if len(metadatas) > 1 or database_names.are_in_template():
                 named = database_names.of(name)

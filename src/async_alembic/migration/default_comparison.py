@@ -10,24 +10,17 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic import util
-from alembic.autogenerate import comparators
 
 from ..dialects import dialect_of
 from . import plugins
 from .comparison import comparison_of
+from .plugins import Comparison
 
 if t.TYPE_CHECKING:
     from alembic.operations import ops
     from alembic.runtime.migration import MigrationContext
 
-_PLUGIN = "async_alembic.server_defaults"
-
-
-def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they exclude the comparison of server defaults.
-    """
-    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.defaults")
+comparison: Comparison = Comparison("server_defaults", helps="defaults")
 
 
 def install(context: MigrationContext) -> None:
@@ -130,11 +123,5 @@ def render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
     return str(default.arg.compile(dialect=dialect, compile_kwargs=options))
 
 
-if plugins.HAS_PLUGINS:
-    _plugin = plugins.Plugin(_PLUGIN)
-    _plugin.add_autogenerate_comparator(_compare, "column", "server_default")
-    _plugin.add_autogenerate_comparator(
-        _decide, "schema", priority=util.DispatchPriority.LAST
-    )
-else:
-    comparators.dispatch_for("schema")(_decide)
+comparison.add(_compare, "column", "server_default", needs_plugins=True)
+comparison.add(_decide, "schema", priority="LAST")

@@ -12,24 +12,15 @@ from __future__ import annotations
 import typing as t
 
 import sqlalchemy as sa
-from alembic import util
-from alembic.autogenerate import comparators
 from alembic.operations import ops
 
-from . import plugins
+from .plugins import Comparison
 from .unchanged_constraints import foreign_key_signature
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
-_PLUGIN = "async_alembic.default_schema"
-
-
-def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they exclude the comparison of constraints.
-    """
-    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.constraints")
+comparison: Comparison = Comparison("default_schema", helps="constraints")
 
 
 def _compare(
@@ -63,9 +54,4 @@ def _constraint(
     return t.cast("sa.ForeignKeyConstraint", op.to_constraint())
 
 
-if plugins.HAS_PLUGINS:
-    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(
-        _compare, "table", "foreignkeys", priority=util.DispatchPriority.LAST
-    )
-else:
-    comparators.dispatch_for("table")(_compare)
+comparison.add(_compare, "table", "foreignkeys", priority="LAST")

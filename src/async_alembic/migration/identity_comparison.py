@@ -9,30 +9,23 @@ comparison of columns, and has the last word.
 
 from __future__ import annotations
 
+import inspect
 import typing as t
 
 import sqlalchemy as sa
-from alembic import util
-from alembic.autogenerate import comparators
 from alembic.autogenerate import render
 from alembic.autogenerate import renderers
 from alembic.operations import ops
 
 from ..dialects import dialect_of
 from . import plugins
+from .plugins import Comparison
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
-_PLUGIN = "async_alembic.identities"
+comparison: Comparison = Comparison("identities", helps="defaults")
 _OPTIONS = "always", "start", "increment", "minvalue", "maxvalue", "cycle", "cache"
-
-
-def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they exclude the comparison of server defaults.
-    """
-    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.defaults")
 
 
 def _compare(
@@ -63,9 +56,10 @@ def _compare(
 
 
 _render_as_alembic = renderers.dispatch(ops.AlterColumnOp("table", "column"))
+# Alembic 1.16 renders it without the identity that is there.
+_CAN_REPLACE = "replace" in inspect.signature(renderers.dispatch_for).parameters
 
 
-@renderers.dispatch_for(ops.AlterColumnOp, replace=True)
 def _render(autogen_context: AutogenContext, op: ops.AlterColumnOp) -> str:
     text = t.cast("str", _render_as_alembic(autogen_context, op))
     found = op.existing_server_default
@@ -79,13 +73,8 @@ def _render(autogen_context: AutogenContext, op: ops.AlterColumnOp) -> str:
     return f"{text.removesuffix(')')},\n{indent}existing_server_default={default})"
 
 
-if plugins.HAS_PLUGINS:
-    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(
-        _compare,
-        "column",
-        "server_default",
-        # After a function of the app, and before Alembic.
-        priority=util.DispatchPriority.FIRST,
-    )
-else:
-    comparators.dispatch_for("column")(_compare)
+if _CAN_REPLACE:
+    renderers.dispatch_for(ops.AlterColumnOp, replace=True)(_render)
+
+# After a function of the app, and before Alembic.
+comparison.add(_compare, "column", "server_default", priority="FIRST")

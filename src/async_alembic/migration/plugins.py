@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import fnmatch
 import typing as t
+
+from alembic import util
+from alembic.autogenerate import comparators
 
 try:
     from alembic.runtime.plugins import Plugin as Plugin
@@ -24,21 +28,54 @@ else:
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
 
 
-def with_plugin(
-    options: dict[str, t.Any], plugin: str, alembics: str
-) -> dict[str, t.Any]:
-    """Add a plugin to the arguments for ``EnvironmentContext.configure()``, unless they
-    exclude the one of Alembic that it helps.
+class Comparison:
+    """Our part of a comparison of Alembic: a plugin, which is used unless the app
+    excludes Alembic's own. Before Alembic 1.18, it is always used.
 
-    :param options: The arguments.
-    :param plugin: The name of the plugin.
-    :param alembics: The name of Alembic's own.
+    :param name: The name of the plugin, after ``async_alembic``.
+    :param helps: The name of the plugin of Alembic that it helps, after
+        ``alembic.autogenerate``.
     """
-    listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
-    included = any(fnmatch.fnmatch(alembics, name) for name in listed)
-    excluded = any(fnmatch.fnmatch(f"~{alembics}", name) for name in listed)
 
-    if not HAS_PLUGINS or not included or excluded:
-        return options
+    def __init__(self, name: str, helps: str) -> None:
+        self._name = f"async_alembic.{name}"
+        self._helps = f"alembic.autogenerate.{helps}"
+        self._plugin = Plugin(self._name) if HAS_PLUGINS else None
 
-    return {**options, "autogenerate_plugins": [*listed, plugin]}
+    def add(
+        self,
+        fn: c.Callable[..., t.Any],
+        target: str,
+        element: str | None = None,
+        *,
+        priority: t.Literal["FIRST", "MEDIUM", "LAST"] = "MEDIUM",
+        needs_plugins: bool = False,
+    ) -> None:
+        """Add a function that compares.
+
+        :param fn: The function, as of Alembic's ``add_autogenerate_comparator()``.
+        :param target: What it compares: ``"schema"``, ``"table"`` or ``"column"``.
+        :param element: What of it.
+        :param priority: When it is called. Before Alembic 1.18, it is always the last.
+        :param needs_plugins: Whether to leave it out before Alembic 1.18.
+        """
+        if self._plugin is not None:
+            at = getattr(util.DispatchPriority, priority)
+            self._plugin.add_autogenerate_comparator(fn, target, element, priority=at)
+        elif not needs_plugins:
+            comparators.dispatch_for(target)(fn)
+
+    def with_plugin(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Add the plugin to the arguments for ``EnvironmentContext.configure()``,
+        unless they exclude the one of Alembic that it helps.
+
+        :param options: The arguments.
+        """
+        listed: list[str] = [*(options.get("autogenerate_plugins") or _ALEMBIC_DEFAULT)]
+        included = any(fnmatch.fnmatch(self._helps, name) for name in listed)
+        excluded = any(fnmatch.fnmatch(f"~{self._helps}", name) for name in listed)
+
+        if not HAS_PLUGINS or not included or excluded:
+            return options
+
+        return {**options, "autogenerate_plugins": [*listed, self._name]}

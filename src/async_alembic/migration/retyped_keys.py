@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from alembic import util
-from alembic.autogenerate import comparators
 from alembic.operations import ops
 
 from ..dialects import dialect_of
-from . import plugins
+from .plugins import Comparison
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -27,14 +25,7 @@ if t.TYPE_CHECKING:
     #: The schema and the name of a table, and the name of a column or a constraint.
     ItemKey: t.TypeAlias = tuple[str | None, str, object]
 
-_PLUGIN = "async_alembic.retyped_keys"
-
-
-def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they exclude the comparison of types.
-    """
-    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.types")
+comparison: Comparison = Comparison("retyped_keys", helps="types")
 
 
 def _compare(
@@ -99,9 +90,4 @@ def _surround(upgrade_ops: ops.UpgradeOps, table: TableKey, info: t.Any) -> None
     upgrade_ops.ops.append(ops.ModifyTableOps(name, [create], schema=schema))
 
 
-if plugins.HAS_PLUGINS:
-    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(
-        _compare, "schema", priority=util.DispatchPriority.LAST
-    )
-else:
-    comparators.dispatch_for("schema")(_compare)
+comparison.add(_compare, "schema", priority="LAST")

@@ -9,28 +9,19 @@ from __future__ import annotations
 
 import typing as t
 
-from alembic import util
-
 from ..dialects import dialect_of
 from . import bulk_reading
-from . import plugins
 from . import translated_schemas
 from . import unchanged_tables
 from .comparison import comparison_of
+from .plugins import Comparison
 
 if t.TYPE_CHECKING:
     import collections.abc as c
 
     from alembic.autogenerate.api import AutogenContext
 
-_PLUGIN = "async_alembic.tables"
-
-
-def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they exclude the comparison of tables.
-    """
-    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.tables")
+comparison: Comparison = Comparison("tables", helps="tables")
 
 
 def _read(
@@ -54,7 +45,4 @@ def _read(
         )
 
 
-if plugins.HAS_PLUGINS:
-    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(
-        _read, "schema", priority=util.DispatchPriority.FIRST
-    )
+comparison.add(_read, "schema", priority="FIRST", needs_plugins=True)

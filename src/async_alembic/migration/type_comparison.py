@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import typing as t
 
-from alembic.autogenerate import comparators
-
 from ..dialects import dialect_of
 from ..dialects.column_types import type_on
 from . import plugins
+from .plugins import Comparison
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import ops
 
-_PLUGIN = "async_alembic.types"
-
-
-def with_plugin(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Add the plugin to the arguments for ``EnvironmentContext.configure()``, unless
-    they exclude the comparison of types.
-    """
-    return plugins.with_plugin(options, _PLUGIN, "alembic.autogenerate.types")
+comparison: Comparison = Comparison("types", helps="types")
 
 
 def _compare(
@@ -58,7 +50,4 @@ def _compare(
     return plugins.STOP
 
 
-if plugins.HAS_PLUGINS:
-    plugins.Plugin(_PLUGIN).add_autogenerate_comparator(_compare, "column", "types")
-else:
-    comparators.dispatch_for("column")(_compare)
+comparison.add(_compare, "column", "types")
