@@ -12,17 +12,19 @@ from alembic import util
 from alembic.autogenerate import comparators
 
 try:
-    from alembic.runtime.plugins import Plugin as Plugin
+    from alembic.runtime.plugins import Plugin
     from alembic.util import PriorityDispatchResult
 except ImportError:
-    HAS_PLUGINS = False
+    _plugin_class: type[Plugin] | None = None
     #: What a comparison returns. Before there were plugins, it did not matter.
     STOP: t.Any = None
     CONTINUE: t.Any = None
 else:
-    HAS_PLUGINS = True
+    _plugin_class = Plugin
     STOP = PriorityDispatchResult.STOP
     CONTINUE = PriorityDispatchResult.CONTINUE
+
+HAS_PLUGINS = _plugin_class is not None
 
 #: The default of ``autogenerate_plugins``.
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
@@ -40,7 +42,7 @@ class Comparison:
     def __init__(self, name: str, helps: str) -> None:
         self._name = f"async_alembic.{name}"
         self._helps = f"alembic.autogenerate.{helps}"
-        self._plugin = Plugin(self._name) if HAS_PLUGINS else None
+        self._plugin = _plugin_class(self._name) if _plugin_class else None
 
     def add(
         self,
