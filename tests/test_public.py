@@ -73,7 +73,12 @@ SIGNATURES = {
     "run_migrations": "(self, fn, **kwargs)",
     "run": "(self, fn)",
 }
-NO_DATABASE = {"__init__", "init_app", "rev_id", "with_options"}
+DECORATORS = {
+    *("compare_server_default", "compare_type", "include_name", "include_object"),
+    *("on_version_apply", "process_revision_directives", "render_item"),
+}
+SIGNATURES |= dict.fromkeys(DECORATORS, "(self, fn)")
+NO_DATABASE = {"__init__", "init_app", "rev_id", "with_options"} | DECORATORS
 AWAITED = SIGNATURES.keys() - NO_DATABASE
 PROPERTIES = {"config", "script", "script_directory", "op", "context"}
 BLOCKING_PROPERTIES = PROPERTIES | {

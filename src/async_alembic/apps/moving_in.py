@@ -102,4 +102,4 @@ def _load(source: str, settings: Settings) -> dict[str, t.Any]:
 def _at(settings: Settings, script_location: str) -> Settings:
     options = {**settings.app_config["ALEMBIC"], "script_location": script_location}
     config = {**settings.app_config, "ALEMBIC": options}
-    return Settings(settings.root_path, config, settings.migrate)
+    return settings.with_config(config)

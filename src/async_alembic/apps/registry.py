@@ -22,6 +22,7 @@ from ..errors import AppError
 from ..errors import wrap_setting_errors
 from .current import current_apps
 from .flask_migrate import MigrateArguments
+from .hooks import Hooks
 from .options import NO_OPTIONS
 from .settings import format_value
 from .settings import set_defaults
@@ -79,6 +80,7 @@ class Registry:
         self.metadatas = metadatas
         self.engines = engines
         self.prefer_async = prefer_async
+        self.hooks = Hooks()
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
         self._had_app = False
         self._options = NO_OPTIONS
@@ -187,7 +189,8 @@ class AppState:
 
     def settings(self, app: App) -> Settings:
         migrate = MigrateArguments.of(app.extensions.get("migrate"))
-        return Settings(app.root_path, self._options.apply(app.config), migrate)
+        app_config = self._options.apply(app.config)
+        return Settings(app.root_path, app_config, migrate, self._registry.hooks)
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""

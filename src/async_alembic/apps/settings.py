@@ -9,6 +9,7 @@ import typing as t
 
 from ..errors import ConfigurationError
 from .flask_migrate import MigrateArguments
+from .hooks import Hooks
 from .option_files import LISTING_OPTIONS
 from .option_files import options_around
 from .paths import absolute_path
@@ -55,6 +56,7 @@ class Settings:
     :param root_path: The base folder of relative paths, ``app.root_path``.
     :param app_config: ``app.config``.
     :param migrate: What the app has said to Flask-Migrate.
+    :param hooks: The functions that the app has registered.
     """
 
     def __init__(
@@ -62,10 +64,16 @@ class Settings:
         root_path: str,
         app_config: c.Mapping[str, t.Any],
         migrate: MigrateArguments = MigrateArguments(),  # noqa: B008
+        hooks: Hooks = Hooks(),  # noqa: B008
     ) -> None:
         self.root_path = root_path
         self.app_config = app_config
         self.migrate = migrate
+        self.hooks = hooks
+
+    def with_config(self, app_config: c.Mapping[str, t.Any]) -> Settings:
+        """Return the settings of the same app with another config."""
+        return Settings(self.root_path, app_config, self.migrate, self.hooks)
 
     @property
     def options(self) -> c.Mapping[str, t.Any]:
@@ -249,7 +257,8 @@ class Settings:
 
     def context_options(self) -> dict[str, t.Any]:
         """Return the app's arguments for ``EnvironmentContext.configure()``: those of
-        ``ALEMBIC_CONTEXT``, then those that Flask-Migrate has been given.
+        ``ALEMBIC_CONTEXT``, then those that Flask-Migrate has been given, with the
+        functions that the app has registered.
 
         :raises ConfigurationError: If the extension itself sets one of them.
         """
@@ -262,7 +271,7 @@ class Settings:
                     " Remove it; the extension sets it from 'engines' and 'metadatas'."
                 )
 
-        return {**self.migrate.context, **context}
+        return self.hooks.added_to({**self.migrate.context, **context})
 
     def _number(self, key: str, default: float, kind: t.Any, wanted: str) -> float:
         value = self.app_config.get(key, default)

@@ -16,6 +16,7 @@ import typing as t
 from .. import commands
 from ..apps.names import default_name
 from ..apps.registry import Registry
+from .hooks import HookDecorators
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -41,12 +42,11 @@ _writing_turns: collections.defaultdict[str, threading.Lock] = collections.defau
 )
 
 
-class BaseAlembic:
+class BaseAlembic(HookDecorators):
     """Registers apps, and has the properties that need no database."""
 
     #: Whether to use the async engines of a SQLAlchemy extension that has both kinds.
     _prefer_async: t.ClassVar[bool]
-    _registry: Registry
 
     @property
     def _blocking(self) -> Migrations:

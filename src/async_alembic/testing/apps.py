@@ -24,7 +24,6 @@ from ..apps.engines import are_async
 from ..apps.engines import Engines
 from ..apps.engines import is_single_connection
 from ..apps.project import Project
-from ..apps.settings import Settings
 from ..errors import FreshDatabaseError
 from ..extension.base import BaseAlembic
 from ..running.by_engine import run_blocking
@@ -95,7 +94,7 @@ class FreshApp:
             "ALEMBIC_AUDIT": False,
             "ALEMBIC_LOCK": False,
         }
-        settings = Settings(project.settings.root_path, config)
+        settings = project.settings.with_config(config)
         # No signals are sent, as nobody is to be told that a test makes a database.
         return Project(settings, project.history, project.rev_id)
 
