@@ -47,7 +47,8 @@ SIGNATURES = {
     "downgrade": "(self, target=-1, *, retry=False, resume=False)",
     "revision": (
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
-        " depend=None, label=None, path=None, rev_id=None, drop=())"
+        " depend=None, label=None, path=None, rev_id=None, drop=(),"
+        " against_history=False)"
     ),
     "merge": (
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
@@ -59,6 +60,7 @@ SIGNATURES = {
     "plan": "(self, target='heads', *, trace=False)",
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
+    "drift": "(self)",
     "unknown_tables": "(self)",
     "upgrade_sql": "(self, target='heads', start='base', tag=None)",
     "downgrade_sql": "(self, target, start, tag=None)",

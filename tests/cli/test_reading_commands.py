@@ -201,3 +201,19 @@ def test_wait_ends_when_the_database_is_current(db: Project) -> None:
     assert output.startswith("Error: The databases did not become current within 0.1 s")
     db("upgrade")
     assert db("wait") == ""
+
+
+@on_every_app
+def test_drift_is_shown_by_what_is_there_and_what_is_not(db: Project) -> None:
+    db("upgrade")
+    assert db("check", "--drift") == "The database is what its revisions make.\n"
+    db.look.execute(db.engine, "CREATE TABLE other (id INTEGER)", "DROP TABLE tags")
+    heading, *lines = db("check", "--drift", fails=1).splitlines()
+    assert heading == "The database ('+') differs from what its revisions make ('-')."
+    assert "  + table other" in lines and "  - table tags" in lines
+
+
+@on_one_app
+def test_one_check_at_a_time(db: Project) -> None:
+    output = db("check", "--drift", "--single-head", fails=2)
+    assert "Give one of '--single-head' and '--drift'." in output

@@ -11,6 +11,7 @@ import pytest
 from alembic.util import to_tuple
 
 from ..backends import Backend
+from ..harness import create_table
 from ..harness import Framework
 from ..harness import write_revision
 from ..projects import AS_ALEMBIC
@@ -226,3 +227,13 @@ def test_elsewhere_an_option_says_what_to_drop(
     db("upgrade")
     assert db.tables == {"b", "users", "posts", "tags"}
     assert "'x'" in db("revision", "more", "--drop", "x", fails=1)
+
+
+@on_every_app
+def test_a_revision_needs_no_database_that_is_up_to_date(db: Project) -> None:
+    """The history makes what the models have, and one table more."""
+    write_revision(db.migrations, "d4", "c3", create_table("old"))
+    output = db("revision", "--against-history", "clean up")
+    assert output.startswith("  remove table old")
+    assert "drop_table('old')" in db.created(output)
+    assert db.tables == set()

@@ -21,6 +21,7 @@ from ..harness import AnyEngine
 from ..harness import create_table
 from ..harness import make_app
 from ..harness import write_revision
+from ..test_public import DECORATORS
 from .project import check_sentence
 from .project import metadata
 
@@ -48,6 +49,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "rebase": (),
     "squash": ("base", "a1"),
     "applied": (),
+    "drift": (),
     "unknown_tables": (),
     "upgrade_sql": (),
     "downgrade_sql": ("base", "heads"),
@@ -66,7 +68,7 @@ SHORT = {"ops": "op", "migration_context": "context", "migration_contexts": "con
 
 def test_every_method_that_may_block_is_known() -> None:
     names = {name for name in dir(SyncAlembic) if not name.startswith("_")}
-    free = {"init_app", "rev_id", "with_options"}
+    free = {"init_app", "rev_id", "with_options"} | DECORATORS
     free |= {"config", "script", "script_directory"}
     free |= {"environment_context", "env"}
     assert names - free == {*METHODS, *LIVE}

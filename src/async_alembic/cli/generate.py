@@ -68,6 +68,11 @@ if t.TYPE_CHECKING:
     help="A table to drop that is in no model and that no revision has created;"
     " repeat it for several. On a terminal, you are asked.",
 )
+@click.option(
+    "--against-history",
+    is_flag=True,
+    help="Compare the models with what the revisions make, instead of the database.",
+)
 def revision(
     alembic: Migrations, /, message: str | None, text: str | None, **options: t.Any
 ) -> Answer:
@@ -83,7 +88,9 @@ def revision(
 
     options["depend"] = options["depend"] or None
 
-    if is_terminal() and not (options["empty"] or options["drop"]):
+    compares = not (options["empty"] or options["against_history"])
+
+    if is_terminal() and compares and not options["drop"]:
         options["drop"] = _ask_what_to_drop(alembic)
 
     scripts = alembic.revision(message or text or "empty message", **options)

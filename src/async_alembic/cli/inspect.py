@@ -150,11 +150,22 @@ def show(alembic: Migrations, revisions: tuple[str, ...]) -> Answer:
     is_flag=True,
     help="Check instead that the history has one head, which needs no database.",
 )
-def check(alembic: Migrations, single_head: bool) -> Answer:
+@click.option(
+    "--drift",
+    is_flag=True,
+    help="Check instead whether the database differs from what its revisions make.",
+)
+def check(alembic: Migrations, single_head: bool, drift: bool) -> Answer:
     """Check whether the models differ from the database.
 
     Exits with 1 if they do, or if there are revisions to apply first.
     """
+    if single_head and drift:
+        raise click.UsageError("Give one of '--single-head' and '--drift'.")
+
+    if drift:
+        return _check_drift(alembic)
+
     if single_head:
         alembic._check_single_head()
         return Answer({"differences": []}, ["The history has one head."])
@@ -172,6 +183,18 @@ def check(alembic: Migrations, single_head: bool) -> Answer:
         lines = ["No changes detected."]
 
     return Answer({"differences": found}, [*edited, *lines], exit_code=bool(found))
+
+
+def _check_drift(alembic: Migrations) -> Answer:
+    found = alembic.drift()
+    lines = [f"{title(name, found)}{line}" for name in found for line in found[name]]
+    heading = "The database ('+') differs from what its revisions make ('-')."
+
+    if not lines:
+        heading = "The database is what its revisions make."
+
+    shown = [heading, *(f"  {line}" for line in lines)]
+    return Answer({"differences": lines}, shown, exit_code=bool(lines))
 
 
 @command(connects=True)

@@ -23,9 +23,11 @@ from ..migration.unknown_tables import KeepTablesOp
 from .compare import comparing
 from .detected import changes_of
 from .detected import comment_on_losses
+from .migrate import plan_upgrade
 from .naming import name_constraints
 from .ordering import DetectedOps
 from .ordering import sort_operations
+from .scratch import upgrade
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
@@ -52,8 +54,15 @@ class NewRevision:
     path: str | None
     rev_id: str | None
     drop: frozenset[str] = frozenset()
+    against_history: bool = False
 
     def __post_init__(self) -> None:
+        if self.empty and self.against_history:
+            raise RevisionError(
+                "An empty revision compares nothing. Leave out 'empty' or"
+                " 'against_history'."
+            )
+
         if self.empty and self.drop:
             raise RevisionError(
                 "An empty revision drops no tables. Leave out 'empty' or 'drop'."
@@ -124,6 +133,16 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         t.cast("t.Any", script).changes = tuple(of_script)
 
     return scripts
+
+
+@converted_errors()
+def revision_on_history(env: Environment, new: NewRevision) -> list[Script]:
+    """Write the differences between models and what the revisions make.
+
+    :param env: Empty databases.
+    """
+    upgrade(env, dict.fromkeys(env.names, plan_upgrade(env, ["heads"])))
+    return revision(env, new)
 
 
 @converted_errors()

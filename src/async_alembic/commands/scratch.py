@@ -1,4 +1,4 @@
-"""Scratch copies of the databases: made, used, dropped."""
+"""Scratch copies of the databases: created, migrated, dropped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from sqlalchemy.exc import DBAPIError
 
 from ..apps.guarded_engines import trying_out
 from ..errors import first_line
+from ..errors import MigrationError
 from ..errors import PlanError
+from ..migration import half_applied
+from ..migration.events import CallEvents
+from ..migration.retries import migrate_exclusively
+from ..migration.revisions import RevisionRunner
 
 if t.TYPE_CHECKING:
     from ..migration.environment import Environment
+    from ..migration.environment import Steps
+    from ..migration.transactions import Transactions
 
 T = t.TypeVar("T")
 
@@ -49,11 +56,52 @@ def run(
 
     :param env: The scratch copies.
     :param databases: What stands for each in a URL.
+    :raises PlanError: If a revision fails.
     """
     _check_places(env, databases)
 
-    with trying_out():
-        return command(env, *args)
+    try:
+        with trying_out():
+            return command(env, *args)
+    except MigrationError as e:
+        line = f", line {e.line}" if e.line else ""
+        raise PlanError(
+            e.database,
+            f"on a scratch copy, revision {e.revision} fails in {e.path}{line}:"
+            f" {first_line(e.__cause__ or e)}",
+            "Correct the revision",
+        ) from e
+
+
+def upgrade(
+    env: Environment,
+    steps: c.Mapping[str, Steps],
+    at_end: c.Callable[[], None] = lambda: None,
+) -> None:
+    """Apply revisions to scratch copies.
+
+    :param steps: The steps of each, by its name.
+    :param at_end: Is called before it is committed.
+    """
+    events = CallEvents(env, "upgrade")
+
+    def work(transactions: Transactions) -> None:
+        for name in steps:
+            runner = ScratchRunner(env, name, half_applied.Way.REFUSE, events)
+            runner.run(transactions, steps[name])
+
+        at_end()
+
+    if steps:
+        migrate_exclusively(env, [*steps], work)
+
+
+class ScratchRunner(RevisionRunner):
+    """Applies revisions, and does not record those that fail."""
+
+    @property
+    def _journal(self) -> None:
+        return None
 
 
 def drop(env: Environment, databases: c.Mapping[str, str]) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy.exc import SAWarning
 
 from ..dialects.schemas.catalog import user_schemas
 from ..dialects.schemas.reading import differences
-from ..dialects.schemas.reading import SchemaReader
 from ..errors import AsyncAlembicError
 from ..errors import RevisionError
 from ..errors import SquashError
@@ -25,11 +24,12 @@ from ..errors.from_alembic import converted_errors
 from ..history.copied import CopiedHistory
 from ..history.replacing import replace_file
 from ..history.squashed import mark
-from ..migration.companion_tables import companion_tables
 from ..migration.watched_operations import WatchedOperations
 from ..results import Squash
 from . import generate
 from . import migrate
+from .schemas import own_tables
+from .schemas import read_schema
 
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
@@ -242,29 +242,23 @@ def install(project: Project, plan: Plan, copy: CopiedHistory, new: str) -> Squa
 
 def _schemas(env: Environment) -> tuple[Schema, Schema]:
     """Return the schema of databases, and after the rest of their revisions."""
-    now = _read_schema(env)
+    now = _read_schemas(env)
     migrate.run_migrations(env, migrate.plan_upgrade(env, ["heads"]))
-    return now, _read_schema(env)
+    return now, _read_schemas(env)
 
 
-def _read_schema(env: Environment) -> Schema:
+def _read_schemas(env: Environment) -> Schema:
     objects: Schema = {}
 
     for name in env.names:
-        schema = SchemaReader(_own_tables(env)).read(env.connection(name))
         label = f"{name}: " if len(env.names) > 1 else ""
-        objects |= {f"{label}{item}": text for item, text in schema.items()}
-        env.end_transaction(name)
+        objects |= {f"{label}{k}": text for k, text in read_schema(env, name).items()}
 
     return objects
 
 
-def _own_tables(env: Environment) -> set[str]:
-    return {env.version_table, *companion_tables(env.version_table)}
-
-
 def _reflect(env: Environment, name: str) -> sa.MetaData:
-    connection, own = env.connection(name), _own_tables(env)
+    connection, own = env.connection(name), own_tables(env)
     metadata = sa.MetaData()
 
     @event.listens_for(metadata, "column_reflect")

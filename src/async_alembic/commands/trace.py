@@ -9,19 +9,14 @@ import typing as t
 
 from ..dialects.migrated import is_savepoint
 from ..dialects.migrated import listening
-from ..errors import first_line
-from ..errors import MigrationError
 from ..errors import PlanError
 from ..errors.from_alembic import converted_errors
-from ..migration import half_applied
-from ..migration.events import CallEvents
 from ..migration.operations import RevisionOperations
 from ..migration.planned_statements import StatementCollector
-from ..migration.retries import migrate_exclusively
-from ..migration.revisions import RevisionRunner
 from .plan import listing
 from .plan import make_plan
 from .plan import steps_to
+from .scratch import upgrade
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -33,7 +28,6 @@ if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from ..migration.environment import Environment
     from ..migration.environment import Steps
-    from ..migration.transactions import Transactions
     from ..plans import Plan
 
 #: How often to look what a statement does that runs outside of a transaction, in
@@ -52,28 +46,24 @@ def trace(
     :param env: The empty databases.
     :param current: The ids of the revisions that the originals are at.
     """
-    with _plan_errors(env):
-        _upgrade(
-            env,
-            {
-                name: steps_to(env.project, list(heads))
-                for name, heads in current.items()
-                if heads
-            },
-        )
-        tracers = {name: Tracer(env, name) for name in env.names}
-        steps = steps_to(env.project, target)
+    upgrade(
+        env,
+        {
+            name: steps_to(env.project, list(heads))
+            for name, heads in current.items()
+            if heads
+        },
+    )
+    tracers = {name: Tracer(env, name) for name in env.names}
+    steps = steps_to(env.project, target)
 
-        with contextlib.ExitStack() as stack:
-            for tracer in tracers.values():
-                stack.enter_context(tracer.tracing())
+    with contextlib.ExitStack() as stack:
+        for tracer in tracers.values():
+            stack.enter_context(tracer.tracing())
 
-            with contextlib.suppress(_Traced):
-                _upgrade(
-                    env,
-                    {name: tracer.traced(steps) for name, tracer in tracers.items()},
-                    keep=False,
-                )
+        with contextlib.suppress(_Traced):
+            traced = {name: tracer.traced(steps) for name, tracer in tracers.items()}
+            upgrade(env, traced, at_end=_roll_back)
 
     def make() -> dict[str, Plan]:
         return {
@@ -89,49 +79,14 @@ def trace(
     return t.cast("dict[str, Plan]", env.databases.offload(make))
 
 
-@contextlib.contextmanager
-def _plan_errors(env: Environment) -> c.Iterator[None]:
-    try:
-        yield
-    except MigrationError as e:
-        reason = f"on a scratch copy, revision {e.revision} fails in {e.path}"
-        line = f", line {e.line}" if e.line else ""
-        raise PlanError(
-            e.database,
-            f"{reason}{line}: {first_line(e.__cause__ or e)}",
-            "Correct the revision, or plan without a trace",
-        ) from e
-
-
 class _Traced(Exception):
     """All is observed. What was done to the server, such as a role that was made, is
     rolled back with the rest, where it can be.
     """
 
 
-def _upgrade(
-    env: Environment, steps: c.Mapping[str, Steps], *, keep: bool = True
-) -> None:
-    events = CallEvents(env, "upgrade")
-
-    def work(transactions: Transactions) -> None:
-        for name in steps:
-            runner = ScratchRunner(env, name, half_applied.Way.REFUSE, events)
-            runner.run(transactions, steps[name])
-
-        if not keep:
-            raise _Traced
-
-    if steps:
-        migrate_exclusively(env, [*steps], work)
-
-
-class ScratchRunner(RevisionRunner):
-    """Applies revisions, and does not record those that fail."""
-
-    @property
-    def _journal(self) -> None:
-        return None
+def _roll_back() -> None:
+    raise _Traced
 
 
 class Tracer:

@@ -163,6 +163,23 @@ class Alembic(AwaitedHistory):
         """
         return await self._on_databases(commands.compare.compare_metadata)
 
+    async def drift(self) -> dict[str, list[str]]:
+        """Get what is in the databases that their revisions do not make, and what is
+        missing. The revisions that a database is at are run in a new one on the same
+        server, which is dropped at the end.
+
+        Tables that comparisons with the models leave out are left out here, too.
+
+        :return: A line for each difference, by the name of the database: what begins
+            with ``+`` is in the database, what begins with ``-`` is made by the
+            revisions.
+        :raises UnknownRevisionInDatabaseError: If the code does not have a revision
+            that a database is at.
+        :raises PlanError: If there can be no new database, or a revision fails in it.
+        """
+        found = await self._on_databases(commands.drift.read)
+        return await self._on_scratch(commands.drift.compare, found)
+
     async def unknown_tables(self) -> dict[str, list[str]]:
         """Get the tables that are in no model, and that no revision has created. Nobody
         drops them unless :meth:`revision` is told to.

@@ -149,6 +149,7 @@ class AwaitedHistory(AwaitedBase):
         path: str | None = None,
         rev_id: str | None = None,
         drop: str | c.Iterable[str] = (),
+        against_history: bool = False,
     ) -> list[Script]:
         """Write a revision from the differences between models and databases.
 
@@ -166,10 +167,14 @@ class AwaitedHistory(AwaitedBase):
         :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
         :param drop: Which of the :meth:`unknown_tables` to drop. The others are kept,
             and named in a comment.
+        :param against_history: Whether to compare the models with what the revisions
+            make in a new database on the same server, which is dropped at the end. What
+            is in the app's database does not count.
         :return: The new revisions; empty if there are no differences. Their ``changes``
             say what was detected, and what of it loses data.
         :raises RevisionError: If a parent is not found, the databases are not at head,
             or ``drop`` names another table.
+        :raises PlanError: If there can be no new database, or a revision fails in it.
         """
         await import_for(commands.generate.revision)
         new = commands.generate.NewRevision(
@@ -183,11 +188,18 @@ class AwaitedHistory(AwaitedBase):
             path,
             rev_id,
             frozenset([drop] if isinstance(drop, str) else drop),
+            against_history,
         )
 
         turn = await self._wait_for_turn()
 
         try:
+            if against_history:
+                trying = self._for_trying()
+                return await trying._on_scratch(
+                    commands.generate.revision_on_history, new
+                )
+
             if await self._do_file_io(self._needs_database, self._app(), new):
                 return await self._on_databases(commands.generate.revision, new)
 
@@ -277,7 +289,8 @@ class AwaitedHistory(AwaitedBase):
             plan = await self._on_files(commands.squash.plan, base, revision)
             current = await self._on_reachable(commands.inspect.current_heads)
             await self._do_file_io(commands.squash.check_databases, plan, current)
-            trying = self._for_trying()
+            # Its head file is that of another history.
+            trying = self._for_trying(linear=False)
             original = await trying._on_scratch(commands.squash.run_original, plan)
             copy = await self._on_files(commands.squash.copy_history, plan)
 
@@ -285,6 +298,7 @@ class AwaitedHistory(AwaitedBase):
                 trying = self._for_trying(
                     script_location=copy.script_location,
                     version_locations=copy.version_locations,
+                    linear=False,
                 )
                 new = await trying._on_scratch(
                     commands.squash.write, plan, message, original, copy

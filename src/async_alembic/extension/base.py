@@ -210,8 +210,8 @@ class BaseAlembic(HookDecorators):
         """
         app = self._app()
         config = dict(self._registry.state(app).settings(app).app_config)
-        # The databases are new, and the head file is that of another history.
-        config["ALEMBIC"] = {**config["ALEMBIC"], **settings, "linear": False}
+        config["ALEMBIC"] = {**config["ALEMBIC"], **settings}
+        # The databases are new.
         config["ALEMBIC_LOCK"] = False
         config["ALEMBIC_DROP_UNKNOWN_TABLES"] = True
         return self._with_config(config)

@@ -105,6 +105,12 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         return self._on_databases(commands.compare.compare_metadata)
 
     @blocks
+    def drift(self) -> dict[str, list[str]]:
+        """Blocking form of :meth:`Alembic.drift`."""
+        found = self._on_databases(commands.drift.read)
+        return self._on_scratch(commands.drift.compare, found)
+
+    @blocks
     def unknown_tables(self) -> dict[str, list[str]]:
         """Blocking form of :meth:`Alembic.unknown_tables`."""
         return self._on_databases(commands.compare.unknown_tables)

@@ -107,6 +107,7 @@ class BlockingHistory(BlockingBase):
         path: str | None = None,
         rev_id: str | None = None,
         drop: str | c.Iterable[str] = (),
+        against_history: bool = False,
     ) -> list[Script]:
         """Blocking form of :meth:`Alembic.revision`."""
         new = commands.generate.NewRevision(
@@ -120,11 +121,16 @@ class BlockingHistory(BlockingBase):
             path,
             rev_id,
             frozenset([drop] if isinstance(drop, str) else drop),
+            against_history,
         )
 
         turn = self._wait_for_turn()
 
         try:
+            if against_history:
+                trying = self._for_trying()
+                return trying._on_scratch(commands.generate.revision_on_history, new)
+
             if self._do_file_io(self._needs_database, self._app(), new):
                 return self._on_databases(commands.generate.revision, new)
 
@@ -176,7 +182,8 @@ class BlockingHistory(BlockingBase):
             plan = self._on_files(commands.squash.plan, base, revision)
             current = self._on_reachable(commands.inspect.current_heads)
             self._do_file_io(commands.squash.check_databases, plan, current)
-            trying = self._for_trying()
+            # Its head file is that of another history.
+            trying = self._for_trying(linear=False)
             original = trying._on_scratch(commands.squash.run_original, plan)
             copy = self._on_files(commands.squash.copy_history, plan)
 
@@ -184,6 +191,7 @@ class BlockingHistory(BlockingBase):
                 trying = self._for_trying(
                     script_location=copy.script_location,
                     version_locations=copy.version_locations,
+                    linear=False,
                 )
                 new = trying._on_scratch(
                     commands.squash.write, plan, message, original, copy

@@ -29,15 +29,6 @@ _object_queries: dict[str, list[str]] = {
         " || c.oid::regclass, pg_get_viewdef(c.oid) FROM pg_class c"
         f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_SCHEMAS}"
         f" AND c.relkind IN ('v', 'm') AND {_NOT_IN_EXTENSION.format(oid='c.oid')}",
-        f"SELECT 'sequence ' || c.oid::regclass, concat_ws(' ', s.seqtypid::regtype,"
-        " s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle, (SELECT"
-        " 'OWNED BY ' || a.attrelid::regclass || '.' || a.attname FROM pg_depend d"
-        " JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
-        " WHERE d.objid = c.oid AND d.deptype IN ('a', 'i')"
-        " AND d.refclassid = 'pg_class'::regclass))"
-        " FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid"
-        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_SCHEMAS}"
-        f" AND {_NOT_IN_EXTENSION.format(oid='c.oid')}",
         f"SELECT 'type ' || y.oid::regtype, coalesce((SELECT string_agg(e.enumlabel,"
         " ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = y.oid),"
         " format_type(y.typbasetype, y.typtypmod)) FROM pg_type y"
@@ -47,25 +38,14 @@ _object_queries: dict[str, list[str]] = {
         f" FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         f" WHERE {_USER_SCHEMAS} AND p.prokind IN ('f', 'p')"
         f" AND {_NOT_IN_EXTENSION.format(oid='p.oid')}",
-        "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass,"
-        " pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
-        "SELECT 'policy ' || policyname || ' on ' || tablename,"
-        " concat_ws(' ', permissive, roles, cmd, qual, with_check) FROM pg_policies",
     ],
     "sqlite": [
-        "SELECT type || ' ' || name, sql FROM sqlite_master"
-        " WHERE type IN ('trigger', 'view')",
-        # The inspector leaves out indexes of expressions.
-        "SELECT 'index ' || i.name, i.sql FROM sqlite_master i WHERE i.type = 'index'"
-        " AND EXISTS (SELECT 1 FROM pragma_index_info(i.name) c WHERE c.name IS NULL)",
+        "SELECT 'view ' || name, sql FROM sqlite_master WHERE type = 'view'",
     ],
     "mysql": [
         "SELECT CONCAT('view ', table_name),"
         " REPLACE(view_definition, CONCAT('`', DATABASE(), '`.'), '')"
         " FROM information_schema.views WHERE table_schema = DATABASE()",
-        "SELECT CONCAT('trigger ', trigger_name), CONCAT_WS(' ', action_timing,"
-        " event_manipulation, event_object_table, action_statement)"
-        " FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
         "SELECT CONCAT(LOWER(routine_type), ' ', routine_name), routine_definition"
         " FROM information_schema.routines WHERE routine_schema = DATABASE()",
         "SELECT CONCAT('event ', event_name), event_definition"
@@ -111,9 +91,10 @@ def non_table_objects(connection: sa.Connection) -> dict[str, str]:
     }
 
 
-def table_options(connection: sa.Connection) -> list[tuple[str, str, str]]:
+def table_options(connection: sa.Connection) -> list[tuple[str | None, str, str]]:
     """Return the table, the kind and name, and the definition of each object that
-    belongs to a table and that the inspector does not return.
+    belongs to a table and that the inspector does not return. A sequence may belong to
+    none.
     """
     return [
         (table, name, definition)

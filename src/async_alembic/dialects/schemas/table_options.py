@@ -57,6 +57,9 @@ FROM {_TABLES}""",
         f"SELECT {_TABLE}, 'rule ' || r.rulename || ' on ' || c.oid::regclass,"
         f" r.ev_enabled::text || ' ' || pg_get_ruledef(r.oid) FROM {_TABLES}"
         " JOIN pg_rewrite r ON r.ev_class = c.oid AND r.rulename <> '_RETURN'",
+        f"SELECT {_TABLE}, 'trigger ' || g.tgname || ' on ' || c.oid::regclass,"
+        f" pg_get_triggerdef(g.oid) FROM {_TABLES}"
+        " JOIN pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal",
         f"SELECT {_TABLE}, 'state of trigger ' || g.tgname || ' on '"
         " || c.oid::regclass,"
         f" CASE WHEN g.tgenabled <> 'O' THEN g.tgenabled::text END FROM {_TABLES}"
@@ -64,6 +67,24 @@ FROM {_TABLES}""",
         f"SELECT {_TABLE}, 'index ' || i.indexrelid::regclass,"
         f" pg_get_indexdef(i.indexrelid) FROM {_TABLES}"
         " JOIN pg_index i ON i.indrelid = c.oid AND c.relkind = 'm'",
+        f"SELECT {_TABLE}, 'policy ' || p.policyname || ' on ' || c.oid::regclass,"
+        " concat_ws(' ', p.permissive, p.roles, p.cmd, p.qual, p.with_check)"
+        f" FROM {_TABLES} JOIN pg_policies p"
+        " ON p.schemaname = n.nspname AND p.tablename = c.relname",
+        f"""
+SELECT {_TABLE}, 'sequence ' || q.oid::regclass, concat_ws(' ', s.seqtypid::regtype,
+    s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle,
+    'OWNED BY ' || c.oid::regclass || '.' || a.attname)
+FROM pg_sequence s JOIN pg_class q ON q.oid = s.seqrelid
+  JOIN pg_namespace m ON m.oid = q.relnamespace
+    AND m.nspname <> 'information_schema' AND m.nspname !~ '^pg_'
+  LEFT JOIN pg_depend d ON d.objid = q.oid AND d.deptype IN ('a', 'i')
+    AND d.refclassid = 'pg_class'::regclass
+  LEFT JOIN pg_class c ON c.oid = d.refobjid
+  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.objid = q.oid AND e.deptype = 'e')
+""",
     ],
     "mysql": [
         "SELECT table_name, CONCAT('options of ', table_name), CONCAT_WS(', ',"
@@ -75,8 +96,17 @@ FROM {_TABLES}""",
         "SELECT table_name, CONCAT('options of column ', table_name, '.', column_name),"
         " CONCAT_WS(', ', collation_name, NULLIF(extra, ''))"
         " FROM information_schema.columns WHERE table_schema = DATABASE()",
+        "SELECT event_object_table, CONCAT('trigger ', trigger_name), CONCAT_WS(' ',"
+        " action_timing, event_manipulation, event_object_table, action_statement)"
+        " FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
     ],
     "sqlite": [
+        "SELECT tbl_name, 'trigger ' || name, sql FROM sqlite_master"
+        " WHERE type = 'trigger'",
+        # The inspector leaves out indexes of expressions.
+        "SELECT tbl_name, 'index ' || name, sql FROM sqlite_master WHERE type = 'index'"
+        " AND EXISTS (SELECT 1 FROM pragma_index_info(sqlite_master.name) c"
+        " WHERE c.name IS NULL)",
         "SELECT name, 'options of ' || name, CASE WHEN wr THEN 'WITHOUT ROWID ' ELSE ''"
         " END || CASE WHEN strict THEN 'STRICT' ELSE '' END"
         " FROM pragma_table_list WHERE schema = 'main' AND type = 'table'",
@@ -90,6 +120,7 @@ def table_option_queries(connection: sa.Connection) -> list[str]:
     dialect: t.Any = connection.dialect
 
     if dialect.name == "sqlite" and dialect.dbapi.sqlite_version_info < (3, 37):
-        return []
+        # It has no pragma_table_list.
+        return _queries["sqlite"][:-1]
 
     return _queries.get(dialect.name, [])
