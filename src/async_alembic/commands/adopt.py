@@ -104,7 +104,7 @@ def _compare(env: Environment, name: str) -> tuple[tuple[str, ...], tuple[str, .
     """Return the differences from the models, and the tables that are in no model."""
     context = env.contexts[name]
 
-    with comparing(env, name, warn=False, keep=True) as unknown:
+    with comparing(env, name, warn=False, keep=True) as comparison:
         script = autogenerate.produce_migrations(
             context, context.opts["target_metadata"]
         )
@@ -113,7 +113,9 @@ def _compare(env: Environment, name: str) -> tuple[tuple[str, ...], tuple[str, .
         line for ops in script.upgrade_ops_list for line in describe(ops.as_diffs())
     )
     # Alembic leaves the version table out only where it is to look for it.
-    kept = (key for key in unknown.kept if key[1] != env.version_table)
+    kept = (
+        key for key in comparison.unknown_tables.kept if key[1] != env.version_table
+    )
     return tuple(differences), tuple(map(full_name, kept))
 
 

@@ -14,10 +14,12 @@ from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import UnknownTables
 from .inspect import find_position
+from .nothing_found import warn_of_missing_models
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
 
+    from ..migration.comparison import Comparison
     from ..migration.environment import Environment
 
 
@@ -31,6 +33,7 @@ def produce_migrations(env: Environment) -> MigrationScript:
         combined.upgrade_ops = [script.upgrade_ops_list[0] for script in scripts]
         combined.downgrade_ops = [script.downgrade_ops_list[0] for script in scripts]
 
+    warn_of_missing_models(env, [combined])
     return combined
 
 
@@ -54,11 +57,11 @@ def unknown_tables(env: Environment) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
 
     for name in env.contexts:
-        with comparing(env, name, warn=False) as unknown:
+        with comparing(env, name, warn=False) as comparison:
             context = env.contexts[name]
             autogenerate.produce_migrations(context, context.opts["target_metadata"])
 
-        found[name] = [*map(full_name, unknown.kept)]
+        found[name] = [*map(full_name, comparison.unknown_tables.kept)]
 
     return found
 
@@ -80,7 +83,7 @@ def comparing(
     *,
     warn: bool = True,
     keep: bool = False,
-) -> c.Iterator[UnknownTables]:
+) -> c.Iterator[Comparison]:
     """Prepare for the comparison of a database.
 
     :param name: The name of the database.
@@ -102,9 +105,9 @@ def comparing(
     with (
         env.use(name),
         rendering([context]),
-        running(context, unknown, env.databases.pause),
+        running(context, unknown, env.databases.pause) as comparison,
     ):
-        yield unknown
+        yield comparison
 
     if warn:
         unknown.warn()

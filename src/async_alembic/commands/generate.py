@@ -25,6 +25,8 @@ from .detected import changes_of
 from .detected import comment_on_losses
 from .migrate import plan_upgrade
 from .naming import name_constraints
+from .nothing_found import warn_of_left_out
+from .nothing_found import warn_of_missing_models
 from .ordering import DetectedOps
 from .ordering import sort_operations
 from .scratch import upgrade
@@ -85,6 +87,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
     context.process_revision_directives = sort_offloaded
     unknown_tables: list[UnknownTables] = []
+    left_out: list[str] = []
 
     for name in env.names:
         if not context.generated_revisions:
@@ -100,8 +103,8 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with comparing(env, name, new.drop) as unknown:
-            unknown_tables.append(unknown)
+        with comparing(env, name, new.drop) as comparison:
+            unknown_tables.append(comparison.unknown_tables)
 
             if new.empty:
                 context.run_no_autogenerate(current, env.contexts[name])
@@ -113,6 +116,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
                         lambda: name_constraints(context.generated_revisions)
                     )
 
+        left_out += comparison.left_out
         # Don't stay idle in a transaction while files are written.
         env.ops[name].get_bind().rollback()
 
@@ -123,6 +127,10 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
             for script in context.generated_revisions
             if any(not ops.is_empty() for ops in script.upgrade_ops_list)
         ]
+        warn_of_missing_models(env, context.generated_revisions)
+
+        if not context.generated_revisions:
+            warn_of_left_out(left_out)
 
     changes = [_comment(env, s, unknown_tables) for s in context.generated_revisions]
 

@@ -9,6 +9,16 @@ from .base import AsyncAlembicError
 
 _MAX_LENGTH = 500
 
+#: How many names a sentence has.
+_MOST_NAMES = 10
+
+
+def listed(names: c.Sequence[str]) -> str:
+    """Return names in quotes, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    shown = ", ".join(f"'{name}'" for name in names[:_MOST_NAMES])
+    return f"{shown} and {more} more" if more > 0 else shown
+
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, and the lines that begin with "-",

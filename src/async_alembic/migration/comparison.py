@@ -39,6 +39,7 @@ class Comparison:
         the app has no filter that expects its objects.
     :param unchanged: The tables that Alembic need not compare.
     :param undecided: The columns whose defaults count as changed until the end.
+    :param left_out: What of the models the app's ``include_object`` has left out.
     """
 
     unknown_tables: UnknownTables
@@ -47,6 +48,7 @@ class Comparison:
     can_leave_out: bool
     unchanged: set[TableKey] = dataclasses.field(default_factory=set)
     undecided: dict[ColumnKey, Key] = dataclasses.field(default_factory=dict)
+    left_out: list[str] = dataclasses.field(default_factory=list)
 
     def filters(
         self, options: c.Mapping[str, t.Any], pause: c.Callable[[], None]
@@ -86,12 +88,23 @@ class Comparison:
             if object_filter is not None and not object_filter(
                 item, name, type_, reflected, other
             ):
+                if not reflected:
+                    self._note(item, name, type_)
+
                 return False
 
             is_removed = type_ == "table" and reflected and other is None
             return not is_removed or self.unknown_tables.is_dropped(*self._key(item))
 
         return {"include_name": include_name, "include_object": include_object}
+
+    def _note(self, item: t.Any, name: t.Any, type_: str) -> None:
+        table = getattr(item, "table", None)
+        path = f"{table.name}.{name}" if table is not None else name
+        text = f"{type_.replace('_', ' ')} {path}"
+
+        if text not in self.left_out:
+            self.left_out.append(text)
 
     def _key(self, table: sa.Table) -> TableKey:
         schema = None if table.schema == self.default_schema else table.schema
@@ -134,7 +147,7 @@ def running(
     context: MigrationContext,
     unknown_tables: UnknownTables,
     pause: c.Callable[[], None],
-) -> c.Iterator[None]:
+) -> c.Iterator[Comparison]:
     """Prepare a migration context for a comparison.
 
     :param context: Alembic's migration context.
@@ -156,7 +169,7 @@ def running(
 
     try:
         with dialect_of(connection).comparing(context.impl):
-            yield
+            yield comparison
     finally:
         options.update(before)
         del _running[context]

@@ -16,6 +16,7 @@ from alembic.autogenerate import renderers
 from alembic.operations import ops
 
 from ..dialects import dialect_of
+from ..errors import listed
 from .companion_tables import is_left_behind
 from .translated_schemas import schemas_of
 
@@ -29,9 +30,6 @@ if t.TYPE_CHECKING:
 
     #: Schema and name, as Alembic has them: without the schema if it is the default.
     TableKey: t.TypeAlias = tuple[str | None, str]
-
-#: How many tables a warning names.
-_MOST = 10
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
@@ -108,7 +106,7 @@ class UnknownTables:
                 " with 'include_name' in app.config['ALEMBIC_CONTEXT'], or drop them"
                 " with 'db revision --drop TABLE'.",
                 self.database,
-                _listed([*map(full_name, self.kept)]),
+                listed([*map(full_name, self.kept)]),
             )
 
         if self.left_behind:
@@ -117,7 +115,7 @@ class UnknownTables:
                 " behind: %s. It may hold the only copy of some rows. Compare it with"
                 " the table of that name, then drop it.",
                 self.database,
-                _listed(self.left_behind),
+                listed(self.left_behind),
             )
 
     @property
@@ -172,8 +170,3 @@ def _render(autogen_context: AutogenContext, op: KeepTablesOp) -> list[str]:
 def full_name(table: TableKey) -> str:
     """Return the name of a table, with its schema unless it is the default one."""
     return ".".join(filter(None, table))
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(f"'{name}'" for name in names[:_MOST]) + more
