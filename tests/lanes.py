@@ -1,6 +1,6 @@
 """The lanes of the tests: ``quick``, which everybody runs, and ``all``. CI runs
-``quick`` and then ``rest``, so that no test runs twice, and ``versions`` on other
-versions of Python and of what the package uses.
+``quick`` and then ``rest``, so that no test runs twice, and on other versions of Python
+and of what the package uses ``cases`` and ``versions``.
 
 .. code-block:: console
 
@@ -18,7 +18,8 @@ case of every test. Of the ways of each case, it has
   awaited and on Quart, one that blocks in blocking calls and on Flask.
 
 The lane ``versions`` has every case of the quick lane on every database that it has
-there, in turn in one of its ways.
+there, in turn in one of its ways. The lane ``cases`` has every case once, in turn in
+one of its ways and on one of its databases.
 
 What is marked with ``full`` is in the lane ``all`` only: the campaigns beyond their
 sample, and what costs more than it is likely to find.
@@ -26,6 +27,7 @@ sample, and what costs more than it is likely to find.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -75,14 +77,35 @@ def quick(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     return [item for item in items if item in chosen]
 
 
+def rest(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Those tests that the quick lane does not have, in the same order."""
+    others = {*quick(items)}
+    return [item for item in items if item not in others]
+
+
 def versions(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Those tests that run on other versions, in the same order."""
-    ways: dict[tuple[str, Case, str], Ways] = {}
+    return _in_turn(items, lambda backend: backend and backend.database)
+
+
+def cases(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Each case of the quick lane once, in the same order."""
+    return _in_turn(items, lambda backend: None)
+
+
+def _in_turn(
+    items: Sequence[pytest.Item], place: Callable[[Backend | None], object]
+) -> list[pytest.Item]:
+    """Each case of the quick lane in one of its ways.
+
+    :param place: Returns where a way belongs to. A case has a way for each place.
+    """
+    ways: dict[tuple[str, Case, object], Ways] = {}
 
     for item in quick(items):
-        backend: Backend | None = parameters(item).get("backend")
         key = item.nodeid.partition("[")[0], case_of(item)
-        ways.setdefault((*key, backend.database if backend else ""), []).append(item)
+        where = place(parameters(item).get("backend"))
+        ways.setdefault((*key, where), []).append(item)
 
     chosen = {of_case[n % len(of_case)] for n, of_case in enumerate(ways.values())}
     return [item for item in items if item in chosen]
@@ -144,3 +167,12 @@ def usual(ways: Ways, wanted: dict[str, str]) -> Ways:
 
     most = max(map(agrees, ways))
     return [item for item in ways if agrees(item) == most]
+
+
+#: What chooses the tests of each lane but ``all``.
+LANES: dict[str, Callable[[Sequence[pytest.Item]], list[pytest.Item]]] = {
+    "cases": cases,
+    "quick": quick,
+    "rest": rest,
+    "versions": versions,
+}

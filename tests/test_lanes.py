@@ -133,19 +133,34 @@ def test_the_lane_has_every_case_in_the_usual_ways(pytester: pytest.Pytester) ->
     assert sorted(collected(pytester, "quick")) == sorted(EXPECTED)
 
 
+def cases(names: Iterable[str]) -> list[str]:
+    """The names of tests without the way in which they run, but for the database."""
+    found = [re.sub("awaited-|blocking-|flask-|quart-", "", name) for name in names]
+    return [re.sub(r"(sqlite|postgresql|mariadb)-[a-z].*", r"\1]", n) for n in found]
+
+
+def test_a_lane_has_every_case_once(pytester: pytest.Pytester) -> None:
+    names = collected(pytester, "cases")
+    assert {*names} < {*EXPECTED}
+    databases = "-?(sqlite|postgresql|mariadb)]"
+    found = sorted(re.sub(databases, "]", name) for name in cases(names))
+    everywhere = ["everywhere[first]", "everywhere[second]"]
+    one_case = ["no_driver[1]", "no_driver[2]", "no_driver[3]", "others[]"]
+    assert found == [*everywhere, *one_case, "postgresql[]"]
+
+
 def test_other_versions_have_every_case_on_every_database(
     pytester: pytest.Pytester,
 ) -> None:
     names = collected(pytester, "versions")
     assert {*names} < {*EXPECTED}
-    found = [re.sub("awaited-|blocking-|flask-|quart-", "", name) for name in names]
-    cases = [re.sub(r"(sqlite|postgresql|mariadb)-[a-z].*", r"\1]", n) for n in found]
-    assert sorted(cases) == sorted({*cases})
+    found = cases(names)
+    assert sorted(found) == sorted({*found})
     assert {
         f"everywhere[{case}-{database}]"
         for case in ("first", "second")
         for database in ("sqlite", "postgresql", "mariadb")
-    } <= {*cases}
-    assert {"postgresql[postgresql]", "no_driver[2]", "others[mariadb]"} <= {*cases}
+    } <= {*found}
+    assert {"postgresql[postgresql]", "no_driver[2]", "others[mariadb]"} <= {*found}
     assert any("awaited" in name for name in names)
     assert any("blocking" in name for name in names)
