@@ -26,10 +26,12 @@ from .detected import comment_on_losses
 from .naming import name_constraints
 from .ordering import DetectedOps
 from .ordering import sort_operations
+from .types import refusing_types
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.operations import MigrationScript
+    from alembic.runtime.migration import MigrationContext
 
     from ..apps.project import Project
     from ..history.targets import Target
@@ -118,7 +120,9 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     changes = [_comment(env, s, unknown_tables) for s in context.generated_revisions]
 
     with rendering(env.contexts.values()):
-        scripts: list[Script] = env.databases.offload(lambda: _write(context))
+        scripts: list[Script] = env.databases.offload(
+            lambda: _write(context, env.contexts[env.names[-1]])
+        )
 
     for script, of_script in zip(scripts, changes, strict=False):
         t.cast("t.Any", script).changes = tuple(of_script)
@@ -129,7 +133,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 @converted_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
     """Write a revision without using a database."""
-    return _write(_revision_context(project, new))
+    return _written(_revision_context(project, new))
 
 
 def needs_database(config: Config, new: NewRevision) -> bool:
@@ -209,7 +213,14 @@ def _comment(
     return changes
 
 
-def _write(context: autogenerate.RevisionContext) -> list[Script]:
+def _write(
+    context: autogenerate.RevisionContext, migration_context: MigrationContext
+) -> list[Script]:
+    with refusing_types(context.generated_revisions, migration_context):
+        return _written(context)
+
+
+def _written(context: autogenerate.RevisionContext) -> list[Script]:
     return [script for script in context.generate_scripts() if script is not None]
 
 

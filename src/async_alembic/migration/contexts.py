@@ -6,6 +6,7 @@ import collections.abc as c
 import contextlib
 import functools
 import typing as t
+from pathlib import Path
 
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
@@ -22,6 +23,7 @@ from . import table_comparison
 from . import type_comparison
 from .operations import RevisionOperations
 from .translated_schemas import translate_alterations
+from .type_rendering import TypeRenderer
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -99,6 +101,10 @@ class Contexts:
                 context.version_table,
                 functools.partial(is_version_schema, name),
                 context.opts.get("include_name"),
+            )
+            context.opts["render_item"] = TypeRenderer(
+                context.opts.get("render_item"),
+                Path(project.scripts.dir, "script.py.mako"),
             )
             default_comparison.install(context)
             self.environment_contexts[name] = environment_context
