@@ -47,7 +47,8 @@ SIGNATURES = {
     "downgrade": "(self, target=-1, *, retry=False, resume=False)",
     "revision": (
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
-        " depend=None, label=None, path=None, rev_id=None, drop=())"
+        " depend=None, label=None, path=None, rev_id=None, drop=(),"
+        " rename=())"
     ),
     "merge": (
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
@@ -60,6 +61,7 @@ SIGNATURES = {
     "produce_migrations": "(self)",
     "compare_metadata": "(self)",
     "unknown_tables": "(self)",
+    "possible_renames": "(self)",
     "upgrade_sql": "(self, target='heads', start='base', tag=None)",
     "downgrade_sql": "(self, target, start, tag=None)",
     "stamp_sql": "(self, target='heads', start='base', tag=None)",

@@ -226,3 +226,15 @@ def test_elsewhere_an_option_says_what_to_drop(
     db("upgrade")
     assert db.tables == {"b", "users", "posts", "tags"}
     assert "'x'" in db("revision", "more", "--drop", "x", fails=1)
+
+
+@on_every_app
+def test_an_option_says_what_was_renamed(db: Project) -> None:
+    db("upgrade")
+    db.look.execute(db.engine, "ALTER TABLE tags RENAME TO labels")
+    output = db("revision", "rename", "--rename", "labels:tags")
+    assert output.startswith("  rename table labels to tags\n")
+    assert "    op.rename_table('labels', 'tags')" in db.created(output)
+    db("upgrade")
+    assert db.tables == {"users", "posts", "tags"}
+    assert "'x'" in db("revision", "more", "--rename", "x:y", fails=1)

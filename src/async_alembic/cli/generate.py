@@ -68,6 +68,13 @@ if t.TYPE_CHECKING:
     help="A table to drop that is in no model and that no revision has created;"
     " repeat it for several. On a terminal, you are asked.",
 )
+@click.option(
+    "--rename",
+    multiple=True,
+    metavar="OLD:NEW",
+    help="A table that was renamed, or a column as TABLE.OLD:NEW, which keeps its data;"
+    " repeat it for several. On a terminal, you are asked.",
+)
 def revision(
     alembic: Migrations, /, message: str | None, text: str | None, **options: t.Any
 ) -> Answer:
@@ -85,6 +92,9 @@ def revision(
 
     if is_terminal() and not (options["empty"] or options["drop"]):
         options["drop"] = _ask_what_to_drop(alembic)
+
+    if is_terminal() and not (options["empty"] or options["rename"]):
+        options["rename"] = _ask_what_was_renamed(alembic)
 
     scripts = alembic.revision(message or text or "empty message", **options)
 
@@ -124,6 +134,20 @@ def _ask_what_to_drop(alembic: Migrations) -> list[str]:
         err=True,
     )
     return {"none": [], "all": tables}.get(answer, answer.replace(",", " ").split())
+
+
+def _ask_what_was_renamed(alembic: Migrations) -> list[str]:
+    check_up_to_date(alembic)
+    found = alembic.possible_renames()
+    renamed = []
+
+    for rename in dict.fromkeys(name for names in found.values() for name in names):
+        old, _, new = rename.partition(":")
+
+        if click.confirm(f"Was '{old}' renamed to '{new}'?", err=True):
+            renamed.append(rename)
+
+    return renamed
 
 
 @command()

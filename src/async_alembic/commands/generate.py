@@ -17,6 +17,7 @@ from ..errors import NotUpToDateError
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
+from ..migration.renames import Renames
 from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import KeepTablesOp
@@ -26,6 +27,9 @@ from .detected import comment_on_losses
 from .naming import name_constraints
 from .ordering import DetectedOps
 from .ordering import sort_operations
+from .rename_questions import ask_about_renames
+from .rename_questions import check_found
+from .rename_questions import check_renames
 from .types import refusing_types
 
 if t.TYPE_CHECKING:
@@ -54,12 +58,20 @@ class NewRevision:
     path: str | None
     rev_id: str | None
     drop: frozenset[str] = frozenset()
+    rename: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.empty and self.drop:
             raise RevisionError(
                 "An empty revision drops no tables. Leave out 'empty' or 'drop'."
             )
+
+        if self.empty and self.rename:
+            raise RevisionError(
+                "An empty revision renames nothing. Leave out 'empty' or 'rename'."
+            )
+
+        check_renames(self.rename)
 
 
 @converted_errors()
@@ -78,6 +90,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
     context.process_revision_directives = sort_offloaded
     unknown_tables: list[UnknownTables] = []
+    renames = {name: Renames(new.rename) for name in env.names}
 
     for name in env.names:
         if not context.generated_revisions:
@@ -93,7 +106,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with comparing(env, name, new.drop) as unknown:
+        with comparing(env, name, new.drop, renames[name]) as unknown:
             unknown_tables.append(unknown)
 
             if new.empty:
@@ -111,6 +124,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
     if not new.empty:
         _check_drop(new.drop, unknown_tables)
+        check_found(new.rename, renames.values())
         context.generated_revisions = [
             script
             for script in context.generated_revisions
@@ -205,6 +219,7 @@ def _comment(
         dialect = env.connection(name).dialect
         changes += changes_of(upgrade_ops, name, dialect)
         comment_on_losses(upgrade_ops, dialect)
+        ask_about_renames(upgrade_ops, env.contexts[name].impl, name)
 
         if unknown.kept and not upgrade_ops.is_empty():
             # What they refer to is dropped after them.

@@ -11,6 +11,8 @@ import typing as t
 
 from alembic.operations import ops
 
+from ..migration.comparison import comparison_of
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
@@ -42,6 +44,11 @@ def sort_operations(
     upgrade = directives[0].upgrade_ops_list[-1]
     downgrade = directives[0].downgrade_ops_list[-1]
     upgrade.ops[:] = _with_sorted_drops(_with_separate_foreign_keys(upgrade.ops))
+
+    if (comparison := comparison_of(context)) is not None:
+        # Not in a batch: SQLite renames a column wherever it is mentioned.
+        upgrade.ops[:0] = comparison.renames.operations
+
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:

@@ -149,6 +149,7 @@ class AwaitedHistory(AwaitedBase):
         path: str | None = None,
         rev_id: str | None = None,
         drop: str | c.Iterable[str] = (),
+        rename: str | c.Iterable[str] = (),
     ) -> list[Script]:
         """Write a revision from the differences between models and databases.
 
@@ -166,6 +167,8 @@ class AwaitedHistory(AwaitedBase):
         :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
         :param drop: Which of the :meth:`unknown_tables` to drop. The others are kept,
             and named in a comment.
+        :param rename: What was renamed, with its data: ``"old:new"`` for a table,
+            ``"table.old:new"`` for a column. See :meth:`possible_renames`.
         :return: The new revisions; empty if there are no differences. Their ``changes``
             say what was detected, and what of it loses data.
         :raises RevisionError: If a parent is not found, the databases are not at head,
@@ -183,6 +186,7 @@ class AwaitedHistory(AwaitedBase):
             path,
             rev_id,
             frozenset([drop] if isinstance(drop, str) else drop),
+            (rename,) if isinstance(rename, str) else tuple(rename),
         )
 
         turn = await self._wait_for_turn()

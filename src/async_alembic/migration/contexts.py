@@ -18,6 +18,7 @@ from . import default_comparison
 from . import default_schema
 from . import identity_comparison
 from . import op_per_task
+from . import renamed_names
 from . import retyped_keys
 from . import table_comparison
 from . import type_comparison
@@ -37,6 +38,7 @@ _COMPARISONS = (
     default_comparison,
     default_schema,
     identity_comparison,
+    renamed_names,
     retyped_keys,
     table_comparison,
     type_comparison,
