@@ -241,6 +241,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     ),
     "_proxy": _installed_proxy,
     "_render_server_default": lambda: render._render_server_default,
+    "_repr_type": lambda: render._repr_type,
     "_rev_path": lambda: ScriptDirectory._rev_path,
     "_stamp_revs": lambda: ScriptDirectory._stamp_revs,
     "_transaction": _begun_transaction,

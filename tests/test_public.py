@@ -48,7 +48,7 @@ SIGNATURES = {
     "revision": (
         "(self, message, empty=False, branch='default', parent='head', splice=False,"
         " depend=None, label=None, path=None, rev_id=None, drop=(),"
-        " against_history=False)"
+        " rename=(), against_history=False)"
     ),
     "merge": (
         "(self, revisions='heads', message=None, label=None, splice=False, rev_id=None)"
@@ -62,6 +62,7 @@ SIGNATURES = {
     "compare_metadata": "(self)",
     "drift": "(self)",
     "unknown_tables": "(self)",
+    "possible_renames": "(self)",
     "upgrade_sql": "(self, target='heads', start='base', tag=None)",
     "downgrade_sql": "(self, target, start, tag=None)",
     "stamp_sql": "(self, target='heads', start='base', tag=None)",

@@ -12,6 +12,7 @@ import pytest
 from ..backends import Backend
 from ..harness import Framework
 from ..harness import on_both_frameworks
+from ..harness import write_revision
 from .project import BOTH_KINDS
 from .project import run
 from .project import run_on_terminal
@@ -84,6 +85,24 @@ def test_on_a_terminal_one_is_asked_what_to_drop(
     found = re.findall(r"^    op.drop_table\('(.)'\)", file.read_text(), re.MULTILINE)
     # What a new revision has created is dropped by its downgrade.
     assert {*found} == {*dropped}
+
+
+@pytest.mark.parametrize(("answer", "is_renamed"), [("y", True), ("", False)])
+def test_on_a_terminal_one_is_asked_what_was_renamed(
+    answer: str, is_renamed: bool, tmp_path: Path
+) -> None:
+    write_app("flask", BOTH_KINDS[0], tmp_path)
+    db = "-m", "flask", "--app", "shop:create_app", "db"
+    (tmp_path / "migrations").mkdir()
+    code = "op.create_table('members', sa.Column('id', sa.Integer, primary_key=True))"
+    write_revision(tmp_path / "migrations", "a1", None, code)
+    run(tmp_path, *db, "upgrade")
+    shown = run_on_terminal(tmp_path, *db, "revision", "users", answers=f"{answer}\n")
+    assert "Was 'members' renamed to 'users'? [y/N]: " in shown
+    (file,) = (tmp_path / "migrations").glob("*_users.py")
+    text = file.read_text()
+    assert ("    op.rename_table('members', 'users')" in text) is is_renamed
+    assert ("    op.drop_table('members')" in text) is not is_renamed
 
 
 def test_a_terminal_is_asked_nothing_where_nothing_is_unknown(tmp_path: Path) -> None:

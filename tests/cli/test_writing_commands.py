@@ -230,6 +230,18 @@ def test_elsewhere_an_option_says_what_to_drop(
 
 
 @on_every_app
+def test_an_option_says_what_was_renamed(db: Project) -> None:
+    db("upgrade")
+    db.look.execute(db.engine, "ALTER TABLE tags RENAME TO labels")
+    output = db("revision", "rename", "--rename", "labels:tags")
+    assert output.startswith("  rename table labels to tags\n")
+    assert "    op.rename_table('labels', 'tags')" in db.created(output)
+    db("upgrade")
+    assert db.tables == {"users", "posts", "tags"}
+    assert "'x'" in db("revision", "more", "--rename", "x:y", fails=1)
+
+
+@on_every_app
 def test_a_revision_needs_no_database_that_is_up_to_date(db: Project) -> None:
     """The history makes what the models have, and one table more."""
     write_revision(db.migrations, "d4", "c3", create_table("old"))

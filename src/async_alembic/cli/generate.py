@@ -69,6 +69,13 @@ if t.TYPE_CHECKING:
     " repeat it for several. On a terminal, you are asked.",
 )
 @click.option(
+    "--rename",
+    multiple=True,
+    metavar="OLD:NEW",
+    help="A table that was renamed, or a column as TABLE.OLD:NEW, which keeps its data;"
+    " repeat it for several. On a terminal, you are asked.",
+)
+@click.option(
     "--against-history",
     is_flag=True,
     help="Compare the models with what the revisions make, instead of the database.",
@@ -92,6 +99,9 @@ def revision(
 
     if is_terminal() and compares and not options["drop"]:
         options["drop"] = _ask_what_to_drop(alembic)
+
+    if is_terminal() and compares and not options["rename"]:
+        options["rename"] = _ask_what_was_renamed(alembic)
 
     scripts = alembic.revision(message or text or "empty message", **options)
 
@@ -131,6 +141,20 @@ def _ask_what_to_drop(alembic: Migrations) -> list[str]:
         err=True,
     )
     return {"none": [], "all": tables}.get(answer, answer.replace(",", " ").split())
+
+
+def _ask_what_was_renamed(alembic: Migrations) -> list[str]:
+    check_up_to_date(alembic)
+    found = alembic.possible_renames()
+    renamed = []
+
+    for rename in dict.fromkeys(name for names in found.values() for name in names):
+        old, _, new = rename.partition(":")
+
+        if click.confirm(f"Was '{old}' renamed to '{new}'?", err=True):
+            renamed.append(rename)
+
+    return renamed
 
 
 @command()

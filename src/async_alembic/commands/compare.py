@@ -10,11 +10,14 @@ from alembic import autogenerate
 
 from ..errors.from_alembic import converted_errors
 from ..migration.comparison import running
+from ..migration.rename_operations import as_argument
+from ..migration.renames import Renames
 from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import UnknownTables
 from .inspect import find_position
 from .nothing_found import warn_of_missing_models
+from .rename_questions import find_renames
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrationScript
@@ -67,6 +70,24 @@ def unknown_tables(env: Environment) -> dict[str, list[str]]:
 
 
 @converted_errors()
+def possible_renames(env: Environment) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+
+    for name in env.contexts:
+        context = env.contexts[name]
+
+        with comparing(env, name, warn=False):
+            script = autogenerate.produce_migrations(
+                context, context.opts["target_metadata"]
+            )
+
+        upgrade_ops = script.upgrade_ops_list[0]
+        found[name] = [*map(as_argument, find_renames(upgrade_ops, context.impl))]
+
+    return found
+
+
+@converted_errors()
 def differences_at_head(env: Environment) -> tuple[str, ...] | None:
     """Describe the differences; ``None`` if a database is not at head."""
     if any(find_position(env, name).state != "current" for name in env.names):
@@ -80,6 +101,7 @@ def comparing(
     env: Environment,
     name: str,
     drop: c.Collection[str] = (),
+    renames: Renames | None = None,
     *,
     warn: bool = True,
     keep: bool = False,
@@ -88,6 +110,7 @@ def comparing(
 
     :param name: The name of the database.
     :param drop: The tables to drop of those that neither models nor revisions know.
+    :param renames: What was renamed.
     :param warn: Whether to log the others.
     :param keep: Whether to keep them even if the settings say otherwise.
     """
@@ -105,7 +128,9 @@ def comparing(
     with (
         env.use(name),
         rendering([context]),
-        running(context, unknown, env.databases.pause) as comparison,
+        running(
+            context, unknown, env.databases.pause, renames or Renames()
+        ) as comparison,
     ):
         yield comparison
 
@@ -124,6 +149,9 @@ def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:
 
 
 def _name(kind: str, items: list[t.Any]) -> str:
+    if kind.startswith("rename_"):
+        return " to ".join(items)
+
     if kind.endswith("_column"):
         _, table, column = items
         return f"{table}.{column.name}"

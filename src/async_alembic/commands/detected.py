@@ -9,6 +9,7 @@ from alembic.operations import ops
 
 from ..migration.data_loss import find_losses
 from ..migration.data_loss import LossCommentOp
+from ..migration.rename_operations import RenameQuestionOp
 from ..migration.unknown_tables import KeepTablesOp
 from ..results import Change
 from .compare import describe
@@ -16,7 +17,7 @@ from .compare import describe
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-_COMMENTS = (KeepTablesOp, LossCommentOp)
+_COMMENTS = (KeepTablesOp, LossCommentOp, RenameQuestionOp)
 
 
 def changes_of(

@@ -17,6 +17,7 @@ from ..errors import NotUpToDateError
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
+from ..migration.renames import Renames
 from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import KeepTablesOp
@@ -29,11 +30,16 @@ from .nothing_found import warn_of_left_out
 from .nothing_found import warn_of_missing_models
 from .ordering import DetectedOps
 from .ordering import sort_operations
+from .rename_questions import ask_about_renames
+from .rename_questions import check_found
+from .rename_questions import check_renames
 from .scratch import upgrade
+from .types import refusing_types
 
 if t.TYPE_CHECKING:
     from alembic.config import Config
     from alembic.operations import MigrationScript
+    from alembic.runtime.migration import MigrationContext
 
     from ..apps.project import Project
     from ..history.targets import Target
@@ -56,6 +62,7 @@ class NewRevision:
     path: str | None
     rev_id: str | None
     drop: frozenset[str] = frozenset()
+    rename: tuple[str, ...] = ()
     against_history: bool = False
 
     def __post_init__(self) -> None:
@@ -69,6 +76,13 @@ class NewRevision:
             raise RevisionError(
                 "An empty revision drops no tables. Leave out 'empty' or 'drop'."
             )
+
+        if self.empty and self.rename:
+            raise RevisionError(
+                "An empty revision renames nothing. Leave out 'empty' or 'rename'."
+            )
+
+        check_renames(self.rename)
 
 
 @converted_errors()
@@ -88,6 +102,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     context.process_revision_directives = sort_offloaded
     unknown_tables: list[UnknownTables] = []
     left_out: list[str] = []
+    renames = {name: Renames(new.rename) for name in env.names}
 
     for name in env.names:
         if not context.generated_revisions:
@@ -103,7 +118,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with comparing(env, name, new.drop) as comparison:
+        with comparing(env, name, new.drop, renames[name]) as comparison:
             unknown_tables.append(comparison.unknown_tables)
 
             if new.empty:
@@ -122,6 +137,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
     if not new.empty:
         _check_drop(new.drop, unknown_tables)
+        check_found(new.rename, renames.values())
         context.generated_revisions = [
             script
             for script in context.generated_revisions
@@ -135,7 +151,9 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     changes = [_comment(env, s, unknown_tables) for s in context.generated_revisions]
 
     with rendering(env.contexts.values()):
-        scripts: list[Script] = env.databases.offload(lambda: _write(context))
+        scripts: list[Script] = env.databases.offload(
+            lambda: _write(context, env.contexts[env.names[-1]])
+        )
 
     for script, of_script in zip(scripts, changes, strict=False):
         t.cast("t.Any", script).changes = tuple(of_script)
@@ -156,7 +174,7 @@ def revision_on_history(env: Environment, new: NewRevision) -> list[Script]:
 @converted_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
     """Write a revision without using a database."""
-    return _write(_revision_context(project, new))
+    return _written(_revision_context(project, new))
 
 
 def needs_database(config: Config, new: NewRevision) -> bool:
@@ -228,6 +246,7 @@ def _comment(
         dialect = env.connection(name).dialect
         changes += changes_of(upgrade_ops, name, dialect)
         comment_on_losses(upgrade_ops, dialect)
+        ask_about_renames(upgrade_ops, env.contexts[name].impl, name)
 
         if unknown.kept and not upgrade_ops.is_empty():
             # What they refer to is dropped after them.
@@ -236,7 +255,14 @@ def _comment(
     return changes
 
 
-def _write(context: autogenerate.RevisionContext) -> list[Script]:
+def _write(
+    context: autogenerate.RevisionContext, migration_context: MigrationContext
+) -> list[Script]:
+    with refusing_types(context.generated_revisions, migration_context):
+        return _written(context)
+
+
+def _written(context: autogenerate.RevisionContext) -> list[Script]:
     return [script for script in context.generate_scripts() if script is not None]
 
 

@@ -11,6 +11,9 @@ import typing as t
 
 from alembic.operations import ops
 
+from ..migration.comparison import comparison_of
+from .type_steps import with_steps
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
@@ -42,9 +45,15 @@ def sort_operations(
     upgrade = directives[0].upgrade_ops_list[-1]
     downgrade = directives[0].downgrade_ops_list[-1]
     upgrade.ops[:] = _with_sorted_drops(_with_separate_foreign_keys(upgrade.ops))
+
+    if (comparison := comparison_of(context)) is not None:
+        # Not in a batch: SQLite renames a column wherever it is mentioned.
+        upgrade.ops[:0] = comparison.renames.operations
+
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
+        container.ops[:] = with_steps(container.ops, context.dialect)
         container.ops[:] = _without_indexes_of_dropped_tables(
             container.ops, context.dialect.default_schema_name
         )

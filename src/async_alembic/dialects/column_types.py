@@ -26,6 +26,18 @@ _DOUBLE = 53
 
 
 @dataclasses.dataclass(frozen=True)
+class TypeStep:
+    """What a column is for a while, as a server does not convert its values at once.
+
+    :param type: The type.
+    :param expression: What its values are then set to, by ``{column}``.
+    """
+
+    type: Type
+    expression: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ColumnTypes:
     """How a database shows the parameters of types.
 
@@ -69,6 +81,14 @@ class ColumnTypes:
         one, other = self.parameters(found), self.parameters(new)
         is_same_kind = one is not None and other is not None and one[0] == other[0]
         return True if is_same_kind and one != other else None
+
+    def step_between(self, old: str, new: str) -> TypeStep | None:
+        """Return what is between two types, if a server can't convert one to the other.
+
+        :param old: The type, as it is written in a statement.
+        :param new: The other one.
+        """
+        return None
 
     def parameters(self, type_: Type) -> Parameters | None:
         """Return what is compared of a type; ``None`` to leave it to Alembic."""

@@ -190,6 +190,15 @@ class Alembic(AwaitedHistory):
         """
         return await self._on_databases(commands.compare.unknown_tables)
 
+    async def possible_renames(self) -> dict[str, list[str]]:
+        """Get the tables and columns that may have been renamed: one went, while one of
+        the same shape came. Unless :meth:`revision` is told so, it drops the one with
+        its data, and adds the other.
+
+        :return: What its argument ``rename`` takes, by the name of the database.
+        """
+        return await self._on_databases(commands.compare.possible_renames)
+
     async def needs_upgrade(self) -> bool:
         """Whether a database is not at all heads.
 

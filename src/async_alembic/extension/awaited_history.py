@@ -149,6 +149,7 @@ class AwaitedHistory(AwaitedBase):
         path: str | None = None,
         rev_id: str | None = None,
         drop: str | c.Iterable[str] = (),
+        rename: str | c.Iterable[str] = (),
         against_history: bool = False,
     ) -> list[Script]:
         """Write a revision from the differences between models and databases.
@@ -167,6 +168,8 @@ class AwaitedHistory(AwaitedBase):
         :param rev_id: The id of the revision. By default, :meth:`rev_id` returns one.
         :param drop: Which of the :meth:`unknown_tables` to drop. The others are kept,
             and named in a comment.
+        :param rename: What was renamed, with its data: ``"old:new"`` for a table,
+            ``"table.old:new"`` for a column. See :meth:`possible_renames`.
         :param against_history: Whether to compare the models with what the revisions
             make in a new database on the same server, which is dropped at the end. What
             is in the app's database does not count.
@@ -188,6 +191,7 @@ class AwaitedHistory(AwaitedBase):
             path,
             rev_id,
             frozenset([drop] if isinstance(drop, str) else drop),
+            (rename,) if isinstance(rename, str) else tuple(rename),
             against_history,
         )
 

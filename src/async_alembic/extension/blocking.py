@@ -116,6 +116,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         return self._on_databases(commands.compare.unknown_tables)
 
     @blocks
+    def possible_renames(self) -> dict[str, list[str]]:
+        """Blocking form of :meth:`Alembic.possible_renames`."""
+        return self._on_databases(commands.compare.possible_renames)
+
+    @blocks
     def needs_upgrade(self) -> bool:
         """Blocking form of :meth:`Alembic.needs_upgrade`."""
         return self._on_databases(commands.inspect.needs_upgrade)

@@ -107,6 +107,7 @@ class BlockingHistory(BlockingBase):
         path: str | None = None,
         rev_id: str | None = None,
         drop: str | c.Iterable[str] = (),
+        rename: str | c.Iterable[str] = (),
         against_history: bool = False,
     ) -> list[Script]:
         """Blocking form of :meth:`Alembic.revision`."""
@@ -121,6 +122,7 @@ class BlockingHistory(BlockingBase):
             path,
             rev_id,
             frozenset([drop] if isinstance(drop, str) else drop),
+            (rename,) if isinstance(rename, str) else tuple(rename),
             against_history,
         )
 

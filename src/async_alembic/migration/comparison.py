@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from .default_questions import Key
+    from .renames import Renames
     from .unknown_tables import TableKey
     from .unknown_tables import UnknownTables
 
@@ -38,6 +39,7 @@ class Comparison:
     :param can_leave_out: Whether Alembic may be kept from comparing a table, because
         the app has no filter that expects its objects.
     :param unchanged: The tables that Alembic need not compare.
+    :param renames: What was renamed.
     :param undecided: The columns whose defaults count as changed until the end.
     :param left_out: What of the models the app's ``include_object`` has left out.
     """
@@ -46,6 +48,7 @@ class Comparison:
     questions: Questions
     default_schema: str | None
     can_leave_out: bool
+    renames: Renames
     unchanged: set[TableKey] = dataclasses.field(default_factory=set)
     undecided: dict[ColumnKey, Key] = dataclasses.field(default_factory=dict)
     left_out: list[str] = dataclasses.field(default_factory=list)
@@ -147,6 +150,7 @@ def running(
     context: MigrationContext,
     unknown_tables: UnknownTables,
     pause: c.Callable[[], None],
+    renames: Renames,
 ) -> c.Iterator[Comparison]:
     """Prepare a migration context for a comparison.
 
@@ -154,6 +158,7 @@ def running(
     :param unknown_tables: The tables that are in no model.
     :param pause: Yields to other tasks. A comparison takes a second for a few hundred
         tables.
+    :param renames: What was renamed.
     """
     connection, options = context.connection, context.opts
     assert connection is not None
@@ -162,6 +167,7 @@ def running(
         Questions(context.impl, dialect_of(connection).defaults),
         connection.dialect.default_schema_name,
         can_leave_out=options.get("include_object") is None,
+        renames=renames,
     )
     filters = comparison.filters(options, pause)
     before = {name: options.get(name) for name in filters}

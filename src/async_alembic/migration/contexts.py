@@ -6,6 +6,7 @@ import collections.abc as c
 import contextlib
 import functools
 import typing as t
+from pathlib import Path
 
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
@@ -17,11 +18,13 @@ from . import default_comparison
 from . import default_schema
 from . import identity_comparison
 from . import op_per_task
+from . import renamed_names
 from . import retyped_keys
 from . import table_comparison
 from . import type_comparison
 from .operations import RevisionOperations
 from .translated_schemas import translate_alterations
+from .type_rendering import TypeRenderer
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -35,6 +38,7 @@ _COMPARISONS = (
     default_comparison,
     default_schema,
     identity_comparison,
+    renamed_names,
     retyped_keys,
     table_comparison,
     type_comparison,
@@ -99,6 +103,10 @@ class Contexts:
                 context.version_table,
                 functools.partial(is_version_schema, name),
                 context.opts.get("include_name"),
+            )
+            context.opts["render_item"] = TypeRenderer(
+                context.opts.get("render_item"),
+                Path(project.scripts.dir, "script.py.mako"),
             )
             default_comparison.install(context)
             self.environment_contexts[name] = environment_context

@@ -73,9 +73,14 @@ def _uses(table: TableKey, info: t.Any, retyped: set[ItemKey]) -> bool:
     )
 
 
-def _surround(upgrade_ops: ops.UpgradeOps, table: TableKey, info: t.Any) -> None:
+def reflected_key(table: TableKey, info: t.Any) -> ops.CreateForeignKeyOp:
+    """Return what creates a foreign key that is in the database.
+
+    :param table: The schema and the name of its table.
+    :param info: What SQLAlchemy has read of it.
+    """
     schema, name = table
-    create = ops.CreateForeignKeyOp(
+    return ops.CreateForeignKeyOp(
         info["name"],
         name,
         info["referred_table"],
@@ -85,6 +90,11 @@ def _surround(upgrade_ops: ops.UpgradeOps, table: TableKey, info: t.Any) -> None
         referent_schema=info["referred_schema"],
         **info.get("options", {}),
     )
+
+
+def _surround(upgrade_ops: ops.UpgradeOps, table: TableKey, info: t.Any) -> None:
+    schema, name = table
+    create = reflected_key(table, info)
     drop = ops.DropConstraintOp.from_constraint(create.to_constraint())
     upgrade_ops.ops.insert(0, ops.ModifyTableOps(name, [drop], schema=schema))
     upgrade_ops.ops.append(ops.ModifyTableOps(name, [create], schema=schema))

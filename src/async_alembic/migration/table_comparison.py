@@ -34,6 +34,9 @@ def _read(
     comparison = comparison_of(autogen_context.migration_context)
     reads_at_once = dialect_of(autogen_context.connection).reads_tables_at_once
 
+    if comparison is not None:
+        comparison.renames.read(autogen_context, schemas)
+
     if comparison is None or not reads_at_once:
         return
 

@@ -21,6 +21,8 @@ from ..base import Wait
 from ..sockets import shut_down
 
 if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
     from ...results import LockHolder
     from ..column_types import ColumnTypes
     from ..journals import Journal
@@ -90,6 +92,11 @@ class MySQL(Dialect):
         from .column_types import MySQLColumnTypes
 
         return MySQLColumnTypes()
+
+    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+        from .indexes import comparing_lengths
+
+        return comparing_lengths(impl)
 
     @property
     def script_style(self) -> MySQLScript:
