@@ -11,6 +11,8 @@ import typing as t
 
 from alembic.operations import ops
 
+from ..migration.enum_operations import AlterEnumOp
+
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
@@ -45,6 +47,7 @@ def sort_operations(
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
+        container.ops.sort(key=lambda op: not isinstance(op, AlterEnumOp))
         container.ops[:] = _without_indexes_of_dropped_tables(
             container.ops, context.dialect.default_schema_name
         )

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
     from ..results import LockHolder
     from .column_types import ColumnTypes
+    from .enums import Enums
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
@@ -110,6 +111,11 @@ class Dialect:
         from .scripts import ScriptStyle
 
         return ScriptStyle()
+
+    @property
+    def enums(self) -> Enums | None:
+        """The types of enums; ``None`` if an enum is part of its column."""
+        return None
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""

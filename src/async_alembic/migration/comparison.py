@@ -80,7 +80,7 @@ class Comparison:
             pause()
 
             if type_ == "table" and not reflected:
-                if self._key(item) in self.unchanged:
+                if self.is_unchanged(item):
                     return False
 
             if object_filter is not None and not object_filter(
@@ -92,6 +92,10 @@ class Comparison:
             return not is_removed or self.unknown_tables.is_dropped(*self._key(item))
 
         return {"include_name": include_name, "include_object": include_object}
+
+    def is_unchanged(self, table: sa.Table) -> bool:
+        """Return whether Alembic need not compare a table of the models."""
+        return self._key(table) in self.unchanged
 
     def _key(self, table: sa.Table) -> TableKey:
         schema = None if table.schema == self.default_schema else table.schema

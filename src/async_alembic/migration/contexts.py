@@ -15,6 +15,8 @@ from ..errors import ConfigurationError
 from . import companion_tables
 from . import default_comparison
 from . import default_schema
+from . import enum_comparison
+from . import enum_rendering
 from . import identity_comparison
 from . import op_per_task
 from . import retyped_keys
@@ -34,6 +36,7 @@ if t.TYPE_CHECKING:
 _COMPARISONS = (
     default_comparison,
     default_schema,
+    enum_comparison,
     identity_comparison,
     retyped_keys,
     table_comparison,
@@ -101,6 +104,7 @@ class Contexts:
                 context.opts.get("include_name"),
             )
             default_comparison.install(context)
+            enum_rendering.install(context)
             self.environment_contexts[name] = environment_context
             self.contexts[name] = context
             self.ops[name] = RevisionOperations(context)

@@ -6,12 +6,20 @@ import collections.abc as c
 import contextlib
 import typing as t
 
+import sqlalchemy as sa
 from alembic.operations import Operations
+from alembic.operations.ops import AddColumnOp
+from alembic.operations.ops import AlterColumnOp
+from alembic.operations.ops import CreateTableOp
 from alembic.operations.ops import ModifyTableOps
+from sqlalchemy.types import to_instance
+
+from ..dialects import dialect_named
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
     from alembic.operations import MigrateOperation
+    from sqlalchemy.types import TypeEngine
 
     from ..dialects.migrated import MigratedConnection
 
@@ -29,6 +37,7 @@ class RevisionOperations(Operations):
 
     def invoke(self, operation: MigrateOperation) -> t.Any:
         with self._executing(operation):
+            self._create_missing_types(operation)
             return super().invoke(operation)
 
     @contextlib.contextmanager
@@ -54,10 +63,17 @@ class RevisionOperations(Operations):
 
             def invoke_and_note(operation: MigrateOperation) -> t.Any:
                 change.ops.append(operation)
+                self._create_missing_types(operation)
                 return invoke(operation)
 
             batch_op.invoke = invoke_and_note  # type: ignore[method-assign]
             yield batch_op
+
+    def _create_missing_types(self, operation: MigrateOperation) -> None:
+        impl = self.migration_context.impl
+
+        if enums := dialect_named(impl.dialect.name).enums:
+            enums.create_missing(impl, _new_types(operation))
 
     @contextlib.contextmanager
     def _executing(self, operation: MigrateOperation) -> c.Iterator[None]:
@@ -67,3 +83,16 @@ class RevisionOperations(Operations):
             yield
         finally:
             self.operation = outer
+
+
+def _new_types(operation: MigrateOperation) -> c.Iterator[TypeEngine[t.Any]]:
+    """Yield the types that columns get."""
+    match operation:
+        case CreateTableOp():
+            for column in operation.columns:
+                if isinstance(column, sa.Column):
+                    yield column.type
+        case AddColumnOp():
+            yield operation.column.type
+        case AlterColumnOp() if operation.modify_type is not None:
+            yield to_instance(operation.modify_type)

@@ -12,6 +12,7 @@ import typing as t
 from alembic.operations import ops
 from sqlalchemy import event
 
+from .enum_operations import EnumOp
 from .operations import RevisionOperations
 
 if t.TYPE_CHECKING:
@@ -30,6 +31,7 @@ _CHANGES_OF_SCHEMA = (
     ops.DropConstraintOp,
     ops.DropIndexOp,
     ops.DropTableOp,
+    EnumOp,
 )
 _CHANGES_OF_COLUMN = (ops.AddColumnOp, ops.AlterColumnOp, ops.DropColumnOp)
 

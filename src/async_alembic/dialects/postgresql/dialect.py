@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
 
     from ...results import LockHolder
     from ..column_types import ColumnTypes
+    from ..enums import Enums
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..observing import Observer
@@ -103,6 +104,12 @@ class PostgreSQL(Dialect):
         return ColumnTypes(
             fraction="precision", float_bits=53, completed_identity=completed
         )
+
+    @property
+    def enums(self) -> Enums:
+        from .enums import PostgreSQLEnums
+
+        return PostgreSQLEnums()
 
     @property
     def script_style(self) -> PostgreSQLScript:
