@@ -148,7 +148,7 @@ KNOWN = {
         "still different",
     ),
     "index-options": Fault(
-        "other options of an index, as its WHERE, are overlooked",
+        "another condition (WHERE) of an index is overlooked",
         ("sqlite", "postgresql"),
         "alembic 750",
         model(table("a", _x, indexes=_where(1))),

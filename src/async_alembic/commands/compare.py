@@ -102,12 +102,13 @@ def comparing(
     with (
         env.use(name),
         rendering([context]),
-        running(context, unknown, env.databases.pause),
+        running(context, unknown, env.databases.pause) as comparison,
     ):
         yield unknown
 
     if warn:
         unknown.warn()
+        comparison.warn(name)
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:

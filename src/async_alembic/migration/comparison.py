@@ -15,6 +15,9 @@ from alembic.operations import ops
 
 from ..dialects import dialect_of
 from .default_questions import Questions
+from .unknown_tables import full_name
+from .unknown_tables import listed
+from .unknown_tables import log
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -39,6 +42,8 @@ class Comparison:
         the app has no filter that expects its objects.
     :param unchanged: The tables that Alembic need not compare.
     :param undecided: The columns whose defaults count as changed until the end.
+    :param views: The views of the models, which are not compared.
+    :param invalid: The indexes that the database does not use.
     """
 
     unknown_tables: UnknownTables
@@ -47,6 +52,8 @@ class Comparison:
     can_leave_out: bool
     unchanged: set[TableKey] = dataclasses.field(default_factory=set)
     undecided: dict[ColumnKey, Key] = dataclasses.field(default_factory=dict)
+    views: list[TableKey] = dataclasses.field(default_factory=list)
+    invalid: list[str] = dataclasses.field(default_factory=list)
 
     def filters(
         self, options: c.Mapping[str, t.Any], pause: c.Callable[[], None]
@@ -79,13 +86,17 @@ class Comparison:
         ) -> bool:
             pause()
 
-            if type_ == "table" and not reflected:
-                if self.is_unchanged(item):
-                    return False
+            if type_ == "table" and not reflected and self.is_unchanged(item):
+                return False
 
             if object_filter is not None and not object_filter(
                 item, name, type_, reflected, other
             ):
+                return False
+
+            # SQLAlchemy 2.1 has views among the tables, and reads none.
+            if type_ == "table" and getattr(item, "is_view", False):
+                self.views.append(self._key(item))
                 return False
 
             is_removed = type_ == "table" and reflected and other is None
@@ -100,6 +111,45 @@ class Comparison:
     def _key(self, table: sa.Table) -> TableKey:
         schema = None if table.schema == self.default_schema else table.schema
         return schema, table.name
+
+    def note_invalid(
+        self, indexes: c.Mapping[TableKey, c.Iterable[c.Mapping[str, t.Any]]]
+    ) -> None:
+        """Note the indexes that a server does not use, as making them has failed.
+
+        :param indexes: What was read of all indexes, by table.
+        """
+        self.invalid += [
+            f"{info['name']} on {full_name(table)}"
+            for table, infos in indexes.items()
+            for info in infos
+            # That of PostgreSQL, whose name may not stand here.
+            if any(
+                option.endswith("_invalid")
+                for option in info.get("dialect_options", {})
+            )
+        ]
+
+    def warn(self, database: str) -> None:
+        """Log what is not compared.
+
+        :param database: The name of the database.
+        """
+        if self.views:
+            log.warning(
+                "The models of database '%s' have views, which are not compared: %s."
+                " Create, change and drop them in revisions by hand.",
+                database,
+                listed([*map(full_name, self.views)]),
+            )
+
+        if self.invalid:
+            log.warning(
+                "Database '%s' has invalid indexes, which it does not use, as creating"
+                " them has failed: %s. Drop them and create them again.",
+                database,
+                listed(self.invalid),
+            )
 
     def decide(self, connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
         """Remove the changes of server defaults that are equal.
@@ -138,7 +188,7 @@ def running(
     context: MigrationContext,
     unknown_tables: UnknownTables,
     pause: c.Callable[[], None],
-) -> c.Iterator[None]:
+) -> c.Iterator[Comparison]:
     """Prepare a migration context for a comparison.
 
     :param context: Alembic's migration context.
@@ -160,7 +210,7 @@ def running(
 
     try:
         with dialect_of(connection).comparing(context.impl):
-            yield
+            yield comparison
     finally:
         options.update(before)
         del _running[context]

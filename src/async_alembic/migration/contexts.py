@@ -15,11 +15,13 @@ from ..errors import ConfigurationError
 from . import companion_tables
 from . import default_comparison
 from . import default_schema
+from . import domain_comparison
 from . import enum_comparison
 from . import enum_rendering
 from . import identity_comparison
 from . import op_per_task
 from . import retyped_keys
+from . import sequence_comparison
 from . import table_comparison
 from . import type_comparison
 from .operations import RevisionOperations
@@ -36,9 +38,11 @@ if t.TYPE_CHECKING:
 _COMPARISONS = (
     default_comparison,
     default_schema,
+    domain_comparison,
     enum_comparison,
     identity_comparison,
     retyped_keys,
+    sequence_comparison,
     table_comparison,
     type_comparison,
 )

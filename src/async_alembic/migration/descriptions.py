@@ -12,6 +12,7 @@ from .enum_operations import AlterEnumOp
 from .enum_operations import CreateEnumOp
 from .enum_operations import DropEnumOp
 from .enum_operations import EnumOp
+from .sequence_operations import SequenceOp
 
 if t.TYPE_CHECKING:
     from alembic.operations.ops import MigrateOperation
@@ -134,6 +135,11 @@ def _(operation: ops.CreateTableCommentOp | ops.DropTableCommentOp) -> str:
 def _(operation: EnumOp) -> str:
     verbs = {CreateEnumOp: "creates", DropEnumOp: "drops", AlterEnumOp: "changes"}
     return f"{verbs[type(operation)]} the type '{operation.full_name}'"
+
+
+@describe.register
+def _(operation: SequenceOp) -> str:
+    return f"{operation.verb}s the sequence '{operation.sequence.name}'"
 
 
 def _table(operation: t.Any) -> str:

@@ -16,6 +16,10 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..dialects import dialect_of
+from .changed_columns import altered_columns
+from .changed_columns import key_of
+from .changed_columns import new_columns
+from .changed_columns import removed_columns
 from .comparison import comparison_of
 from .enum_operations import AlterEnumOp
 from .enum_operations import CreateEnumOp
@@ -31,9 +35,9 @@ if t.TYPE_CHECKING:
     from ..dialects.enums import EnumKey
     from ..dialects.enums import Enums
     from ..dialects.enums import FoundEnum
+    from .changed_columns import ColumnKey
 
     Type: t.TypeAlias = TypeEngine[t.Any]
-    ColumnKey: t.TypeAlias = tuple[str | None, str, str]
 
 comparison: Comparison = Comparison("enums", helps="types")
 
@@ -45,8 +49,10 @@ def enums_of(context: MigrationContext) -> Enums | None:
     """Return how enums are compared; ``None`` where there are no such types, or another
     package compares them.
     """
-    assert context.connection is not None
-    return None if _OTHER in sys.modules else dialect_of(context.connection).enums
+    if _OTHER in sys.modules or context.connection is None:
+        return None
+
+    return dialect_of(context.connection).schema_objects.enums
 
 
 def _compare(
@@ -59,13 +65,16 @@ def _compare(
     if enums is None:
         return
 
-    comparer = _Comparer(autogen_context, enums, [*_column_ops(upgrade_ops)])
-    wanted, removed = comparer.wanted(), comparer.removed(upgrade_ops)
+    comparer = _Comparer(autogen_context, enums)
+    wanted = comparer.wanted()
+    removed = {*removed_columns(upgrade_ops)} | {
+        key_of(op) for op in altered_columns(upgrade_ops) if op.modify_type is not None
+    }
 
     if wanted or removed:
         found = enums.find(connection)
         upgrade_ops.ops[:0] = [
-            *comparer.created(found),
+            *comparer.created(found, upgrade_ops),
             *comparer.altered(found, wanted),
         ]
         upgrade_ops.ops += _dropped(found, wanted, removed)
@@ -75,7 +84,6 @@ def _compare(
 class _Comparer:
     autogen_context: AutogenContext
     enums: Enums
-    operations: list[ops.MigrateOperation]
 
     def wanted(self) -> dict[EnumKey, sa.Enum]:
         """Return the types that models need."""
@@ -85,9 +93,11 @@ class _Comparer:
             for column in table.columns
         )
 
-    def created(self, found: c.Container[EnumKey]) -> c.Iterator[CreateEnumOp]:
+    def created(
+        self, found: c.Container[EnumKey], upgrade_ops: ops.UpgradeOps
+    ) -> c.Iterator[CreateEnumOp]:
         """Yield operations for types that new columns need."""
-        needed = self._by_key(_new_types(self.operations))
+        needed = self._by_key(_new_types(upgrade_ops))
 
         for key, enum in sorted(needed.items(), key=_name_of):
             if key not in found:
@@ -109,20 +119,6 @@ class _Comparer:
                 yield AlterEnumOp(
                     str(enum.name), enum.enums, was=found[key].values, schema=key[0]
                 )
-
-    def removed(self, upgrade_ops: ops.UpgradeOps) -> set[ColumnKey]:
-        """Return the columns that are dropped, or get a type of another name."""
-        tables = (op for op in upgrade_ops.ops if isinstance(op, ops.DropTableOp))
-        return {
-            (op.schema, op.table_name, column.name)
-            for op in tables
-            for column in op.to_table().columns
-        } | {
-            (op.schema, op.table_name, op.column_name)
-            for op in self.operations
-            if isinstance(op, ops.DropColumnOp)
-            or (isinstance(op, ops.AlterColumnOp) and op.modify_type is not None)
-        }
 
     def _by_key(self, types: c.Iterable[Type]) -> dict[EnumKey, sa.Enum]:
         assert self.autogen_context.connection is not None
@@ -161,21 +157,11 @@ def _dropped(
             yield DropEnumOp(name, enum.values, schema=schema)
 
 
-def _column_ops(upgrade_ops: ops.UpgradeOps) -> c.Iterator[ops.MigrateOperation]:
-    for op in upgrade_ops.ops:
-        if isinstance(op, ops.ModifyTableOps):
-            yield from op.ops
-        else:
-            yield op
+def _new_types(upgrade_ops: ops.UpgradeOps) -> c.Iterator[Type]:
+    yield from (column.type for column in new_columns(upgrade_ops))
 
-
-def _new_types(operations: c.Iterable[ops.MigrateOperation]) -> c.Iterator[Type]:
-    for op in operations:
-        if isinstance(op, ops.CreateTableOp):
-            yield from (column.type for column in op.to_table().columns)
-        elif isinstance(op, ops.AddColumnOp):
-            yield op.column.type
-        elif isinstance(op, ops.AlterColumnOp) and op.modify_type is not None:
+    for op in altered_columns(upgrade_ops):
+        if op.modify_type is not None:
             yield sa.types.to_instance(op.modify_type)
 
 

@@ -222,7 +222,7 @@ def _impl(operations: Operations) -> DefaultImpl:
 
 
 def _enums_of(operations: Operations) -> Enums | None:
-    return dialect_named(operations.impl.dialect.name).enums
+    return dialect_named(operations.impl.dialect.name).schema_objects.enums
 
 
 def _translated(operations: Operations, schema: str | None) -> str | None:

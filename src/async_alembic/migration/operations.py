@@ -11,6 +11,7 @@ from alembic.operations import Operations
 from alembic.operations.ops import AddColumnOp
 from alembic.operations.ops import AlterColumnOp
 from alembic.operations.ops import CreateTableOp
+from alembic.operations.ops import CreateUniqueConstraintOp
 from alembic.operations.ops import ModifyTableOps
 from sqlalchemy.types import to_instance
 
@@ -37,7 +38,7 @@ class RevisionOperations(Operations):
 
     def invoke(self, operation: MigrateOperation) -> t.Any:
         with self._executing(operation):
-            self._create_missing_types(operation)
+            self._prepare(operation)
             return super().invoke(operation)
 
     @contextlib.contextmanager
@@ -63,16 +64,18 @@ class RevisionOperations(Operations):
 
             def invoke_and_note(operation: MigrateOperation) -> t.Any:
                 change.ops.append(operation)
-                self._create_missing_types(operation)
+                self._prepare(operation)
                 return invoke(operation)
 
             batch_op.invoke = invoke_and_note  # type: ignore[method-assign]
             yield batch_op
 
-    def _create_missing_types(self, operation: MigrateOperation) -> None:
+    def _prepare(self, operation: MigrateOperation) -> None:
+        """Create the types that an operation needs, and let it include any columns."""
+        _include_columns(operation)
         impl = self.migration_context.impl
 
-        if enums := dialect_named(impl.dialect.name).enums:
+        if enums := dialect_named(impl.dialect.name).schema_objects.enums:
             enums.create_missing(impl, _new_types(operation))
 
     @contextlib.contextmanager
@@ -96,3 +99,15 @@ def _new_types(operation: MigrateOperation) -> c.Iterator[TypeEngine[t.Any]]:
             yield operation.column.type
         case AlterColumnOp() if operation.modify_type is not None:
             yield to_instance(operation.modify_type)
+
+
+def _include_columns(operation: MigrateOperation) -> None:
+    """Turn names into columns. SQLAlchemy looks names up in the table, which has only
+    the columns of the constraint.
+    """
+    if isinstance(operation, CreateUniqueConstraintOp):
+        for option, value in operation.kw.items():
+            if option.endswith("_include") and value:
+                operation.kw[option] = [
+                    sa.column(item) if isinstance(item, str) else item for item in value
+                ]

@@ -108,7 +108,7 @@ class UnknownTables:
                 " with 'include_name' in app.config['ALEMBIC_CONTEXT'], or drop them"
                 " with 'db revision --drop TABLE'.",
                 self.database,
-                _listed([*map(full_name, self.kept)]),
+                listed([*map(full_name, self.kept)]),
             )
 
         if self.left_behind:
@@ -117,7 +117,7 @@ class UnknownTables:
                 " behind: %s. It may hold the only copy of some rows. Compare it with"
                 " the table of that name, then drop it.",
                 self.database,
-                _listed(self.left_behind),
+                listed(self.left_behind),
             )
 
     @property
@@ -174,6 +174,7 @@ def full_name(table: TableKey) -> str:
     return ".".join(filter(None, table))
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return the first of some names, and how many more there are."""
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     return ", ".join(f"'{name}'" for name in names[:_MOST]) + more

@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from .enum_operations import EnumOp
 from .operations import RevisionOperations
+from .sequence_operations import SequenceOp
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -32,6 +33,7 @@ _CHANGES_OF_SCHEMA = (
     ops.DropIndexOp,
     ops.DropTableOp,
     EnumOp,
+    SequenceOp,
 )
 _CHANGES_OF_COLUMN = (ops.AddColumnOp, ops.AlterColumnOp, ops.DropColumnOp)
 

@@ -23,11 +23,11 @@ if t.TYPE_CHECKING:
 
     from ...results import LockHolder
     from ..column_types import ColumnTypes
-    from ..enums import Enums
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..observing import Observer
     from ..server_defaults import Defaults
+    from .schema_objects import PostgreSQLObjects
     from .script import PostgreSQLScript
 
 
@@ -106,10 +106,10 @@ class PostgreSQL(Dialect):
         )
 
     @property
-    def enums(self) -> Enums:
-        from .enums import PostgreSQLEnums
+    def schema_objects(self) -> PostgreSQLObjects:
+        from .schema_objects import PostgreSQLObjects
 
-        return PostgreSQLEnums()
+        return PostgreSQLObjects()
 
     @property
     def script_style(self) -> PostgreSQLScript:
@@ -201,10 +201,13 @@ class PostgreSQL(Dialect):
             *(type_["name"] for type_ in types),
         ]
 
-    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def comparing(self, impl: DefaultImpl) -> c.Iterator[None]:
+        from .constraint_options import compare_all
         from .owned_sequences import read_at_once
 
-        return read_at_once(impl)
+        with read_at_once(impl), compare_all(impl):
+            yield
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))
