@@ -197,12 +197,12 @@ KNOWN = {
         "still different",
     ),
     "identity": Fault(
-        "an Identity is added to a column, by an operation that is not accepted",
+        "a column of type SERIAL becomes an Identity, and its default is still there",
         ("postgresql",),
         None,
         model(table("a")),
         model(Table("a", (replace(_id, identity="sa.Identity()"),), ("id",))),
-        "only make sense for MySQL",
+        "already has a default value",
     ),
     "type-cast": Fault(
         "a type is changed without USING where the server can't cast by itself",

@@ -239,3 +239,45 @@ def test_an_index_that_is_invalid_is_named(
 
     assert "has invalid indexes, which it does not use, as creating" in caplog.text
     assert "failed: 'ix on a'." in caplog.text
+
+
+@on_one
+@pytest.mark.filterwarnings("ignore:Could not parse CHECK constraint text")
+@pytest.mark.parametrize("state", ["NOT VALID", "NOT ENFORCED"])
+def test_checks_that_are_not_valid_come_back_as_they_were(
+    make: Callable[..., Project], caller: Caller, state: str
+) -> None:
+    """SQLAlchemy cannot create them with a table."""
+    first = models(sa.Column("x", sa.Integer))
+    project = make(first)
+    caller.execute(
+        project.engine,
+        f'ALTER TABLE a ADD CONSTRAINT "No 7" CHECK (x <> 7) {state}',
+        "ALTER TABLE a ADD CHECK (x <> 8)",
+    )
+    definitions = (
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE contype = 'c' ORDER BY conname"
+    )
+    before = caller.query(project.engine, definitions)
+    assert before[0] == ("No 7", f"CHECK ((x <> 7)) {state}")
+    assert caller(project.alembic, "compare_metadata") == []
+    project.use(sa.MetaData())
+    caller(project.alembic, "revision", "drop")
+
+    for method, target in ("upgrade", "heads"), ("downgrade", "-1"):
+        caller(project.alembic, method, target)
+
+    assert caller.query(project.engine, definitions) == before
+    caller(project.alembic, "upgrade")
+    assert things(caller, project) == []
+
+
+@on_each_driver
+def test_the_type_of_a_number_that_counts_by_itself_changes(
+    make: Callable[..., Project], caller: Caller
+) -> None:
+    """Alembic warns of an option of its own that only MySQL has."""
+    big = sa.MetaData()
+    sa.Table("a", big, sa.Column("id", sa.BigInteger, primary_key=True))
+    make(models(), big)

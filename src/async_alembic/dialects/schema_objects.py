@@ -12,6 +12,9 @@ if t.TYPE_CHECKING:
 
     from .enums import Enums
 
+    Checks: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
+    Uniques: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
+
 
 class Sequence(t.NamedTuple):
     """A sequence that belongs to no column, but gives defaults their values.
@@ -34,21 +37,24 @@ class SchemaObjects:
         """Return the sequences that belong to no column and are used."""
         return []
 
-    def complete_uniques(
+    def complete(
         self,
         connection: sa.Connection,
-        uniques: c.Mapping[tuple[str | None, str], c.Iterable[t.Any]],
+        uniques: Uniques,
+        checks: Checks,
         schemas: c.Mapping[str | None, str | None],
     ) -> None:
-        """Add to what SQLAlchemy has read of unique constraints what it leaves out.
+        """Correct what SQLAlchemy has read of constraints.
 
         :param connection: The connection to the database.
-        :param uniques: What was read, by schema and table.
+        :param uniques: The unique constraints, by schema and table.
+        :param checks: The check constraints, by schema and table.
         :param schemas: The real schemas, by their names in models.
         """
 
-    def separate(self, upgrade_ops: UpgradeOps) -> None:
-        """Create by operations of their own what Alembic loses in a new table.
+    def adjust(self, connection: sa.Connection, upgrade_ops: UpgradeOps) -> None:
+        """Make operations do what Alembic's alone don't.
 
+        :param connection: The connection to the database.
         :param upgrade_ops: The operations, which are changed.
         """

@@ -1,5 +1,5 @@
 """Reads tables at once, in the translated schemas, and leaves unchanged ones out of
-Alembic's comparison. Creates separately what Alembic loses in a new table.
+Alembic's comparison. Adjusts operations to the database.
 
 Registers an Alembic plugin. Before Alembic 1.18, which added plugins, tables are read
 one at a time.
@@ -40,10 +40,12 @@ def _read(
         return
 
     infos = bulk_reading.read(autogen_context, schemas)
-    uniques = infos["unique_constraints"]
-    real_schemas = translated_schemas.schemas_of(connection)
-    objects = dialect_of(connection).schema_objects
-    objects.complete_uniques(connection, uniques, real_schemas)
+    dialect_of(connection).schema_objects.complete(
+        connection,
+        infos["unique_constraints"],
+        infos["check_constraints"],
+        translated_schemas.schemas_of(connection),
+    )
     comparison.note_invalid(infos["indexes"])
 
     if comparison.can_leave_out and unchanged_tables.can_find(autogen_context):
@@ -52,12 +54,13 @@ def _read(
         )
 
 
-def _separate(
+def _adjust(
     autogen_context: AutogenContext, upgrade_ops: UpgradeOps, *args: object
 ) -> None:
-    assert autogen_context.connection is not None
-    dialect_of(autogen_context.connection).schema_objects.separate(upgrade_ops)
+    connection = autogen_context.connection
+    assert connection is not None
+    dialect_of(connection).schema_objects.adjust(connection, upgrade_ops)
 
 
 comparison.add(_read, "schema", priority="FIRST", needs_plugins=True)
-comparison.add(_separate, "schema", priority="LAST")
+comparison.add(_adjust, "schema", priority="LAST")

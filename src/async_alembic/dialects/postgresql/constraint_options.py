@@ -12,6 +12,8 @@ from alembic.ddl._autogen import ComparisonResult
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
 
+    from ..schema_objects import Uniques
+
     Item = t.TypeVar("Item", sa.Index, sa.UniqueConstraint)
     Options: t.TypeAlias = tuple[object, ...]
 
@@ -26,7 +28,7 @@ _deferrable = sa.text(
 
 def complete(
     connection: sa.Connection,
-    uniques: c.Mapping[tuple[str | None, str], c.Iterable[t.Any]],
+    uniques: Uniques,
     schemas: c.Mapping[str | None, str | None],
 ) -> None:
     """Add to what was read of unique constraints whether they are deferrable.

@@ -24,7 +24,7 @@ class CreateExclusionOp(CreateExcludeConstraintOp):
 
 
 def separate(upgrade_ops: ops.UpgradeOps) -> None:
-    """See :meth:`.SchemaObjects.separate`."""
+    """Create them after their tables."""
     for op in [*upgrade_ops.ops]:
         if not isinstance(op, ops.CreateTableOp):
             continue

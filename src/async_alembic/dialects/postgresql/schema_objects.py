@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import typing as t
 
+from alembic.operations.ops import AlterColumnOp
+from alembic.operations.ops import ModifyTableOps
+
 from ..schema_objects import SchemaObjects
 from .constraint_options import complete
 from .enums import PostgreSQLEnums
 from .exclusions import separate
 from .sequences import find
+from .unvalidated_checks import drop_first
+from .unvalidated_checks import without_options
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -15,7 +20,9 @@ if t.TYPE_CHECKING:
     from alembic.operations.ops import UpgradeOps
 
     from ..enums import Enums
+    from ..schema_objects import Checks
     from ..schema_objects import Sequence
+    from ..schema_objects import Uniques
 
 
 class PostgreSQLObjects(SchemaObjects):
@@ -24,13 +31,22 @@ class PostgreSQLObjects(SchemaObjects):
     def sequences(self, connection: sa.Connection) -> list[Sequence]:
         return find(connection)
 
-    def complete_uniques(
+    def complete(
         self,
         connection: sa.Connection,
-        uniques: c.Mapping[tuple[str | None, str], c.Iterable[t.Any]],
+        uniques: Uniques,
+        checks: Checks,
         schemas: c.Mapping[str | None, str | None],
     ) -> None:
         complete(connection, uniques, schemas)
+        without_options(checks)
 
-    def separate(self, upgrade_ops: UpgradeOps) -> None:
+    def adjust(self, connection: sa.Connection, upgrade_ops: UpgradeOps) -> None:
         separate(upgrade_ops)
+        drop_first(connection, upgrade_ops)
+
+        for table in upgrade_ops.ops:
+            for op in table.ops if isinstance(table, ModifyTableOps) else ():
+                if isinstance(op, AlterColumnOp):
+                    # Alembic warns of it, and does nothing.
+                    op.kw.pop("autoincrement", None)
