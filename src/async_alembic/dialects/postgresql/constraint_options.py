@@ -53,9 +53,9 @@ def complete(
         real = schemas.get(schema, schema) or default
 
         for info in infos:
-            if found := options.get((real, table, info["name"])):
-                # Alembic passes these options to the constraint.
-                info["dialect_options"] = {**info.get("dialect_options", {}), **found}
+            found = options.get((real, table, info["name"]), {"deferrable": False})
+            # Alembic passes these options to the constraint.
+            info["dialect_options"] = {**info.get("dialect_options", {}), **found}
 
 
 @contextlib.contextmanager
@@ -82,10 +82,14 @@ def _compared(
 ) -> c.Callable[[Item, Item], ComparisonResult]:
     def compare_more(item: Item, found: Item) -> ComparisonResult:
         result = compare(item, found)
-        options = options_of(found), options_of(item)
+        options, found_options = options_of(item), options_of(found)
 
-        if result.is_equal and options[0] != options[1]:
-            return ComparisonResult.Different(f"options {options[0]} to {options[1]}")
+        # Nothing is known of those that Alembic has read itself.
+        if getattr(found, "deferrable", True) is None:
+            return result
+
+        if result.is_equal and options != found_options:
+            return ComparisonResult.Different(f"options {found_options} to {options}")
 
         return result
 
