@@ -72,6 +72,11 @@ class Project:
             run_mkdir=run_mkdir,
         )
 
+    def use(self, metadata: sa.MetaData) -> None:
+        """Change the models."""
+        self.metadatas = metadata
+        self.alembic = Alembic(self.app, metadatas=metadata, engines=self.engines)
+
     @property
     def folder(self) -> Path:
         """The script directory, unless another one is configured."""

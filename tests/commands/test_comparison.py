@@ -376,7 +376,13 @@ def assert_like_alembic(caller: Caller, project: Project, **options: Any) -> lis
         # What it cannot compare is compared by text here, see test_round_trips.
         return []
 
-    assert shown(caller(project.alembic, "compare_metadata")) == expected
+    found = [
+        difference
+        for difference in caller(project.alembic, "compare_metadata")
+        # Alembic compares neither.
+        if not str(difference[0]).endswith(("_enum", "_sequence"))
+    ]
+    assert shown(found) == expected
     return expected
 
 

@@ -138,16 +138,6 @@ class Maker:
     def avoids(self, fault: str) -> bool:
         return avoids(fault, self.database)
 
-    def is_native_enum(self, type: str) -> bool:
-        return "enum(" in type.lower() and "native_enum=False" not in type
-
-    def is_used(self, kind: Kind, model: Model) -> bool:
-        """Whether a model has an Enum, which stays in the database."""
-        columns = [column for table in model.tables for column in table.columns]
-        return self.is_native_enum(kind.type) and any(
-            column.type == kind.type for column in columns
-        )
-
     def one_of(self, values: Iterable[T]) -> T:
         value: T = self._draw(st.sampled_from([*values]))
         return value
@@ -176,14 +166,8 @@ class Maker:
     def kind_of(self, column: Column) -> Kind:
         return next(k for k in KINDS[self.database] if k.type == column.type)
 
-    def column(self, name: str, *, added: bool) -> Column:
-        """A column of a table that is created, or one that is added."""
-        kinds = self.kinds
-
-        if added and self.avoids("enum-added"):
-            kinds = [kind for kind in kinds if not self.is_native_enum(kind.type)]
-
-        kind = self.one_of(kinds)
+    def column(self, name: str) -> Column:
+        kind = self.one_of(self.kinds)
         return Column(
             name,
             kind.type,
@@ -270,10 +254,6 @@ class Maker:
             schema=self.one_of(schemas),
         )
 
-    def can_drop(self, table: Table) -> bool:
-        enums = [c for c in table.columns if self.is_native_enum(c.type)]
-        return not (enums and self.avoids("enum-reused"))
-
     def fill(self, table: Table, others: list[Table], *, is_new: bool) -> Table:
         """Draw the rest of a table: what it had and does not lose, and what is new.
 
@@ -283,7 +263,7 @@ class Maker:
 
         for name in self.some_of(COLUMNS, 3):
             if all(column.name != name for column in (*kept, *table.columns)):
-                kept.append(self.column(name, added=not is_new))
+                kept.append(self.column(name))
 
         kept += self.new_computed(table, kept)
 
@@ -505,12 +485,9 @@ def changes(draw: Any, database: Database) -> tuple[Model, Model]:
     """A model, and the same after a change."""
     maker = Maker(draw, database)
     before = _fill(maker, [], maker.some_of(TABLES, 3, least=1))
-    kept = [t for t in before.tables if not maker.can_drop(t) or maker.often()]
+    kept = [t for t in before.tables if maker.often()]
     names = {table.name for table in before.tables}
     new = [name for name in maker.some_of(TABLES, 2) if name not in names]
-
-    if maker.avoids("enum-reused"):
-        maker.kinds = [k for k in maker.kinds if not maker.is_used(k, before)]
 
     return before, _fill(maker, kept, new)
 

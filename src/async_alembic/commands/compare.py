@@ -136,6 +136,7 @@ def comparing(
 
     if warn:
         unknown.warn()
+        comparison.warn(name)
 
 
 def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:

@@ -12,6 +12,7 @@ import typing as t
 from alembic.operations import ops
 
 from ..migration.comparison import comparison_of
+from ..migration.enum_operations import AlterEnumOp
 from .type_steps import with_steps
 
 if t.TYPE_CHECKING:
@@ -53,6 +54,7 @@ def sort_operations(
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
+        container.ops.sort(key=lambda op: not isinstance(op, AlterEnumOp))
         container.ops[:] = with_steps(container.ops, context.dialect)
         container.ops[:] = _without_indexes_of_dropped_tables(
             container.ops, context.dialect.default_schema_name

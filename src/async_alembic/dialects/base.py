@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from .locks import MigrationLock
     from .migrated import MigratedConnection
     from .observing import Observer
+    from .schema_objects import SchemaObjects
     from .scripts import ScriptStyle
     from .server_defaults import Defaults
 
@@ -111,10 +112,18 @@ class Dialect:
 
         return ScriptStyle()
 
+    @property
+    def schema_objects(self) -> SchemaObjects:
+        """What a schema has beside tables."""
+        from .schema_objects import SchemaObjects
+
+        return SchemaObjects()
+
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""
         from . import column_types as column_types
         from . import migrated as migrated
+        from . import schema_objects as schema_objects
         from . import server_defaults as server_defaults
 
     @contextlib.contextmanager

@@ -59,8 +59,12 @@ class Defaults:
         if text == value or text is None and _is_same_number(found, value):
             return False
 
-        # Alembic's comparison would send invalid SQL to the server.
-        is_certain = "'" in value or inspected.type.__visit_name__ == "JSON"
+        # Alembic's comparison would send to the server what it refuses.
+        is_certain = (
+            "'" in value
+            or inspected.type.__visit_name__ == "JSON"
+            or isinstance(inspected.type, sa.Enum)
+        )
         return True if text is not None and is_certain else None
 
     def _unquote(self, sql: str) -> str | None:

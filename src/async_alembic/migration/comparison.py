@@ -14,7 +14,10 @@ import weakref
 from alembic.operations import ops
 
 from ..dialects import dialect_of
+from ..errors import listed
 from .default_questions import Questions
+from .unknown_tables import full_name
+from .unknown_tables import log
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -41,6 +44,8 @@ class Comparison:
     :param unchanged: The tables that Alembic need not compare.
     :param renames: What was renamed.
     :param undecided: The columns whose defaults count as changed until the end.
+    :param views: The views of the models, which are not compared.
+    :param invalid: The indexes that the database does not use.
     :param left_out: What of the models the app's ``include_object`` has left out.
     """
 
@@ -51,6 +56,8 @@ class Comparison:
     renames: Renames
     unchanged: set[TableKey] = dataclasses.field(default_factory=set)
     undecided: dict[ColumnKey, Key] = dataclasses.field(default_factory=dict)
+    views: list[TableKey] = dataclasses.field(default_factory=list)
+    invalid: list[str] = dataclasses.field(default_factory=list)
     left_out: list[str] = dataclasses.field(default_factory=list)
 
     def filters(
@@ -84,9 +91,8 @@ class Comparison:
         ) -> bool:
             pause()
 
-            if type_ == "table" and not reflected:
-                if self._key(item) in self.unchanged:
-                    return False
+            if type_ == "table" and not reflected and self.is_unchanged(item):
+                return False
 
             if object_filter is not None and not object_filter(
                 item, name, type_, reflected, other
@@ -96,10 +102,19 @@ class Comparison:
 
                 return False
 
+            # SQLAlchemy 2.1 has views among the tables, and reads none.
+            if type_ == "table" and getattr(item, "is_view", False):
+                self.views.append(self._key(item))
+                return False
+
             is_removed = type_ == "table" and reflected and other is None
             return not is_removed or self.unknown_tables.is_dropped(*self._key(item))
 
         return {"include_name": include_name, "include_object": include_object}
+
+    def is_unchanged(self, table: sa.Table) -> bool:
+        """Return whether Alembic need not compare a table of the models."""
+        return self._key(table) in self.unchanged
 
     def _note(self, item: t.Any, name: t.Any, type_: str) -> None:
         table = getattr(item, "table", None)
@@ -112,6 +127,45 @@ class Comparison:
     def _key(self, table: sa.Table) -> TableKey:
         schema = None if table.schema == self.default_schema else table.schema
         return schema, table.name
+
+    def note_invalid(
+        self, indexes: c.Mapping[TableKey, c.Iterable[c.Mapping[str, t.Any]]]
+    ) -> None:
+        """Note the indexes that a server does not use, as making them has failed.
+
+        :param indexes: What was read of all indexes, by table.
+        """
+        self.invalid += [
+            f"{info['name']} on {full_name(table)}"
+            for table, infos in indexes.items()
+            for info in infos
+            # That of PostgreSQL, whose name may not stand here.
+            if any(
+                option.endswith("_invalid")
+                for option in info.get("dialect_options", {})
+            )
+        ]
+
+    def warn(self, database: str) -> None:
+        """Log what is not compared.
+
+        :param database: The name of the database.
+        """
+        if self.views:
+            log.warning(
+                "The models of database '%s' have views, which are not compared: %s."
+                " Create, change and drop them in revisions by hand.",
+                database,
+                listed([*map(full_name, self.views)]),
+            )
+
+        if self.invalid:
+            log.warning(
+                "Database '%s' has invalid indexes, which it does not use, as creating"
+                " them has failed: %s. Drop them and create them again.",
+                database,
+                listed(self.invalid),
+            )
 
     def decide(self, connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
         """Remove the changes of server defaults that are equal.

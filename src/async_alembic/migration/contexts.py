@@ -16,10 +16,14 @@ from ..errors import ConfigurationError
 from . import companion_tables
 from . import default_comparison
 from . import default_schema
+from . import domain_comparison
+from . import enum_comparison
+from . import enum_rendering
 from . import identity_comparison
 from . import op_per_task
 from . import renamed_names
 from . import retyped_keys
+from . import sequence_comparison
 from . import table_comparison
 from . import type_comparison
 from .operations import RevisionOperations
@@ -37,9 +41,12 @@ if t.TYPE_CHECKING:
 _COMPARISONS = (
     default_comparison,
     default_schema,
+    domain_comparison,
+    enum_comparison,
     identity_comparison,
     renamed_names,
     retyped_keys,
+    sequence_comparison,
     table_comparison,
     type_comparison,
 )
@@ -109,6 +116,7 @@ class Contexts:
                 Path(project.scripts.dir, "script.py.mako"),
             )
             default_comparison.install(context)
+            enum_rendering.install(context)
             self.environment_contexts[name] = environment_context
             self.contexts[name] = context
             self.ops[name] = RevisionOperations(context)

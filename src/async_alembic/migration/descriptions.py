@@ -8,6 +8,12 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from .enum_operations import AlterEnumOp
+from .enum_operations import CreateEnumOp
+from .enum_operations import DropEnumOp
+from .enum_operations import EnumOp
+from .sequence_operations import SequenceOp
+
 if t.TYPE_CHECKING:
     from alembic.operations.ops import MigrateOperation
 
@@ -123,6 +129,17 @@ def _(operation: ops.DropConstraintOp) -> str:
 @describe.register
 def _(operation: ops.CreateTableCommentOp | ops.DropTableCommentOp) -> str:
     return f"changes the comment of the table '{_table(operation)}'"
+
+
+@describe.register
+def _(operation: EnumOp) -> str:
+    verbs = {CreateEnumOp: "creates", DropEnumOp: "drops", AlterEnumOp: "changes"}
+    return f"{verbs[type(operation)]} the type '{operation.full_name}'"
+
+
+@describe.register
+def _(operation: SequenceOp) -> str:
+    return f"{operation.verb}s the sequence '{operation.sequence.name}'"
 
 
 def _table(operation: t.Any) -> str:

@@ -6,12 +6,21 @@ import collections.abc as c
 import contextlib
 import typing as t
 
+import sqlalchemy as sa
 from alembic.operations import Operations
+from alembic.operations.ops import AddColumnOp
+from alembic.operations.ops import AlterColumnOp
+from alembic.operations.ops import CreateTableOp
+from alembic.operations.ops import CreateUniqueConstraintOp
 from alembic.operations.ops import ModifyTableOps
+from sqlalchemy.types import to_instance
+
+from ..dialects import dialect_named
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
     from alembic.operations import MigrateOperation
+    from sqlalchemy.types import TypeEngine
 
     from ..dialects.migrated import MigratedConnection
 
@@ -29,6 +38,7 @@ class RevisionOperations(Operations):
 
     def invoke(self, operation: MigrateOperation) -> t.Any:
         with self._executing(operation):
+            self._prepare(operation)
             return super().invoke(operation)
 
     @contextlib.contextmanager
@@ -54,10 +64,19 @@ class RevisionOperations(Operations):
 
             def invoke_and_note(operation: MigrateOperation) -> t.Any:
                 change.ops.append(operation)
+                self._prepare(operation)
                 return invoke(operation)
 
             batch_op.invoke = invoke_and_note  # type: ignore[method-assign]
             yield batch_op
+
+    def _prepare(self, operation: MigrateOperation) -> None:
+        """Create the types that an operation needs, and let it include any columns."""
+        _include_columns(operation)
+        impl = self.migration_context.impl
+
+        if enums := dialect_named(impl.dialect.name).schema_objects.enums:
+            enums.create_missing(impl, _new_types(operation))
 
     @contextlib.contextmanager
     def _executing(self, operation: MigrateOperation) -> c.Iterator[None]:
@@ -67,3 +86,28 @@ class RevisionOperations(Operations):
             yield
         finally:
             self.operation = outer
+
+
+def _new_types(operation: MigrateOperation) -> c.Iterator[TypeEngine[t.Any]]:
+    """Yield the types that columns get."""
+    match operation:
+        case CreateTableOp():
+            for column in operation.columns:
+                if isinstance(column, sa.Column):
+                    yield column.type
+        case AddColumnOp():
+            yield operation.column.type
+        case AlterColumnOp() if operation.modify_type is not None:
+            yield to_instance(operation.modify_type)
+
+
+def _include_columns(operation: MigrateOperation) -> None:
+    """Turn names into columns. SQLAlchemy looks names up in the table, which has only
+    the columns of the constraint.
+    """
+    if isinstance(operation, CreateUniqueConstraintOp):
+        for option, value in operation.kw.items():
+            if option.endswith("_include") and value:
+                operation.kw[option] = [
+                    sa.column(item) if isinstance(item, str) else item for item in value
+                ]

@@ -1,8 +1,8 @@
 """Reads tables at once, in the translated schemas, and leaves unchanged ones out of
-Alembic's comparison.
+Alembic's comparison. Adjusts operations to the database.
 
-Registers an Alembic plugin. Before Alembic 1.18, which added plugins and reads a table
-at a time, nothing is different.
+Registers an Alembic plugin. Before Alembic 1.18, which added plugins, tables are read
+one at a time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     import collections.abc as c
 
     from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import UpgradeOps
 
 comparison: Comparison = Comparison("tables", helps="tables")
 
@@ -29,10 +30,11 @@ def _read(
     upgrade_ops: object,
     schemas: c.Iterable[str | None],
 ) -> t.Any:
-    assert autogen_context.connection is not None
+    connection = autogen_context.connection
+    assert connection is not None
     translated_schemas.translate_reflection(autogen_context.inspector)
     comparison = comparison_of(autogen_context.migration_context)
-    reads_at_once = dialect_of(autogen_context.connection).reads_tables_at_once
+    reads_at_once = dialect_of(connection).reads_tables_at_once
 
     if comparison is not None:
         comparison.renames.read(autogen_context, schemas)
@@ -41,6 +43,13 @@ def _read(
         return
 
     infos = bulk_reading.read(autogen_context, schemas)
+    dialect_of(connection).schema_objects.complete(
+        connection,
+        infos["unique_constraints"],
+        infos["check_constraints"],
+        translated_schemas.schemas_of(connection),
+    )
+    comparison.note_invalid(infos["indexes"])
 
     if comparison.can_leave_out and unchanged_tables.can_find(autogen_context):
         comparison.unchanged |= unchanged_tables.find(
@@ -48,4 +57,13 @@ def _read(
         )
 
 
+def _adjust(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, *args: object
+) -> None:
+    connection = autogen_context.connection
+    assert connection is not None
+    dialect_of(connection).schema_objects.adjust(connection, upgrade_ops)
+
+
 comparison.add(_read, "schema", priority="FIRST", needs_plugins=True)
+comparison.add(_adjust, "schema", priority="LAST")

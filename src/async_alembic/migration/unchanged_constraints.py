@@ -59,7 +59,7 @@ def _has_same_uniques(table: sa.Table, infos: c.Sequence[Info]) -> bool:
     wanted: dict[Columns, t.Any] = {
         tuple(sorted(column.name for column in unique.columns)): unique.name
         for unique in uniques
-        if not unique.dialect_kwargs
+        if not unique.dialect_kwargs and not unique.deferrable and not unique.initially
     }
     return (
         len(infos) == len(found) == len(wanted) == len(uniques)

@@ -12,7 +12,9 @@ import typing as t
 from alembic.operations import ops
 from sqlalchemy import event
 
+from .enum_operations import EnumOp
 from .operations import RevisionOperations
+from .sequence_operations import SequenceOp
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -30,6 +32,8 @@ _CHANGES_OF_SCHEMA = (
     ops.DropConstraintOp,
     ops.DropIndexOp,
     ops.DropTableOp,
+    EnumOp,
+    SequenceOp,
 )
 _CHANGES_OF_COLUMN = (ops.AddColumnOp, ops.AlterColumnOp, ops.DropColumnOp)
 

@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from ..migrated import MigratedConnection
     from ..observing import Observer
     from ..server_defaults import Defaults
+    from .schema_objects import PostgreSQLObjects
     from .script import PostgreSQLScript
 
 
@@ -103,6 +104,12 @@ class PostgreSQL(Dialect):
         return ColumnTypes(
             fraction="precision", float_bits=53, completed_identity=completed
         )
+
+    @property
+    def schema_objects(self) -> PostgreSQLObjects:
+        from .schema_objects import PostgreSQLObjects
+
+        return PostgreSQLObjects()
 
     @property
     def script_style(self) -> PostgreSQLScript:
@@ -194,10 +201,13 @@ class PostgreSQL(Dialect):
             *(type_["name"] for type_ in types),
         ]
 
-    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def comparing(self, impl: DefaultImpl) -> c.Iterator[None]:
+        from .constraint_options import compare_all
         from .owned_sequences import read_at_once
 
-        return read_at_once(impl)
+        with read_at_once(impl), compare_all(impl):
+            yield
 
     def is_read_only(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(_is_read_only))

@@ -1,0 +1,122 @@
+"""Options of indexes and unique constraints that Alembic overlooks."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+from alembic.ddl._autogen import ComparisonResult
+
+if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
+    from ..schema_objects import Uniques
+
+    Item = t.TypeVar("Item", sa.Index, sa.UniqueConstraint)
+    Options: t.TypeAlias = tuple[object, ...]
+
+#: The deferrable unique constraints, which SQLAlchemy reads like others.
+_deferrable = sa.text(
+    "SELECT n.nspname AS schema, r.relname AS table, k.conname AS name, k.condeferred"
+    " FROM pg_constraint k JOIN pg_class r ON r.oid = k.conrelid"
+    " JOIN pg_namespace n ON n.oid = r.relnamespace"
+    " WHERE k.contype = 'u' AND k.condeferrable"
+)
+
+
+def complete(
+    connection: sa.Connection,
+    uniques: Uniques,
+    schemas: c.Mapping[str | None, str | None],
+) -> None:
+    """Add to what was read of unique constraints whether they are deferrable.
+
+    :param connection: The connection to the database.
+    :param uniques: What was read, by schema and table.
+    :param schemas: The real schemas, by their names in models.
+    """
+    if not any(uniques.values()):
+        return
+
+    default = connection.dialect.default_schema_name
+    options = {
+        (row.schema, row.table, row.name): {
+            "deferrable": True,
+            "initially": "DEFERRED" if row.condeferred else None,
+        }
+        for row in connection.execute(_deferrable)
+    }
+
+    for (schema, table), infos in uniques.items():
+        real = schemas.get(schema, schema) or default
+
+        for info in infos:
+            found = options.get((real, table, info["name"]), {"deferrable": False})
+            # Alembic passes these options to the constraint.
+            info["dialect_options"] = {**info.get("dialect_options", {}), **found}
+
+
+@contextlib.contextmanager
+def compare_all(impl: DefaultImpl) -> c.Iterator[None]:
+    """Let comparisons see all options.
+
+    :param impl: Alembic's implementation for PostgreSQL.
+    """
+    replaced: t.Any = impl
+    replaced.compare_indexes = _compared(impl.compare_indexes, _index_options)
+    replaced.compare_unique_constraint = _compared(
+        impl.compare_unique_constraint, _unique_options
+    )
+
+    try:
+        yield
+    finally:
+        del replaced.compare_indexes, replaced.compare_unique_constraint
+
+
+def _compared(
+    compare: c.Callable[[Item, Item], ComparisonResult],
+    options_of: c.Callable[[Item], Options],
+) -> c.Callable[[Item, Item], ComparisonResult]:
+    def compare_more(item: Item, found: Item) -> ComparisonResult:
+        result = compare(item, found)
+        options, found_options = options_of(item), options_of(found)
+
+        # Nothing is known of those that Alembic has read itself.
+        if getattr(found, "deferrable", True) is None:
+            return result
+
+        if result.is_equal and options != found_options:
+            return ComparisonResult.Different(f"options {found_options} to {options}")
+
+        return result
+
+    return compare_more
+
+
+def _index_options(index: sa.Index) -> Options:
+    """Of a condition, only the server could tell whether it is the same."""
+    options = index.dialect_options["postgresql"]
+    using = options.get("using") or "btree"
+    parameters = {str(k): str(v) for k, v in (options.get("with") or {}).items()}
+    return (
+        _include(options),
+        str(using).lower(),
+        sorted(parameters.items()),
+        options.get("where") is not None,
+    )
+
+
+def _unique_options(unique: sa.UniqueConstraint) -> Options:
+    initially = str(unique.initially or "").upper()
+    return (
+        _include(unique.dialect_options["postgresql"]),
+        bool(unique.deferrable) or initially == "DEFERRED",
+        initially == "DEFERRED",
+    )
+
+
+def _include(options: c.Mapping[str, t.Any]) -> list[str]:
+    return [getattr(item, "name", item) for item in options.get("include") or ()]

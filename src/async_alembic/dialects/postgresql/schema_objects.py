@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import typing as t
+
+from alembic.operations.ops import AlterColumnOp
+from alembic.operations.ops import ModifyTableOps
+
+from ..schema_objects import SchemaObjects
+from .constraint_options import complete
+from .enums import PostgreSQLEnums
+from .exclusions import separate
+from .sequences import find
+from .unvalidated_checks import drop_first
+from .unvalidated_checks import without_options
+
+if t.TYPE_CHECKING:
+    import collections.abc as c
+
+    import sqlalchemy as sa
+    from alembic.operations.ops import UpgradeOps
+
+    from ..enums import Enums
+    from ..schema_objects import Checks
+    from ..schema_objects import Sequence
+    from ..schema_objects import Uniques
+
+
+class PostgreSQLObjects(SchemaObjects):
+    enums: Enums | None = PostgreSQLEnums()
+
+    def sequences(self, connection: sa.Connection) -> list[Sequence]:
+        return find(connection)
+
+    def complete(
+        self,
+        connection: sa.Connection,
+        uniques: Uniques,
+        checks: Checks,
+        schemas: c.Mapping[str | None, str | None],
+    ) -> None:
+        complete(connection, uniques, schemas)
+        without_options(checks)
+
+    def adjust(self, connection: sa.Connection, upgrade_ops: UpgradeOps) -> None:
+        separate(upgrade_ops)
+        drop_first(connection, upgrade_ops)
+
+        for table in upgrade_ops.ops:
+            for op in table.ops if isinstance(table, ModifyTableOps) else ():
+                if isinstance(op, AlterColumnOp):
+                    # Alembic warns of it, and does nothing.
+                    op.kw.pop("autoincrement", None)

@@ -1,0 +1,86 @@
+"""Checks that are ``NOT VALID`` or ``NOT ENFORCED``. SQLAlchemy cannot create them with
+a table, and reads no condition of the latter. So the server says what creates them.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+import sqlalchemy as sa
+from alembic.operations import ops
+
+if t.TYPE_CHECKING:
+    from ..schema_objects import Checks
+
+#: What is not enforced is not valid either.
+_checks = sa.text(
+    "SELECT n.nspname AS schema, r.relname AS table, k.conname AS name,"
+    " format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname,"
+    " pg_get_constraintdef(k.oid)) AS statement"
+    " FROM pg_constraint k JOIN pg_class r ON r.oid = k.conrelid"
+    " JOIN pg_namespace n ON n.oid = r.relnamespace"
+    " WHERE k.contype = 'c' AND NOT k.convalidated"
+)
+
+
+class DropCheckOp(ops.DropConstraintOp):
+    """Drop a check before its table, so that it is created after it.
+
+    :param statement: What creates it.
+    """
+
+    def __init__(self, name: str, op: ops.DropTableOp, statement: str) -> None:
+        super().__init__(name, op.table_name, type_="check", schema=op.schema)
+        self._statement = statement
+
+    def reverse(self) -> t.Any:
+        return ops.ExecuteSQLOp(self._statement)
+
+    def to_diff_tuple(self) -> tuple[t.Any, ...]:
+        check = sa.CheckConstraint("TRUE", self.constraint_name)
+        sa.Table(self.table_name, sa.MetaData(), check, schema=self.schema)
+        return "remove_constraint", check
+
+
+def without_options(checks: Checks) -> None:
+    """Remove what SQLAlchemy passes on as an option that checks don't have."""
+    for infos in checks.values():
+        for info in infos:
+            info.pop("dialect_options", None)
+
+
+def drop_first(connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
+    """Drop such checks by operations of their own."""
+    dropped = [op for op in upgrade_ops.ops if isinstance(op, ops.DropTableOp)]
+
+    if not dropped:
+        return
+
+    default = connection.dialect.default_schema_name
+    rows = connection.execute(_checks).all()
+
+    for op in dropped:
+        found = {
+            row.name: row.statement
+            for row in rows
+            if (row.schema, row.table) == (op.schema or default, op.table_name)
+        }
+        upgrade_ops.ops[:0] = _without_checks(op, found)
+
+
+def _without_checks(
+    op: ops.DropTableOp, statements: c.Mapping[str, str]
+) -> list[ops.MigrateOperation]:
+    # There's no public way to see what reverses it.
+    created = op._reverse
+
+    if created is None or not statements:
+        return []
+
+    created.columns = [
+        item
+        for item in created.columns
+        if not (isinstance(item, sa.CheckConstraint) and item.name in statements)
+    ]
+    return [DropCheckOp(name, op, statement) for name, statement in statements.items()]

@@ -1,0 +1,60 @@
+"""What a schema has beside tables, and tables need."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    import collections.abc as c
+
+    import sqlalchemy as sa
+    from alembic.operations.ops import UpgradeOps
+
+    from .enums import Enums
+
+    Checks: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
+    Uniques: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
+
+
+class Sequence(t.NamedTuple):
+    """A sequence that belongs to no column, but gives defaults their values.
+
+    :param sequence: With all of its options. The default schema is ``None``.
+    :param users: The schema, table and name of each column.
+    """
+
+    sequence: sa.Sequence
+    users: frozenset[tuple[str | None, str, str]]
+
+
+class SchemaObjects:
+    """Of a database that has no others."""
+
+    #: The types of enums; ``None`` if an enum is part of its column.
+    enums: Enums | None = None
+
+    def sequences(self, connection: sa.Connection) -> list[Sequence]:
+        """Return the sequences that belong to no column and are used."""
+        return []
+
+    def complete(
+        self,
+        connection: sa.Connection,
+        uniques: Uniques,
+        checks: Checks,
+        schemas: c.Mapping[str | None, str | None],
+    ) -> None:
+        """Correct what SQLAlchemy has read of constraints.
+
+        :param connection: The connection to the database.
+        :param uniques: The unique constraints, by schema and table.
+        :param checks: The check constraints, by schema and table.
+        :param schemas: The real schemas, by their names in models.
+        """
+
+    def adjust(self, connection: sa.Connection, upgrade_ops: UpgradeOps) -> None:
+        """Make operations do what Alembic's alone don't.
+
+        :param connection: The connection to the database.
+        :param upgrade_ops: The operations, which are changed.
+        """

@@ -1,0 +1,108 @@
+"""Creates the sequences that new columns take their values from, and drops those whose
+last column goes.
+
+Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it is one more
+comparison of schemas.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.functions import next_value
+
+from ..dialects import dialect_of
+from .changed_columns import altered_columns
+from .changed_columns import key_of
+from .changed_columns import new_columns
+from .changed_columns import removed_columns
+from .plugins import Comparison
+from .sequence_operations import CreateSequenceOp
+from .sequence_operations import DropSequenceOp
+from .translated_schemas import schemas_of
+
+if t.TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+
+    SequenceKey: t.TypeAlias = tuple[str | None, str]
+
+comparison: Comparison = Comparison("sequences", helps="tables")
+
+
+def _compare(
+    autogen_context: AutogenContext, upgrade_ops: ops.UpgradeOps, *args: object
+) -> t.Any:
+    connection = autogen_context.connection
+    assert connection is not None
+
+    if not connection.dialect.supports_sequences:
+        return
+
+    defaults = [op.modify_server_default for op in altered_columns(upgrade_ops)]
+    defaults += _defaults_of(new_columns(upgrade_ops))
+    needed = _by_key(connection, defaults)
+    removed = {*removed_columns(upgrade_ops)} | {
+        key_of(op)
+        for op in altered_columns(upgrade_ops)
+        if op.modify_server_default is not False
+    }
+    create = [
+        CreateSequenceOp.from_sequence(sequence)
+        for (schema, name), sequence in sorted(needed.items(), key=str)
+        if name not in autogen_context.inspector.get_sequence_names(schema)
+    ]
+    upgrade_ops.ops[:0] = create
+
+    if removed:
+        tables = autogen_context.sorted_tables
+        columns = (column for table in tables for column in table.columns)
+        wanted = _by_key(connection, _defaults_of(columns))
+        found = dialect_of(connection).schema_objects.sequences(connection)
+        upgrade_ops.ops += [
+            DropSequenceOp.from_sequence(sequence)
+            for sequence, users in found
+            if users <= removed and (sequence.schema, sequence.name) not in wanted
+        ]
+
+
+def _defaults_of(columns: c.Iterable[sa.Column[t.Any]]) -> c.Iterator[t.Any]:
+    for column in columns:
+        yield column.default
+        yield column.server_default
+
+
+def _by_key(
+    connection: sa.Connection, defaults: c.Iterable[t.Any]
+) -> dict[SequenceKey, sa.Sequence]:
+    schemas = schemas_of(connection)
+    default_schema = connection.dialect.default_schema_name
+    found: dict[SequenceKey, sa.Sequence] = {}
+
+    for sequence in (s for default in defaults for s in _sequences_in(default)):
+        schema = schemas.get(sequence.schema, sequence.schema)
+        key = None if schema == default_schema else schema, sequence.name
+
+        if not (sequence.optional and connection.dialect.sequences_optional):
+            found[key] = sequence
+
+    return found
+
+
+def _sequences_in(default: t.Any) -> c.Iterator[sa.Sequence]:
+    """Yield the sequences that a default takes values from."""
+    if isinstance(default, sa.Sequence):
+        yield default
+
+    expression = getattr(default, "arg", default)
+
+    if isinstance(expression, sa.ClauseElement):
+        for element in visitors.iterate(expression):
+            if isinstance(element, next_value):
+                yield element.sequence
+
+
+comparison.add(_compare, "schema", priority="LAST")
