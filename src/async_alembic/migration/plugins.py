@@ -17,7 +17,6 @@ from ..errors import first_line
 
 try:
     from alembic.runtime.plugins import Plugin
-    from alembic.util import PriorityDispatcher
     from alembic.util import PriorityDispatchResult
 except ImportError:
     _plugin_class: type[Plugin] | None = None
@@ -46,7 +45,7 @@ def check_plugins(options: c.Mapping[str, t.Any]) -> None:
     if _plugin_class is not None and listed is not None:
         try:
             _plugin_class.populate_autogenerate_priority_dispatch(
-                PriorityDispatcher(), listed
+                util.PriorityDispatcher(), listed
             )
         except (CommandError, ValueError) as e:
             raise ConfigurationError(
