@@ -35,7 +35,7 @@ SIGNATURES = {
     "rev_id": "(self)",
     "with_options": "(self, *, database=None, directory=None, x_args=None)",
     "mkdir": "(self)",
-    "init": "(self, template=None, package=False)",
+    "init": "(self, template=None, package=False, env_py=False)",
     "list_templates": "(self)",
     "current": "(self)",
     "heads": "(self, resolve_dependencies=False)",
@@ -176,6 +176,7 @@ def test_the_public_names_are_pinned() -> None:
         "migrations_waiting",
         "revision_applied",
         "revision_started",
+        "run_env_py",
     ]
 
 

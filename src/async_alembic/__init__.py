@@ -42,6 +42,7 @@ from .extension.awaited import Alembic
 from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
+    from .extension.env_py import run_env_py
     from .migration.environment import Environment
     from .plans import Finding
     from .plans import Observed
@@ -123,6 +124,7 @@ __all__ = [
     "migrations_waiting",
     "revision_applied",
     "revision_started",
+    "run_env_py",
 ]
 
 #: Names that are imported on first use, because no app needs them to start.
@@ -150,6 +152,7 @@ _lazy_modules = {
     "migrations_waiting": "signals",
     "revision_applied": "signals",
     "revision_started": "signals",
+    "run_env_py": "extension.env_py",
 }
 
 

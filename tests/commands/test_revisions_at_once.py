@@ -132,7 +132,7 @@ def test_a_file_is_kept_if_the_failure_of_its_import_is_not_its_own(
         + text.replace("${repr(down_revision)}", "chain_of_test.parent(revision)", 1)
     )
 
-    with pytest.raises(RevisionFileError, match="ValueError"):
+    with pytest.raises(RevisionFileError, match="ValueError.* was kept"):
         caller(project.alembic, "revision", "next", empty=True, rev_id="a2")
 
     sys.modules["chain_of_test"].known.append("a2")
@@ -149,7 +149,7 @@ def test_a_file_that_is_itself_at_fault_is_not_kept(
     template.write_text(f"globals()['x'] = 1\n{code}\n{template.read_text()}")
     before = project.files()
 
-    with pytest.raises(RevisionFileError):
+    with pytest.raises(RevisionFileError, match="Error.* was removed"):
         caller(project.alembic, "revision", "next", empty=True)
 
     assert project.files() == before

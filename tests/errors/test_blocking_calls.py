@@ -50,6 +50,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "squash": ("base", "a1"),
     "applied": (),
     "drift": (),
+    "possible_renames": (),
     "unknown_tables": (),
     "upgrade_sql": (),
     "downgrade_sql": ("base", "heads"),

@@ -67,6 +67,14 @@ def test_of_several_databases_the_right_one_is_named(
 
 
 @in_every_way
+def test_a_type_without_its_import_names_the_template(project: Project) -> None:
+    """It would be missing in the next revision as well."""
+    write_revision(project.migrations, "ab34", upgrade="op.f(sqlmodel.x)")
+    error = str(project.fail(MigrationError, "upgrade"))
+    assert "Import 'sqlmodel'" in error and "'script.py.mako'" in error
+
+
+@in_every_way
 def test_a_database_that_is_behind_is_named_before_it_is_compared(
     project: Project,
 ) -> None:

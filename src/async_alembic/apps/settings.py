@@ -273,6 +273,22 @@ class Settings:
 
         return self.hooks.added_to({**self.migrate.context, **context})
 
+    @property
+    def template_args(self) -> c.Mapping[str, t.Any]:
+        """The app's values for the template of new revisions.
+
+        :raises ConfigurationError: If they are not a mapping.
+        """
+        values = self.context_options().get("template_args") or {}
+
+        if not isinstance(values, c.Mapping):
+            raise ConfigurationError(
+                "app.config['ALEMBIC_CONTEXT']['template_args'] must be a dict of"
+                f" values for 'script.py.mako', not {values!r}."
+            )
+
+        return values
+
     def _number(self, key: str, default: float, kind: t.Any, wanted: str) -> float:
         value = self.app_config.get(key, default)
 

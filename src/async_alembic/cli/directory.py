@@ -28,19 +28,25 @@ def mkdir(alembic: Migrations) -> None:
 @click.option("-t", "--template", help="The template of new revisions, or its folder.")
 @click.option("--multidb", is_flag=True, help="Short for '--template multidb'.")
 @click.option("--package", is_flag=True, help="Make a Python package of each folder.")
+@click.option(
+    "--env-py",
+    is_flag=True,
+    help="Write an env.py and an alembic.ini, for other tools that need them.",
+)
 def init(
     alembic: Migrations,
     folder: str | None,
     template: str | None,
     multidb: bool,
     package: bool,
+    env_py: bool,
 ) -> Answer:
     """Create the script directory with a template and a README.
 
     In DIRECTORY, or where the app's config says. No env.py is needed.
     """
     template = template or ("multidb" if multidb else None)
-    created = alembic.with_options(directory=folder).init(template, package)
+    created = alembic.with_options(directory=folder).init(template, package, env_py)
     lines = [f"Created {format_path(path)}" for path in created]
     lines = lines or ["Nothing to create."]
     configured = alembic.config.get_main_option("script_location", "")

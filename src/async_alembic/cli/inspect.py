@@ -176,7 +176,7 @@ def check(alembic: Migrations, single_head: bool, drift: bool) -> Answer:
         for applied in alembic.applied()
         if applied.is_edited
     ]
-    found = [*commands.compare.describe(alembic.compare_metadata())]
+    found = [*commands.differences.describe(alembic.compare_metadata())]
     lines = ["Changes detected.", *(f"  {line}" for line in found)]
 
     if not found:

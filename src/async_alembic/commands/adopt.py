@@ -19,7 +19,8 @@ from ..migration.steps import StepRunner
 from ..migration.unknown_tables import full_name
 from ..results import Adoption
 from .compare import comparing
-from .compare import describe
+from .differences import describe
+from .differences import differences_of
 from .migrate import plan_stamp
 from .migrate import plan_upgrade
 
@@ -109,14 +110,11 @@ def _compare(env: Environment, name: str) -> tuple[tuple[str, ...], tuple[str, .
             context, context.opts["target_metadata"]
         )
 
-    differences = (
-        line for ops in script.upgrade_ops_list for line in describe(ops.as_diffs())
-    )
     # Alembic leaves the version table out only where it is to look for it.
-    kept = (
-        key for key in comparison.unknown_tables.kept if key[1] != env.version_table
-    )
-    return tuple(differences), tuple(map(full_name, kept))
+    unknown = comparison.unknown_tables.kept
+    kept = (key for key in unknown if key[1] != env.version_table)
+    differences = tuple(describe(differences_of(script)))
+    return differences, tuple(map(full_name, kept))
 
 
 def _objects(env: Environment, name: str) -> c.Iterator[str]:

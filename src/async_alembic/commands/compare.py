@@ -10,16 +10,22 @@ from alembic import autogenerate
 
 from ..errors.from_alembic import converted_errors
 from ..migration.comparison import running
+from ..migration.plugins import check_plugins
 from ..migration.rename_operations import as_argument
 from ..migration.renames import Renames
 from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import UnknownTables
+from .command_line import make_context
+from .command_line import pass_on
+from .differences import describe
+from .differences import differences_of
 from .inspect import find_position
 from .nothing_found import warn_of_missing_models
 from .rename_questions import find_renames
 
 if t.TYPE_CHECKING:
+    from alembic.autogenerate import RevisionContext
     from alembic.operations import MigrationScript
 
     from ..migration.comparison import Comparison
@@ -44,7 +50,7 @@ def produce_migrations(env: Environment) -> MigrationScript:
 def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
     script = produce_migrations(env)
     diffs: list[tuple[t.Any, ...]] = env.databases.offload(
-        lambda: [diff for ops in script.upgrade_ops_list for diff in ops.as_diffs()]
+        lambda: [*differences_of(script)]
     )
     return diffs
 
@@ -105,6 +111,7 @@ def comparing(
     *,
     warn: bool = True,
     keep: bool = False,
+    revision_context: RevisionContext | None = None,
 ) -> c.Iterator[Comparison]:
     """Prepare for the comparison of a database.
 
@@ -113,8 +120,11 @@ def comparing(
     :param renames: What was renamed.
     :param warn: Whether to log the others.
     :param keep: Whether to keep them even if the settings say otherwise.
+    :param revision_context: The context of the revision that it is for.
     """
     context = env.contexts[name]
+    check_plugins(context.opts)
+    pass_on(revision_context or make_context(env.project), context)
     drops_all = env.project.settings.drops_unknown_tables
     dropped = None if drops_all and not keep else drop
     unknown = UnknownTables(
@@ -137,34 +147,6 @@ def comparing(
     if warn:
         unknown.warn()
         comparison.warn(name)
-
-
-def describe(differences: t.Iterable[t.Any]) -> c.Iterator[str]:
-    """Yield a line of text for each difference from :func:`compare_metadata`."""
-    for difference in differences:
-        if isinstance(difference, list):
-            yield from describe(difference)
-        else:
-            kind, *items = difference
-            yield f"{kind.replace('_', ' ')} {_name(kind, items)}"
-
-
-def _name(kind: str, items: list[t.Any]) -> str:
-    if kind.startswith("rename_"):
-        return " to ".join(items)
-
-    if kind.endswith("_column"):
-        _, table, column = items
-        return f"{table}.{column.name}"
-
-    if kind.startswith("modify_"):
-        _, table, column, *_ = items
-        return f"{table}.{column}"
-
-    item = items[0]
-    table = getattr(item, "table", None)
-    name = getattr(item, "name", None) or "without a name"
-    return f"{name} on {table.name}" if table is not None else str(name)
 
 
 def _compare(env: Environment, name: str) -> MigrationScript:

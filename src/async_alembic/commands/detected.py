@@ -12,7 +12,8 @@ from ..migration.data_loss import LossCommentOp
 from ..migration.rename_operations import RenameQuestionOp
 from ..migration.unknown_tables import KeepTablesOp
 from ..results import Change
-from .compare import describe
+from .differences import describe
+from .differences import difference_of
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -33,7 +34,7 @@ def changes_of(
         if isinstance(operation, ops.OpContainer):
             yield from changes_of(operation, database, dialect)
         elif not isinstance(operation, _COMMENTS):
-            text = "; ".join(_describe(operation))
+            text = "; ".join(describe([difference_of(operation)]))
             yield Change(database, text, tuple(find_losses(operation, dialect)))
 
 
@@ -45,13 +46,3 @@ def comment_on_losses(operations: ops.OpContainer, dialect: sa.Dialect) -> None:
         elif losses := [*find_losses(operation, dialect)]:
             at = operations.ops.index(operation)
             operations.ops.insert(at, LossCommentOp(losses))
-
-
-def _describe(operation: ops.MigrateOperation) -> c.Iterator[str]:
-    try:
-        difference = operation.to_diff_tuple()
-    except NotImplementedError:
-        # Of a plugin.
-        yield type(operation).__name__.removesuffix("Op")
-    else:
-        yield from describe([difference])

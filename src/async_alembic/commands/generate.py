@@ -21,6 +21,7 @@ from ..migration.renames import Renames
 from ..migration.rendering import rendering
 from ..migration.unknown_tables import full_name
 from ..migration.unknown_tables import KeepTablesOp
+from .command_line import make_context
 from .compare import comparing
 from .detected import changes_of
 from .detected import comment_on_losses
@@ -118,7 +119,9 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
         if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
             raise NotUpToDateError(name)
 
-        with comparing(env, name, new.drop, renames[name]) as comparison:
+        with comparing(
+            env, name, new.drop, renames[name], revision_context=context
+        ) as comparison:
             unknown_tables.append(comparison.unknown_tables)
 
             if new.empty:
@@ -204,7 +207,7 @@ def merge(
         head=ids,
         splice=splice,
         branch_labels=_labels(label) or None,
-        config=project.config,
+        **make_context(project).template_args,
     )
 
 
@@ -281,20 +284,17 @@ def _revision_context(
             " revision, or 'base'."
         )
 
-    command_args = {
-        "message": new.message,
-        "sql": False,
-        "head": parents,
-        "splice": new.splice,
-        "branch_label": labels or None,
-        "version_path": _version_path(project, new, found),
-        "rev_id": new.rev_id or unused_id(project),
-        "depends_on": to_ids(new.depend) if new.depend is not None else None,
-    }
-    return autogenerate.RevisionContext(
-        project.config,
-        project.scripts,
-        command_args,
+    return make_context(
+        project,
+        message=new.message,
+        autogenerate=not new.empty,
+        # Plugins use it as a key.
+        head=parents[0] if len(parents) == 1 else tuple(parents),
+        splice=new.splice,
+        branch_label=labels or None,
+        version_path=_version_path(project, new, found),
+        rev_id=new.rev_id or unused_id(project),
+        depends_on=to_ids(new.depend) if new.depend is not None else None,
     )
 
 

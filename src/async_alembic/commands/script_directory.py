@@ -14,6 +14,7 @@ from ..errors import ConfigurationError
 if t.TYPE_CHECKING:
     from alembic.config import Config
 
+    from ..apps.env_py_files import EnvPyFiles
     from ..apps.settings import Settings
 
 #: Alembic's other templates differ in the ``env.py`` only, which is not needed.
@@ -49,10 +50,14 @@ def init(
     several: bool,
     template: str | None,
     package: bool,
+    env_py: EnvPyFiles | None = None,
 ) -> list[str]:
     content = _read_template(config, template or _fitting(several))
     folder = Path(settings.script_location)
     files = {folder / _TEMPLATE: content, folder / "README": _README.encode()}
+
+    if env_py is not None:
+        files |= env_py.contents(settings)
 
     if package:
         folders = [folder, *map(Path, settings.version_locations)]
@@ -66,6 +71,7 @@ def init(
         missing = [path for path in files if not path.exists()]
 
         for path in missing:
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(files[path])
 
     return list(map(str, missing))

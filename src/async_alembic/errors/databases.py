@@ -34,6 +34,10 @@ _SAVEPOINT_ADVICE = (
     " 'with op.get_bind().begin_nested():'"
 )
 _RECORD_ADVICE = "Check that the user may write into that table"
+_IMPORT_ADVICE = (
+    "Import '{}' in the revision, and in the template 'script.py.mako' if new revisions"
+    " need it"
+)
 _COMMITTED_ADVICE = "Undo by hand what stays, correct the revision"
 
 
@@ -174,6 +178,8 @@ class MigrationError(AsyncAlembicError):
             advice = advice or _SAVEPOINT_ADVICE
         elif is_recorded:
             advice = advice or _RECORD_ADVICE
+        elif isinstance(error, NameError) and error.name:
+            advice = advice or _IMPORT_ADVICE.format(error.name)
         elif outcome is not None and outcome.has_committed:
             advice = advice or _COMMITTED_ADVICE
 

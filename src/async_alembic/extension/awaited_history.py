@@ -32,20 +32,27 @@ class AwaitedHistory(AwaitedBase):
         await self._do_file_io(self._mkdir, self._app())
 
     async def init(
-        self, template: str | None = None, package: bool = False
+        self,
+        template: str | None = None,
+        package: bool = False,
+        env_py: bool = False,
     ) -> list[str]:
-        """Create the script directory with its template and a ``README``. No ``env.py``
-        is written, as none is needed.
+        """Create the script directory with its template and a ``README``.
 
         :param template: The template of new revisions: one of :meth:`list_templates`,
             or the path of a folder that has a ``script.py.mako``. By default, the one
             for as many databases as the app has.
         :param package: Whether to make a Python package of each folder.
+        :param env_py: Whether to write an ``env.py``, which calls :func:`run_env_py`,
+            and an ``alembic.ini`` into the working directory. The extension needs
+            neither, but Alembic's own program and other tools do.
         :return: The paths of the files that were created.
         :raises ConfigurationError: If there is no such template, or another one was
             edited.
         """
-        return await self._do_file_io(self._init, self._app(), template, package)
+        return await self._do_file_io(
+            self._init, self._app(), template, package, env_py
+        )
 
     async def list_templates(self) -> dict[str, str]:
         """Get the descriptions of the templates of new revisions, by their names."""

@@ -220,11 +220,20 @@ class BaseAlembic(HookDecorators):
         config = self._registry.state(app).config(app)
         return bool(commands.generate.needs_database(config, new))
 
-    def _init(self, app: App, template: str | None, package: bool) -> list[str]:
+    def _init(
+        self, app: App, template: str | None, package: bool, env_py: bool
+    ) -> list[str]:
+        from ..apps.env_py_files import EnvPyFiles
+
         state = self._registry.state(app)
         several = len(state.names(app)) > 1
         created: list[str] = commands.script_directory.init(
-            state.config(app), state.settings(app), several, template, package
+            state.config(app),
+            state.settings(app),
+            several,
+            template,
+            package,
+            EnvPyFiles.of(app) if env_py else None,
         )
         return created
 

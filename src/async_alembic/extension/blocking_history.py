@@ -32,9 +32,14 @@ class BlockingHistory(BlockingBase):
         self._do_file_io(self._mkdir, self._app())
 
     @blocks
-    def init(self, template: str | None = None, package: bool = False) -> list[str]:
+    def init(
+        self,
+        template: str | None = None,
+        package: bool = False,
+        env_py: bool = False,
+    ) -> list[str]:
         """Blocking form of :meth:`Alembic.init`."""
-        return self._do_file_io(self._init, self._app(), template, package)
+        return self._do_file_io(self._init, self._app(), template, package, env_py)
 
     @blocks
     def list_templates(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from mako.exceptions import MakoException  # type: ignore[import-untyped]
 
 from .. import errors
 from ..errors import wrap_setting_errors
+from ..errors.quoting import with_class
 from .head_files import HeadFiles
 from .reading import read_revision
 from .revision_file import RevisionFile
@@ -34,6 +35,15 @@ if t.TYPE_CHECKING:
 
     from .files import RevisionFiles
     from .reading import ParsedFile
+
+_KEPT = (
+    "The new file was kept, as a module that it uses has failed: if the next command"
+    " reads it, nothing is wrong with it."
+)
+_REMOVED = (
+    "The new file was removed. Correct the template '{template}', or what has put that"
+    " into the revision."
+)
 
 
 class Scripts(ScriptDirectory):
@@ -195,8 +205,15 @@ class Scripts(ScriptDirectory):
                 self._add(os.fspath(dest), parsed)
         except BaseException as e:
             # It may be good, and be read again.
-            if not _fails_elsewhere(e, dest):
+            is_kept = _fails_elsewhere(e, dest)
+
+            if not is_kept:
                 dest.unlink(missing_ok=True)
+
+            if isinstance(e, errors.RevisionFileError) and e.__cause__ is not None:
+                advice = _KEPT if is_kept else _REMOVED.format(template=src)
+                reason = f"{with_class(e.__cause__)}. {advice}"
+                raise errors.RevisionFileError(dest, e.line, reason) from e.__cause__
 
             if not isinstance(e, MakoException):
                 raise

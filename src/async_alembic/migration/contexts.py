@@ -36,6 +36,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from ..apps.project import Project
+    from ..dialects import Dialect
 
 #: What has a plugin for Alembic's autogenerate.
 _COMPARISONS = (
@@ -79,25 +80,15 @@ class Contexts:
         self.contexts: dict[str, MigrationContext] = {}
         self.ops: dict[str, Operations] = {}
         dialects = {name: dialect_of(conn) for name, conn in connections.items()}
-        database_names = project.database_names
-        needs_batch = any(dialect.needs_batch for dialect in dialects.values())
 
         for name, connection in connections.items():
             _check_dialect(name, connection.dialect)
             translate_alterations(connection)
-            options = project.settings.context_options()
+            options = configure_options(project, name, dialects, len(metadatas) > 1)
 
             for module in _COMPARISONS:
                 options = module.comparison.with_plugin(options)
 
-            if len(metadatas) > 1 or database_names.are_in_template():
-                named = database_names.of(name)
-                options["upgrade_token"] = f"{named}_upgrades"
-                options["downgrade_token"] = f"{named}_downgrades"
-
-            options.setdefault("transactional_ddl", dialects[name].transactional_ddl)
-            # One file is rendered for all databases.
-            options.setdefault("render_as_batch", needs_batch)
             # Alembic needs a function before there is a plan.
             environment_context = EnvironmentContext(
                 project.config, project.scripts, fn=steps
@@ -124,6 +115,31 @@ class Contexts:
     def use(self, name: str) -> contextlib.AbstractContextManager[None]:
         """See :meth:`.Environment.use`."""
         return op_per_task.use(self.environment_contexts[name], self.ops[name])
+
+
+def configure_options(
+    project: Project, name: str, dialects: c.Mapping[str, Dialect], are_several: bool
+) -> dict[str, t.Any]:
+    """Return the arguments for ``EnvironmentContext.configure()`` for a database.
+
+    :param project: The project.
+    :param name: The name of the database.
+    :param dialects: The dialect of each database, by name.
+    :param are_several: Whether the app has several databases.
+    """
+    options = project.settings.context_options()
+    database_names = project.database_names
+
+    if are_several or database_names.are_in_template():
+        named = database_names.of(name)
+        options["upgrade_token"] = f"{named}_upgrades"
+        options["downgrade_token"] = f"{named}_downgrades"
+
+    options.setdefault("transactional_ddl", dialects[name].transactional_ddl)
+    # One file is rendered for all databases.
+    needs_batch = any(dialect.needs_batch for dialect in dialects.values())
+    options.setdefault("render_as_batch", needs_batch)
+    return options
 
 
 def _check_dialect(database: str, dialect: sa.Dialect) -> None:

@@ -10,6 +10,10 @@ import typing as t
 
 from alembic import util
 from alembic.autogenerate import comparators
+from alembic.util import CommandError
+
+from ..errors import ConfigurationError
+from ..errors import first_line
 
 try:
     from alembic.runtime.plugins import Plugin
@@ -28,6 +32,27 @@ HAS_PLUGINS = _plugin_class is not None
 
 #: The default of ``autogenerate_plugins``.
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]
+
+
+def check_plugins(options: c.Mapping[str, t.Any]) -> None:
+    """Check that there are the plugins that the app lists.
+
+    :param options: The options of a migration context.
+    :raises ConfigurationError: If one is missing, or its name is invalid.
+    """
+    listed: list[str] | None = options.get("autogenerate_plugins")
+
+    if _plugin_class is not None and listed is not None:
+        try:
+            _plugin_class.populate_autogenerate_priority_dispatch(
+                util.PriorityDispatcher(), listed
+            )
+        except (CommandError, ValueError) as e:
+            raise ConfigurationError(
+                "app.config['ALEMBIC_CONTEXT']['autogenerate_plugins'] is invalid:"
+                f" {first_line(e)}. Correct it, or install or import the package that"
+                " has the plugin."
+            ) from e
 
 
 class Comparison:
