@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
+import collections.abc as c
 import typing as t
-from pathlib import Path
 
-from alembic import autogenerate
-from alembic.script import Script
 from alembic.util import asbool
 
 from ..errors import ConfigurationError
-from ..errors import MultipleHeadsError
 from ..errors import NotUpToDateError
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
@@ -27,63 +22,33 @@ from .detected import changes_of
 from .detected import comment_on_losses
 from .migrate import plan_upgrade
 from .naming import name_constraints
+from .new_revision import check_template
+from .new_revision import labels_of
+from .new_revision import make_revision_context
+from .new_revision import NewRevision as NewRevision
+from .new_revision import unused_id
 from .nothing_found import warn_of_left_out
 from .nothing_found import warn_of_missing_models
 from .ordering import DetectedOps
 from .ordering import sort_operations
 from .rename_questions import ask_about_renames
 from .rename_questions import check_found
-from .rename_questions import check_renames
 from .scratch import upgrade
 from .types import refusing_types
 
 if t.TYPE_CHECKING:
+    from alembic.autogenerate import RevisionContext
     from alembic.config import Config
     from alembic.operations import MigrationScript
     from alembic.runtime.migration import MigrationContext
+    from alembic.script import Script
 
     from ..apps.project import Project
     from ..history.targets import Target
+    from ..migration.comparison import Comparison
     from ..migration.environment import Environment
     from ..migration.unknown_tables import UnknownTables
     from ..results import Change
-
-
-@dataclasses.dataclass(frozen=True)
-class NewRevision:
-    """The arguments of :meth:`async_alembic.Alembic.revision`."""
-
-    message: str
-    empty: bool
-    branch: str
-    parent: Target
-    splice: bool
-    depend: Target | None
-    label: str | t.Iterable[str] | None
-    path: str | None
-    rev_id: str | None
-    drop: frozenset[str] = frozenset()
-    rename: tuple[str, ...] = ()
-    against_history: bool = False
-
-    def __post_init__(self) -> None:
-        if self.empty and self.against_history:
-            raise RevisionError(
-                "An empty revision compares nothing. Leave out 'empty' or"
-                " 'against_history'."
-            )
-
-        if self.empty and self.drop:
-            raise RevisionError(
-                "An empty revision drops no tables. Leave out 'empty' or 'drop'."
-            )
-
-        if self.empty and self.rename:
-            raise RevisionError(
-                "An empty revision renames nothing. Leave out 'empty' or 'rename'."
-            )
-
-        check_renames(self.rename)
 
 
 @converted_errors()
@@ -91,67 +56,17 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write the differences between models and databases, if there are any."""
     # Before the databases are asked, as an 'env.py' may name another version table.
     env.load()
-    context: autogenerate.RevisionContext = env.databases.offload(
-        lambda: _revision_context(env.project, new)
+    context: RevisionContext = env.databases.offload(
+        lambda: make_revision_context(env.project, new)
     )
-    context.generated_revisions[0].upgrade_ops = detected = DetectedOps()
-
-    def sort_offloaded(*args: t.Any) -> None:
-        detected.is_complete = True
-        env.databases.offload(lambda: sort_operations(*args))
-
-    context.process_revision_directives = sort_offloaded
-    unknown_tables: list[UnknownTables] = []
-    left_out: list[str] = []
-    renames = {name: Renames(new.rename) for name in env.names}
-
-    for name in env.names:
-        if not context.generated_revisions:
-            raise ConfigurationError(
-                "'process_revision_directives' emptied its list before all databases"
-                " were compared. Remove that: without differences, no revision is"
-                " written anyway."
-            )
-
-        current = env.current(name)
-        heads = env.scripts.get_revisions("heads")
-
-        if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
-            raise NotUpToDateError(name)
-
-        with comparing(
-            env, name, new.drop, renames[name], revision_context=context
-        ) as comparison:
-            unknown_tables.append(comparison.unknown_tables)
-
-            if new.empty:
-                context.run_no_autogenerate(current, env.contexts[name])
-            else:
-                context.run_autogenerate(current, env.contexts[name])
-
-                if env.contexts[name].opts["render_as_batch"]:
-                    env.databases.offload(
-                        lambda: name_constraints(context.generated_revisions)
-                    )
-
-        left_out += comparison.left_out
-        # Don't stay idle in a transaction while files are written.
-        env.ops[name].get_bind().rollback()
+    _sort_operations(env, context)
+    comparisons = {name: _compare(env, name, new, context) for name in env.names}
 
     if not new.empty:
-        _check_drop(new.drop, unknown_tables)
-        check_found(new.rename, renames.values())
-        context.generated_revisions = [
-            script
-            for script in context.generated_revisions
-            if any(not ops.is_empty() for ops in script.upgrade_ops_list)
-        ]
-        warn_of_missing_models(env, context.generated_revisions)
+        _check_used(new, comparisons.values())
+        _leave_out_empty(env, context, comparisons.values())
 
-        if not context.generated_revisions:
-            warn_of_left_out(left_out)
-
-    changes = [_comment(env, s, unknown_tables) for s in context.generated_revisions]
+    changes = [_comment(env, s, comparisons) for s in context.generated_revisions]
 
     with rendering(env.contexts.values()):
         scripts: list[Script] = env.databases.offload(
@@ -177,7 +92,7 @@ def revision_on_history(env: Environment, new: NewRevision) -> list[Script]:
 @converted_errors()
 def empty_revision(project: Project, new: NewRevision) -> list[Script]:
     """Write a revision without using a database."""
-    return _written(_revision_context(project, new))
+    return _written(make_revision_context(project, new))
 
 
 def needs_database(config: Config, new: NewRevision) -> bool:
@@ -199,27 +114,83 @@ def merge(
         return None
 
     project.scripts.check_linear()
-    _check_template(project)
+    check_template(project)
     return project.scripts.generate_revision(
         rev_id or unused_id(project),
         message if message is not None else f"merge {', '.join(ids)}",
         refresh=True,
         head=ids,
         splice=splice,
-        branch_labels=_labels(label) or None,
+        branch_labels=labels_of(label) or None,
         **make_context(project).template_args,
     )
 
 
-def unused_id(project: Project) -> str:
-    """Return an unused id, even within the same second as the last revision."""
-    ids = project.files.ids()
-    rev_id = project.rev_id()
+def _sort_operations(env: Environment, context: RevisionContext) -> None:
+    """Let Alembic sort the operations of each database."""
+    context.generated_revisions[0].upgrade_ops = detected = DetectedOps()
 
-    while rev_id in ids and rev_id.isdecimal():
-        rev_id = str(int(rev_id) + 1)
+    def sort_offloaded(*args: t.Any) -> None:
+        detected.is_complete = True
+        env.databases.offload(lambda: sort_operations(*args))
 
-    return rev_id
+    context.process_revision_directives = sort_offloaded
+
+
+def _compare(
+    env: Environment, name: str, new: NewRevision, context: RevisionContext
+) -> Comparison:
+    """Add what is different in a database to a new revision."""
+    if not context.generated_revisions:
+        raise ConfigurationError(
+            "'process_revision_directives' emptied its list before all databases were"
+            " compared. Remove that: without differences, no revision is written"
+            " anyway."
+        )
+
+    current = env.current(name)
+    heads = env.scripts.get_revisions("heads")
+
+    if not new.empty and {*env.scripts.get_revisions(current)} != {*heads}:
+        raise NotUpToDateError(name)
+
+    renames = Renames(new.rename)
+
+    with comparing(env, name, new.drop, renames, revision_context=context) as found:
+        if new.empty:
+            context.run_no_autogenerate(current, env.contexts[name])
+        else:
+            context.run_autogenerate(current, env.contexts[name])
+
+            if env.contexts[name].opts["render_as_batch"]:
+                env.databases.offload(
+                    lambda: name_constraints(context.generated_revisions)
+                )
+
+    # Don't stay idle in a transaction while files are written.
+    env.end_transaction(name)
+    return found
+
+
+def _check_used(new: NewRevision, comparisons: c.Collection[Comparison]) -> None:
+    """Check that what the user has named was found."""
+    _check_drop(new.drop, [found.unknown_tables for found in comparisons])
+    check_found(new.rename, [found.renames for found in comparisons])
+
+
+def _leave_out_empty(
+    env: Environment, context: RevisionContext, comparisons: c.Iterable[Comparison]
+) -> None:
+    """Leave out revisions without operations, and say why there is nothing."""
+    context.generated_revisions = [
+        script
+        for script in context.generated_revisions
+        if any(not ops.is_empty() for ops in script.upgrade_ops_list)
+    ]
+    warn_of_missing_models(env, context.generated_revisions)
+
+    if not context.generated_revisions:
+        warn_of_left_out([item for found in comparisons for item in found.left_out])
 
 
 def _check_drop(drop: frozenset[str], unknown_tables: list[UnknownTables]) -> None:
@@ -234,7 +205,7 @@ def _check_drop(drop: frozenset[str], unknown_tables: list[UnknownTables]) -> No
 
 
 def _comment(
-    env: Environment, script: MigrationScript, unknown_tables: list[UnknownTables]
+    env: Environment, script: MigrationScript, comparisons: c.Mapping[str, Comparison]
 ) -> list[Change]:
     """Say in a revision which tables it keeps, where it has operations anyway, and what
     loses data.
@@ -243,137 +214,27 @@ def _comment(
     """
     changes: list[Change] = []
 
-    for name, unknown, upgrade_ops in zip(
-        env.names, unknown_tables, script.upgrade_ops_list, strict=False
+    for (name, found), upgrade_ops in zip(
+        comparisons.items(), script.upgrade_ops_list, strict=False
     ):
         dialect = env.connection(name).dialect
         changes += changes_of(upgrade_ops, name, dialect)
         comment_on_losses(upgrade_ops, dialect)
         ask_about_renames(upgrade_ops, env.contexts[name].impl, name)
 
-        if unknown.kept and not upgrade_ops.is_empty():
+        if (kept := found.unknown_tables.kept) and not upgrade_ops.is_empty():
             # What they refer to is dropped after them.
-            upgrade_ops.ops.insert(0, KeepTablesOp(unknown.kept))
+            upgrade_ops.ops.insert(0, KeepTablesOp(kept))
 
     return changes
 
 
 def _write(
-    context: autogenerate.RevisionContext, migration_context: MigrationContext
+    context: RevisionContext, migration_context: MigrationContext
 ) -> list[Script]:
     with refusing_types(context.generated_revisions, migration_context):
         return _written(context)
 
 
-def _written(context: autogenerate.RevisionContext) -> list[Script]:
+def _written(context: RevisionContext) -> list[Script]:
     return [script for script in context.generate_scripts() if script is not None]
-
-
-def _revision_context(
-    project: Project, new: NewRevision
-) -> autogenerate.RevisionContext:
-    project.scripts.check_linear()
-    _check_template(project)
-    parents, labels = _parents_and_labels(project, new)
-    found = project.scripts.get_revisions(parents)
-
-    if not all(isinstance(parent, Script) for parent in found):
-        # Alembic does not resolve steps below the base to a revision.
-        raise RevisionError(
-            "There are fewer revisions than that below the heads. Name the parent"
-            " revision, or 'base'."
-        )
-
-    return make_context(
-        project,
-        message=new.message,
-        autogenerate=not new.empty,
-        # Plugins use it as a key.
-        head=parents[0] if len(parents) == 1 else tuple(parents),
-        splice=new.splice,
-        branch_label=labels or None,
-        version_path=_version_path(project, new, found),
-        rev_id=new.rev_id or unused_id(project),
-        depends_on=to_ids(new.depend) if new.depend is not None else None,
-    )
-
-
-def _check_template(project: Project) -> None:
-    path = Path(project.scripts.dir, "script.py.mako")
-
-    if not path.exists():
-        raise ConfigurationError(
-            f"The template '{path}' for new revisions does not exist. Run 'db mkdir' to"
-            " create it."
-        )
-
-    several = project.config.get_main_option("databases") is not None
-
-    if several and "engine_name" not in path.read_text(project.scripts.output_encoding):
-        raise ConfigurationError(
-            f"The template '{path}' is for one database, but there are several. Remove"
-            " it, and run 'db mkdir' to create one for several databases."
-        )
-
-
-def _parents_and_labels(
-    project: Project, new: NewRevision
-) -> tuple[list[str], list[str]]:
-    """Return the parents and the labels of a new revision."""
-    scripts = project.scripts
-    parents = to_ids(new.parent)
-    labels = _labels(new.label)
-
-    if not new.branch:
-        return parents, labels
-
-    if scripts.has_branch(new.branch):
-        named = {"base", "head", "heads"}
-        return [f"{new.branch}@{p}" if p in named else p for p in parents], labels
-
-    if new.branch == "default" and parents == ["head"]:
-        # Continue a history without branches instead of forking it at its base.
-        unlabelled = [head.revision for head in scripts.unlabelled_heads()]
-
-        if len(unlabelled) > 1:
-            raise MultipleHeadsError(unlabelled)
-
-        if unlabelled:
-            return unlabelled, labels
-
-    if new.branch == "default" and not {*parents} <= {"base", "head"}:
-        return parents, labels
-
-    parents = [parent for parent in parents if parent not in {"base", "head"}]
-    return parents or ["base"], [new.branch, *labels]
-
-
-def _version_path(
-    project: Project, new: NewRevision, parents: tuple[Script, ...]
-) -> str:
-    """Return the folder of a new revision: the given one, or that of its branch."""
-    scripts, settings = project.scripts, project.settings
-
-    if new.path:
-        return settings.absolute(new.path)
-
-    if new.branch in settings.branch_directories:
-        return settings.branch_directories[new.branch]
-
-    if parents:
-        return scripts.location_of(parents[0])
-
-    versions = os.path.join(scripts.dir, "versions")
-    folders = {scripts.location_of(script) for script in scripts.walk_revisions()}
-
-    if os.path.isdir(versions) and (not folders or versions in folders):
-        return versions
-
-    return scripts.dir
-
-
-def _labels(label: str | t.Iterable[str] | None) -> list[str]:
-    if label is None:
-        return []
-
-    return [label] if isinstance(label, str) else list(label)
