@@ -489,7 +489,25 @@ def changes(draw: Any, database: Database) -> tuple[Model, Model]:
     names = {table.name for table in before.tables}
     new = [name for name in maker.some_of(TABLES, 2) if name not in names]
 
-    return before, _fill(maker, kept, new)
+    after = _fill(maker, kept, new)
+    return before, _with_another_color(after) if maker.seldom() else after
+
+
+def _with_another_color(model: Model) -> Model:
+    """A model whose enum has one more value."""
+    named = "name='color'"
+
+    def changed(column: Column) -> Column:
+        type_ = column.type.replace("'red'", "'grey', 'red'")
+        return dataclasses.replace(column, type=type_) if named in type_ else column
+
+    return dataclasses.replace(
+        model,
+        tables=tuple(
+            dataclasses.replace(table, columns=tuple(map(changed, table.columns)))
+            for table in model.tables
+        ),
+    )
 
 
 def _fill(maker: Maker, kept: list[Table], new: list[str]) -> Model:
