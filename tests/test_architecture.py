@@ -23,7 +23,6 @@ from alembic.config import Config
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
 from alembic.operations.batch import ApplyBatchImpl
-from alembic.operations.ops import DropTableOp
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script import write_hooks
@@ -243,7 +242,6 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_proxy": _installed_proxy,
     "_render_server_default": lambda: render._render_server_default,
     "_repr_type": lambda: render._repr_type,
-    "_reverse": lambda: DropTableOp.from_table(sa.Table("t", sa.MetaData()))._reverse,
     "_rev_path": lambda: ScriptDirectory._rev_path,
     "_stamp_revs": lambda: ScriptDirectory._stamp_revs,
     "_transaction": _begun_transaction,

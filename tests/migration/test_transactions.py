@@ -247,7 +247,6 @@ POSTGRESQL_HISTORIES = {
         "mood = sa.Enum('sad', 'happy', name='mood')\n"
         "op.create_table('a', sa.Column('mood', mood))\n"
         "op.create_table('b', sa.Column('mood', mood))",
-        "op.add_column('a', sa.Column('other', sa.Enum('x', name='other')))",
     ],
     "enum_made_by_hand": [
         "from sqlalchemy.dialects import postgresql\n"

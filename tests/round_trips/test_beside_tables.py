@@ -162,7 +162,7 @@ def test_views_of_models_are_not_compared(
 ) -> None:
     """Alembic makes an empty table of a view."""
     create_view = pytest.importorskip("sqlalchemy", minversion="2.1").CreateView
-    metadata = models(sa.Column("x", sa.Integer))
+    metadata = models(sa.Column("x", sa.Enum("a", name="x")))
     create_view(sa.select(metadata.tables["a"]), "v", metadata=metadata)
     project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
 

@@ -569,10 +569,8 @@ def test_a_type_that_is_dropped_with_its_table_can_be_created_again(
 
 
 @on_postgresql
-def test_two_revisions_that_create_one_type_are_found(
-    kit: Kit, history: History
-) -> None:
-    """A database that is upgraded by both in one run hides it."""
+def test_two_revisions_that_drop_one_type_are_found(kit: Kit, history: History) -> None:
+    """The second one creates it only if it is not there."""
     for revision, down, table in ("c3", "b2", "c"), ("d4", "c3", "d"):
         write_revision(
             kit.migrations,
@@ -583,7 +581,7 @@ def test_two_revisions_that_create_one_type_are_found(
         )
 
     sentence, lines = failure(history.goes_up_down_and_up)
-    assert "Revision d4 (" in sentence and "fails to upgrade" in sentence
+    assert "Revision d4 (" in sentence and "fails to downgrade" in sentence
     assert any("mood" in line for line in lines)
 
 

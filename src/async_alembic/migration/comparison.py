@@ -104,7 +104,9 @@ class Comparison:
 
             # SQLAlchemy 2.1 has views among the tables, and reads none.
             if type_ == "table" and getattr(item, "is_view", False):
-                self.views.append(self._key(item))
+                if self._key(item) not in self.views:
+                    self.views.append(self._key(item))
+
                 return False
 
             is_removed = type_ == "table" and reflected and other is None

@@ -75,7 +75,7 @@ def _compare(
         found = enums.find(connection)
         upgrade_ops.ops[:0] = [
             *comparer.created(found, upgrade_ops),
-            *comparer.altered(found, wanted),
+            *comparer.altered(found),
         ]
         upgrade_ops.ops += _dropped(found, wanted, removed)
 
@@ -103,9 +103,7 @@ class _Comparer:
             if key not in found:
                 yield CreateEnumOp(str(enum.name), enum.enums, schema=enum.schema)
 
-    def altered(
-        self, found: dict[EnumKey, FoundEnum], wanted: dict[EnumKey, sa.Enum]
-    ) -> c.Iterator[AlterEnumOp]:
+    def altered(self, found: dict[EnumKey, FoundEnum]) -> c.Iterator[AlterEnumOp]:
         """Yield operations for types with other values."""
         compared = self._by_key(
             column.type
@@ -116,8 +114,9 @@ class _Comparer:
 
         for key, enum in sorted(compared.items(), key=_name_of):
             if key in found and found[key].values != tuple(enum.enums):
+                was = found[key].values
                 yield AlterEnumOp(
-                    str(enum.name), enum.enums, was=found[key].values, schema=key[0]
+                    str(enum.name), enum.enums, was=was, schema=enum.schema
                 )
 
     def _by_key(self, types: c.Iterable[Type]) -> dict[EnumKey, sa.Enum]:

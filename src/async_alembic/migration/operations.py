@@ -17,6 +17,10 @@ from sqlalchemy.types import to_instance
 
 from ..dialects import dialect_named
 
+# Revisions use what these register.
+from . import enum_operations as enum_operations
+from . import sequence_operations as sequence_operations
+
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
     from alembic.operations import MigrateOperation

@@ -7,7 +7,7 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
-from alembic.ddl._autogen import ComparisonResult
+from alembic.ddl.impl import ComparisonResult
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl

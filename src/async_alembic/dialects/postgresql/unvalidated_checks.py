@@ -66,21 +66,18 @@ def drop_first(connection: sa.Connection, upgrade_ops: ops.UpgradeOps) -> None:
             for row in rows
             if (row.schema, row.table) == (op.schema or default, op.table_name)
         }
-        upgrade_ops.ops[:0] = _without_checks(op, found)
+
+        if found:
+            at = upgrade_ops.ops.index(op)
+            upgrade_ops.ops[at] = _without_checks(op, found)
+            upgrade_ops.ops[:0] = [DropCheckOp(name, op, found[name]) for name in found]
 
 
-def _without_checks(
-    op: ops.DropTableOp, statements: c.Mapping[str, str]
-) -> list[ops.MigrateOperation]:
-    # There's no public way to see what reverses it.
-    created = op._reverse
+def _without_checks(op: ops.DropTableOp, names: c.Container[object]) -> ops.DropTableOp:
+    table = op.to_table()
 
-    if created is None or not statements:
-        return []
+    for constraint in [*table.constraints]:
+        if isinstance(constraint, sa.CheckConstraint) and constraint.name in names:
+            table.constraints.remove(constraint)
 
-    created.columns = [
-        item
-        for item in created.columns
-        if not (isinstance(item, sa.CheckConstraint) and item.name in statements)
-    ]
-    return [DropCheckOp(name, op, statement) for name, statement in statements.items()]
+    return ops.DropTableOp.from_table(table)
