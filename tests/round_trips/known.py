@@ -163,14 +163,6 @@ KNOWN = {
         model(table("a", column("x", "sa.String(30)"), indexes=_lower)),
         "expression-based index",
     ),
-    "computed-changed": Fault(
-        "another expression of a computed column is not applied",
-        EVERYWHERE,
-        "alembic 1837",
-        model(table("a", _x, _more)),
-        model(table("a", _x, replace(_more, computed="x + 2"))),
-        "cannot be modified",
-    ),
     "computed-base": Fault(
         "the type of a column that another is computed from can't be changed",
         ("postgresql",),

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
     from ..results import LockHolder
     from .column_types import ColumnTypes
+    from .computed_columns import ComputedColumns
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
@@ -296,6 +297,13 @@ class Dialect:
         :param schema: The schema; ``None`` for the default one.
         """
         return ()
+
+    @property
+    def computed_columns(self) -> ComputedColumns:
+        """How the database computes columns."""
+        from .computed_columns import ComputedColumns
+
+        return ComputedColumns()
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         """Let Alembic's comparison read at once what it reads column by column.

@@ -14,6 +14,7 @@ from alembic.runtime.environment import EnvironmentContext
 from ..dialects import dialect_of
 from ..errors import ConfigurationError
 from . import companion_tables
+from . import computed_comparison
 from . import default_comparison
 from . import default_schema
 from . import domain_comparison
@@ -40,6 +41,7 @@ if t.TYPE_CHECKING:
 
 #: What has a plugin for Alembic's autogenerate.
 _COMPARISONS = (
+    computed_comparison,
     default_comparison,
     default_schema,
     domain_comparison,
@@ -102,9 +104,9 @@ class Contexts:
                 functools.partial(is_version_schema, name),
                 context.opts.get("include_name"),
             )
-            context.opts["render_item"] = TypeRenderer(
-                context.opts.get("render_item"),
-                Path(project.scripts.dir, "script.py.mako"),
+            template = Path(project.scripts.dir, "script.py.mako")
+            context.opts["render_item"] = computed_comparison.rendering(
+                TypeRenderer(context.opts.get("render_item"), template)
             )
             default_comparison.install(context)
             enum_rendering.install(context)

@@ -51,6 +51,9 @@ def _(operation: ops.DropTableOp, dialect: sa.Dialect) -> c.Iterator[DataLoss]:
 
 @find_losses.register
 def _(operation: ops.DropColumnOp, dialect: sa.Dialect) -> c.Iterator[DataLoss]:
+    if operation.to_column().computed is not None:
+        return
+
     table = _qualified(operation.schema, operation.table_name)
     yield DataLoss(f"drops the column '{table}.{operation.column_name}' with its data")
 

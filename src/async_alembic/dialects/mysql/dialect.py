@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
 
     from ...results import LockHolder
     from ..column_types import ColumnTypes
+    from ..computed_columns import ComputedColumns
     from ..journals import Journal
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
@@ -92,6 +93,12 @@ class MySQL(Dialect):
         from .column_types import MySQLColumnTypes
 
         return MySQLColumnTypes()
+
+    @property
+    def computed_columns(self) -> ComputedColumns:
+        from .computed_columns import MySQLComputedColumns
+
+        return MySQLComputedColumns()
 
     def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
         from .indexes import comparing_lengths

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
 
     from ...results import LockHolder
     from ..column_types import ColumnTypes
+    from ..computed_columns import ComputedColumns
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from ..observing import Observer
@@ -200,6 +201,12 @@ class PostgreSQL(Dialect):
             *inspector.get_foreign_table_names(schema),
             *(type_["name"] for type_ in types),
         ]
+
+    @property
+    def computed_columns(self) -> ComputedColumns:
+        from .computed_columns import PostgreSQLComputedColumns
+
+        return PostgreSQLComputedColumns()
 
     @contextlib.contextmanager
     def comparing(self, impl: DefaultImpl) -> c.Iterator[None]:

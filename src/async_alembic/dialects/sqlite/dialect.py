@@ -19,7 +19,10 @@ from .driver import is_blocked
 from .driver import pragma
 
 if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
     from ...results import LockHolder
+    from ..computed_columns import ComputedColumns
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
     from .script import SQLiteScript
@@ -55,6 +58,17 @@ class SQLite(Dialect):
     locks_by_transaction: bool = True
     enforces_lengths: bool = False
     schemas_are_databases: bool = True
+
+    @property
+    def computed_columns(self) -> ComputedColumns:
+        from .expressions import SQLiteComputedColumns
+
+        return SQLiteComputedColumns()
+
+    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+        from .expressions import reading_expressions
+
+        return reading_expressions(impl)
 
     @property
     def script_style(self) -> SQLiteScript:

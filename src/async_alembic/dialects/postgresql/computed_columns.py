@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import typing as t
+
+from ..computed_columns import ComputedColumns
+from ..computed_columns import text_of_server
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+class PostgreSQLComputedColumns(ComputedColumns):
+    """Version 18 has added virtual columns, and made them the default."""
+
+    depends_on_version = True
+
+    def are_stored(self, dialect: sa.Dialect) -> bool:
+        # SQLAlchemy 2.0 stores all of them.
+        return not getattr(dialect, "supports_virtual_generated_columns", False)
+
+    def text(
+        self, connection: sa.Connection, column: sa.Column[t.Any], text: str
+    ) -> str | None:
+        return text_of_server(connection, column, text)

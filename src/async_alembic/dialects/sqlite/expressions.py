@@ -1,0 +1,72 @@
+"""Reads the expressions of computed columns.
+
+SQLAlchemy takes all that follows in the same line for a part of the expression.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+
+from ..computed_columns import ComputedColumns
+from .create_table import CreateTable
+from .tokens import fold
+from .tokens import NotUnderstoodError
+
+if t.TYPE_CHECKING:
+    from alembic.ddl.impl import DefaultImpl
+
+
+class SQLiteComputedColumns(ComputedColumns):
+    """SQLite keeps what was written."""
+
+    def text(
+        self, connection: sa.Connection, column: sa.Column[t.Any], text: str
+    ) -> str | None:
+        return text
+
+
+@contextlib.contextmanager
+def reading_expressions(impl: DefaultImpl) -> c.Iterator[None]:
+    """Let comparisons see the expressions as they are.
+
+    :param impl: Alembic's implementation for SQLite.
+    """
+    replaced: t.Any = impl
+    reflect = replaced.autogen_column_reflect
+
+    def autogen_column_reflect(
+        inspector: sa.Inspector, table: sa.Table, column: dict[str, t.Any]
+    ) -> None:
+        reflect(inspector, table, column)
+
+        if "computed" in column and (text := _expression(inspector, table, column)):
+            column["computed"] = {**column["computed"], "sqltext": text}
+
+    replaced.autogen_column_reflect = autogen_column_reflect
+
+    try:
+        yield
+    finally:
+        del replaced.autogen_column_reflect
+
+
+def _expression(
+    inspector: sa.Inspector, table: sa.Table, column: dict[str, t.Any]
+) -> str | None:
+    master = sa.table(
+        "sqlite_master", sa.column("name"), sa.column("sql"), schema=table.schema
+    )
+    connection = t.cast("sa.Connection", inspector.bind)
+    sql = connection.scalar(sa.select(master.c.sql).where(master.c.name == table.name))
+
+    with contextlib.suppress(NotUnderstoodError, KeyError):
+        statement = CreateTable.parse(sql or "")
+
+        for clause in statement.columns[fold(column["name"])].of_kind("GENERATED"):
+            return statement.text(clause.inner)
+
+    return None

@@ -1,0 +1,135 @@
+"""A computed column follows its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import comparators
+
+from ..backends import Backend
+from ..backends import by_id
+from ..backends import EngineFactory
+from ..backends import on
+from ..harness import Caller
+from ..harness import ONE_OF_EACH_KIND
+from ..projects import Project
+from .generating import function_bodies
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(comparators, "populate_with"),
+    reason="Plugins are new in Alembic 1.18.",
+)
+on_postgresql = on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
+
+
+def models(
+    expression: str,
+    persisted: bool | None = True,
+    metadata: sa.MetaData | None = None,
+    *,
+    has_index: bool = True,
+) -> sa.MetaData:
+    metadata = sa.MetaData() if metadata is None else metadata
+    metadata.clear()
+    sa.Table(
+        "a",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("x", sa.Integer),
+        sa.Column("name", sa.String(20)),
+        sa.Column(
+            "y", sa.String(30), sa.Computed(expression, persisted), index=has_index
+        ),
+        sa.Column("z", sa.Integer, sa.Computed("x + 1", True), unique=True),
+    )
+    return metadata
+
+
+@on(ONE_OF_EACH_KIND)
+def test_another_expression_is_applied(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Also where the server writes it in another way, which is no change."""
+    metadata = models("lower(name)")
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    caller.execute(project.engine, "INSERT INTO a (id, x, name) VALUES (1, 2, 'Ann')")
+    assert caller(project.alembic, "compare_metadata") == []
+    models("upper( name )", metadata=metadata)
+    (script,) = caller(project.alembic, "revision", "two")
+    assert not any(change.losses for change in script.changes)
+
+    for step, y in ("upgrade", "ANN"), ("downgrade", "ann"), ("upgrade", "ANN"):
+        caller(project.alembic, step)
+        assert caller.query(project.engine, "SELECT y, z FROM a") == [(y, 3)]
+
+    assert caller(project.alembic, "compare_metadata") == []
+    indexes = caller.begin(project.engine, lambda c: sa.inspect(c).get_indexes("a"))
+    assert "ix_a_y" in {index["name"] for index in indexes}
+
+
+@on(ONE_OF_EACH_KIND)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "CASE WHEN x > 1 THEN 'more' ELSE name END",
+        "replace(name, 'a', 'b')",
+        "coalesce(name, 'none')",
+    ],
+)
+def test_an_expression_that_the_server_writes_in_another_way_is_the_same(
+    expression: str,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    metadata = models(expression)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    assert caller(project.alembic, "compare_metadata") == []
+    assert caller.tables(project.engine) == {"a"}
+
+
+@on(ONE_OF_EACH_KIND)
+def test_whether_it_is_stored_is_compared(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    metadata = models("lower(name)", has_index=False)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    dialect: Any = caller.begin(project.engine, lambda c: c.dialect)
+    has_virtual = getattr(dialect, "supports_virtual_generated_columns", None)
+
+    if backend.database == "postgresql" and not has_virtual:
+        pytest.skip("All computed columns are stored.")
+
+    models("lower(name)", False, metadata, has_index=False)
+    caller(project.alembic, "revision", "two")
+
+    for step in "upgrade", "downgrade", "upgrade":
+        caller(project.alembic, step)
+
+    assert caller(project.alembic, "compare_metadata") == []
+
+
+@on_postgresql
+def test_a_revision_says_whether_it_is_stored(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """By default, that depends on the versions of PostgreSQL and SQLAlchemy."""
+    metadata = models("lower(name)", None, has_index=False)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    dialect: Any = caller.begin(project.engine, lambda c: c.dialect)
+    stored = not getattr(dialect, "supports_virtual_generated_columns", False)
+    (script,) = caller(project.alembic, "revision", "one")
+    text = function_bodies(script)["upgrade"]
+    assert f"sa.Computed('lower(name)', persisted={stored})" in text
+    caller(project.alembic, "upgrade")
+    assert caller(project.alembic, "compare_metadata") == []
