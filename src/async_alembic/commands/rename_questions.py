@@ -57,11 +57,14 @@ def check_found(arguments: c.Iterable[str], renames: c.Iterable[Renames]) -> Non
 
 
 def find_renames(container: ops.OpContainer, impl: DefaultImpl) -> list[Renamed]:
-    """Return what may have been renamed.
+    """Return what may have been renamed, if it can be.
 
     :param container: The operations that were detected.
     :param impl: Alembic's implementation for the database.
     """
+    if not HAS_PLUGINS:
+        return []
+
     return [
         operation
         for operations in [container.ops, *_tables(container)]
