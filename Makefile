@@ -6,6 +6,9 @@ STAMPS := $(VENV)/stamps
 # With --verifytypes it heeds no --pythonpath, only an activated environment.
 PYRIGHT := PATH="$(CURDIR)/$(BIN):$$PATH" pyright
 DRIVERS := aiomysql,aiosqlite,asyncmy,asyncpg,psycopg,psycopg2,pymysql
+# Some of them are for Debian's Python only, whose sqlite3 loads extensions.
+ECOSYSTEM := $(VENV)-ecosystem
+ECOSYSTEM_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
 ARGS ?=
 LANE ?= all
 # Options of pytest-cov.
@@ -50,6 +53,10 @@ test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage, or a lane: LA
 	$(PYTEST) $(PARALLEL) --lane=all $(CAMPAIGNS)
 	$(PYTEST) -n 6 --dist loadgroup --lane=$(LANE) $(NETWORK)
 
+.PHONY: ecosystem
+ecosystem: $(STAMPS)/ecosystem  ## Test packages that extend Alembic, in an environment of their own
+	$(ECOSYSTEM)/bin/python -m pytest -n 2 -p no:pytest_alembic tests/ecosystem/packages.py tests/ecosystem/tools.py $(ARGS)
+
 .PHONY: lint
 lint: $(STAMPS)/lint  ## Check style and formatting
 	$(BIN)/ruff check
@@ -80,7 +87,7 @@ setup: $(STAMPS)/dev  ## Install what all targets but bench need, at once
 
 .PHONY: clean
 clean:  ## Remove everything that is made
-	rm -rf $(VENV) build dist docs/_build htmlcov .coverage* .hypothesis
+	rm -rf $(VENV) $(ECOSYSTEM) build dist docs/_build htmlcov .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -104,6 +111,12 @@ $(STAMPS)/lint: pyproject.toml | $(STAMPS)/pip
 
 $(STAMPS)/tests $(STAMPS)/typing $(STAMPS)/docs $(STAMPS)/bench: pyproject.toml | $(STAMPS)/pip
 	$(BIN)/python -m pip install --quiet --editable ".[quart,$(DRIVERS)]" --group $(notdir $@)
+	touch $@
+
+$(STAMPS)/ecosystem: pyproject.toml | $(STAMPS)/pip
+	$(ECOSYSTEM_PYTHON) -m venv --clear --without-pip $(ECOSYSTEM)
+	$(BIN)/python -m pip --python $(ECOSYSTEM) install --quiet \
+		--editable ".[quart,aiosqlite,asyncpg,psycopg2]" --group ecosystem
 	touch $@
 
 $(STAMPS)/dev: pyproject.toml | $(STAMPS)/pip
