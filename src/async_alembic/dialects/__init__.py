@@ -15,11 +15,11 @@ import typing as t
 
 from .base import Connect as Connect
 from .base import Dialect as Dialect
-from .base import digest as digest
 from .base import Interruption as Interruption
 from .base import Place as Place
 from .base import VERSION_UPDATE as VERSION_UPDATE
 from .base import Wait as Wait
+from .locks import digest as digest
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import hashlib
-import json
 import typing as t
 
 import sqlalchemy as sa
@@ -388,11 +386,6 @@ class Dialect:
         :param connection: An open connection.
         """
         return Interruption()
-
-
-def digest(*parts: str | None) -> str:
-    """Return a hash of the texts and their order, as 16 hexadecimal digits."""
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
 @contextlib.contextmanager

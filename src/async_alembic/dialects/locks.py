@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
+import hashlib
+import json
 import typing as t
 
 import sqlalchemy as sa
@@ -106,3 +108,8 @@ def fetch_holder(
         since = since.replace(tzinfo=dt.UTC)
 
     return LockHolder(**{**row, "since": since})
+
+
+def digest(*parts: str | None) -> str:
+    """Return a hash of the texts and their order, as 16 hexadecimal digits."""
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()

@@ -11,13 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from ...errors import ConfigurationError
 from ..base import Connect
 from ..base import Dialect
-from ..base import digest
 from ..base import Interruption
 from ..base import Place
 from ..base import READ_ONLY
 from ..base import Repeated
 from ..base import Setting
 from ..base import Wait
+from ..locks import digest
 from ..sockets import shut_down
 
 if t.TYPE_CHECKING:

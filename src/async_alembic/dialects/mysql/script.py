@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ..base import digest
 from ..base import Place
 from ..base import Setting
+from ..locks import digest
 from ..scripts import is_at
 from ..scripts import quoted
 from ..scripts import ScriptStyle

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...results import LockHolder
 from ..base import Connect
-from ..base import digest
+from ..locks import digest
 from ..locks import SessionLock
 from .pooled_sessions import is_pooled
 
