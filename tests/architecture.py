@@ -25,6 +25,7 @@ LAYERS = {
     "running": "From a call to open connections: threads, greenlets, loops, signals.",
     "commands": "What each command means: functions that take open databases.",
     "migration": "One migration: steps, transactions, lock, half-applied revisions.",
+    "autogenerate": "Comparing models with databases, and what is written of it.",
     "apps": "What one app says: its settings, engines and metadata; the current app.",
     "history": "The revision files: listing, reading, writing, their graph, targets.",
     "dialects": "All that differs by database and driver.",

@@ -89,7 +89,7 @@ def test_contributing_names_rooms_that_are_there() -> None:
                 *(".apps.registry", ".apps.current", ".apps.databases"),
             },
         )
-        for part in ("commands", "migration", "history", "dialects")
+        for part in ("commands", "migration", "autogenerate", "history", "dialects")
     ]
     + [
         ("running", {"alembic", "flask", "quart", "click", ".history"}),

@@ -8,9 +8,9 @@ import pytest
 
 from ..backends import Backend
 from ..backends import EngineFactory
+from ..generating import table
 from ..harness import Caller
 from ..projects import Project
-from .generating import table
 from .planning import Site
 from .planning import SiteFactory
 

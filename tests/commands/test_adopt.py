@@ -18,13 +18,13 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import table
 from ..harness import blocking_only
 from ..harness import Caller
 from ..harness import create_table
 from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
 from ..projects import Project
-from .generating import table
 
 STAMPED = Adoption("stamped", ("b2",))
 POSTGRESQL = by_id("postgresql-psycopg2")

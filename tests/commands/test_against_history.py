@@ -16,13 +16,13 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import function_bodies
+from ..generating import table
 from ..harness import Caller
 from ..harness import ids
 from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
 from ..projects import Project
-from .generating import function_bodies
-from .generating import table
 
 USERS = (
     "op.create_table('users', sa.Column('id', sa.Integer, primary_key=True),"

@@ -11,13 +11,13 @@ from async_alembic import RevisionError
 from async_alembic import RevisionNotFoundError
 
 from ..backends import EngineFactory
+from ..generating import function_bodies
+from ..generating import table
 from ..harness import Caller
 from ..harness import write_revision
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project
-from .generating import function_bodies
-from .generating import table
 
 
 class TestMerge:

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from ..backends import EngineFactory
+from ..generating import table
 from ..harness import Caller
 from ..projects import Project
-from .generating import table
 
 ORDER = """
 class Order(Model):

@@ -19,9 +19,9 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import table
 from ..harness import Caller
 from ..projects import Project
-from .generating import table
 
 
 @pytest.fixture

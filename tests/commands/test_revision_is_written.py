@@ -17,13 +17,13 @@ from async_alembic import RevisionFileError
 from ..backends import Backend
 from ..backends import EngineFactory
 from ..backends import on_all_backends
+from ..generating import function_bodies
+from ..generating import table
 from ..harness import Caller
 from ..harness import Framework
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project
-from .generating import function_bodies
-from .generating import table
 
 
 class TestWhatIsWritten:

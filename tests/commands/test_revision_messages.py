@@ -15,11 +15,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ..backends import EngineFactory
+from ..generating import table
 from ..harness import Caller
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project
-from .generating import table
 
 
 class TestMessages:

@@ -18,11 +18,11 @@ from alembic.operations import ops
 from async_alembic import AsyncAlembicError
 
 from ..backends import EngineFactory
+from ..generating import table
 from ..harness import Caller
 from ..projects import docstring
 from ..projects import names
 from ..projects import Project
-from .generating import table
 
 #: What finds columns at all.
 TABLES = ["alembic.autogenerate.schemas", "alembic.autogenerate.tables"]

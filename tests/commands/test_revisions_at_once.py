@@ -18,13 +18,13 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import table
 from ..harness import awaited_only
 from ..harness import blocking_only
 from ..harness import Caller
 from ..harness import ids
 from ..harness import write_revision
 from ..projects import Project
-from .generating import table
 
 on_both_kinds = on([by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")])
 COUNT = 4

@@ -26,6 +26,7 @@ from ..backends import BACKENDS
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import table
 from ..harness import awaited_only
 from ..harness import blocking_only
 from ..harness import Caller
@@ -35,7 +36,6 @@ from ..harness import write_revision
 from ..projects import Project
 from ..servers import MariaDBServer
 from ..servers import USER
-from .generating import table
 
 ID = "sa.Column('id', sa.Integer, primary_key=True)"
 #: The upgrades of a history, one after another.

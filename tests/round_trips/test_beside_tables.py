@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from async_alembic.migration.plugins import HAS_PLUGINS
+from async_alembic.autogenerate.plugins import HAS_PLUGINS
 
 from ..backends import Backend
 from ..backends import by_id

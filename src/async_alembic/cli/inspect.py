@@ -7,7 +7,6 @@ import typing as t
 
 import click
 
-from .. import commands
 from ..errors import NotUpToDateError
 from .answer import Answer
 from .completion import Revision
@@ -170,13 +169,16 @@ def check(alembic: Migrations, single_head: bool, drift: bool) -> Answer:
         alembic._check_single_head()
         return Answer({"differences": []}, ["The history has one head."])
 
+    # Imports Alembic.
+    from ..autogenerate.differences import describe
+
     check_up_to_date(alembic)
     edited = [
         f"Revision {applied.revision} was edited after it was applied."
         for applied in alembic.applied()
         if applied.is_edited
     ]
-    found = [*commands.differences.describe(alembic.compare_metadata())]
+    found = [*describe(alembic.compare_metadata())]
     lines = ["Changes detected.", *(f"  {line}" for line in found)]
 
     if not found:

@@ -18,7 +18,6 @@ if t.TYPE_CHECKING:
     from . import adopt as adopt
     from . import audit as audit
     from . import compare as compare
-    from . import differences as differences
     from . import drift as drift
     from . import generate as generate
     from . import history as history
@@ -35,7 +34,7 @@ if t.TYPE_CHECKING:
     from . import upgrade as upgrade
 
 _MODULES = {
-    *("adopt", "audit", "compare", "differences", "drift", "generate", "history"),
+    *("adopt", "audit", "compare", "drift", "generate", "history"),
     *("inspect", "migrate", "plan", "rebase", "scratch", "script_directory", "sql"),
     *("squash", "tables", "trace", "upgrade"),
 }

@@ -8,19 +8,19 @@ import typing as t
 import sqlalchemy as sa
 from alembic import autogenerate
 
+from ..autogenerate.differences import describe
+from ..autogenerate.differences import differences_of
+from ..autogenerate.unknown_tables import full_name
+from ..dialects.companion_tables import lease_table
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..migration import half_applied
-from ..migration.companion_tables import lease_table
 from ..migration.events import CallEvents
 from ..migration.retries import migrate_exclusively
 from ..migration.revisions import RevisionRunner
 from ..migration.steps import StepRunner
-from ..migration.unknown_tables import full_name
 from ..results import Adoption
 from .compare import comparing
-from .differences import describe
-from .differences import differences_of
 from .migrate import plan_stamp
 from .migrate import plan_upgrade
 

@@ -8,27 +8,27 @@ import typing as t
 
 from alembic import autogenerate
 
+from ..autogenerate.comparison import running
+from ..autogenerate.differences import describe
+from ..autogenerate.differences import differences_of
+from ..autogenerate.plugins import check_plugins
+from ..autogenerate.rename_operations import as_argument
+from ..autogenerate.rename_questions import find_renames
+from ..autogenerate.renames import Renames
+from ..autogenerate.rendering import rendering
+from ..autogenerate.unknown_tables import full_name
+from ..autogenerate.unknown_tables import UnknownTables
 from ..errors.from_alembic import converted_errors
-from ..migration.comparison import running
-from ..migration.plugins import check_plugins
-from ..migration.rename_operations import as_argument
-from ..migration.renames import Renames
-from ..migration.rendering import rendering
-from ..migration.unknown_tables import full_name
-from ..migration.unknown_tables import UnknownTables
 from .command_line import make_context
 from .command_line import pass_on
-from .differences import describe
-from .differences import differences_of
 from .inspect import find_position
 from .nothing_found import warn_of_missing_models
-from .rename_questions import find_renames
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
     from alembic.operations import MigrationScript
 
-    from ..migration.comparison import Comparison
+    from ..autogenerate.comparison import Comparison
     from ..migration.environment import Environment
 
 

@@ -11,7 +11,7 @@ from ..apps.alembic_config import add_urls
 from ..apps.names import default_name
 from ..dialects import dialect_named
 from ..dialects import dialect_of
-from ..migration.companion_tables import left_out
+from ..dialects.companion_tables import left_out
 from ..migration.contexts import configure_options
 
 if t.TYPE_CHECKING:

@@ -7,21 +7,26 @@ import typing as t
 
 from alembic.util import asbool
 
+from ..autogenerate.detected import changes_of
+from ..autogenerate.detected import comment_on_losses
+from ..autogenerate.naming import name_constraints
+from ..autogenerate.ordering import DetectedOps
+from ..autogenerate.ordering import sort_operations
+from ..autogenerate.rename_questions import ask_about_renames
+from ..autogenerate.rename_questions import check_found
+from ..autogenerate.renames import Renames
+from ..autogenerate.rendering import rendering
+from ..autogenerate.types import refusing_types
+from ..autogenerate.unknown_tables import full_name
+from ..autogenerate.unknown_tables import KeepTablesOp
 from ..errors import ConfigurationError
 from ..errors import NotUpToDateError
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
 from ..history.targets import to_ids
-from ..migration.renames import Renames
-from ..migration.rendering import rendering
-from ..migration.unknown_tables import full_name
-from ..migration.unknown_tables import KeepTablesOp
 from .command_line import make_context
 from .compare import comparing
-from .detected import changes_of
-from .detected import comment_on_losses
 from .migrate import plan_upgrade
-from .naming import name_constraints
 from .new_revision import check_template
 from .new_revision import labels_of
 from .new_revision import make_revision_context
@@ -29,12 +34,7 @@ from .new_revision import NewRevision as NewRevision
 from .new_revision import unused_id
 from .nothing_found import warn_of_left_out
 from .nothing_found import warn_of_missing_models
-from .ordering import DetectedOps
-from .ordering import sort_operations
-from .rename_questions import ask_about_renames
-from .rename_questions import check_found
 from .scratch import upgrade
-from .types import refusing_types
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext
@@ -44,10 +44,10 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
     from ..apps.project import Project
+    from ..autogenerate.comparison import Comparison
+    from ..autogenerate.unknown_tables import UnknownTables
     from ..history.targets import Target
-    from ..migration.comparison import Comparison
     from ..migration.environment import Environment
-    from ..migration.unknown_tables import UnknownTables
     from ..results import Change
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from alembic.script import Script
 
+from ..autogenerate.rename_questions import check_renames
 from ..errors import ConfigurationError
 from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..history.targets import to_ids
 from .command_line import make_context
-from .rename_questions import check_renames
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate import RevisionContext

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..dialects.companion_tables import companion_tables
 from ..dialects.schemas.reading import SchemaReader
-from ..migration.companion_tables import companion_tables
 
 if t.TYPE_CHECKING:
     import collections.abc as c

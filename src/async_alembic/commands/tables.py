@@ -7,9 +7,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..dialects.companion_tables import audit_table
+from ..dialects.companion_tables import partial_table
 from ..errors.from_alembic import converted_errors
-from ..migration.companion_tables import audit_table
-from ..migration.companion_tables import partial_table
 from ..migration.retries import migrate_exclusively
 from ..migration.steps import StepRunner
 

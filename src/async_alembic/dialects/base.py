@@ -120,10 +120,9 @@ class Dialect:
 
     def load(self) -> None:
         """Import what a migration needs, where that does not block an event loop."""
-        from . import column_types as column_types
         from . import migrated as migrated
-        from . import schema_objects as schema_objects
-        from . import server_defaults as server_defaults
+
+        _ = self.column_types, self.computed_columns, self.defaults, self.schema_objects
 
     @contextlib.contextmanager
     def migrating(

@@ -11,9 +11,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..dialects.companion_tables import audit_table
 from ..history.git import run_git
 from ..results import AppliedRevision
-from .companion_tables import audit_table
 
 if t.TYPE_CHECKING:
     from alembic.script import Script

@@ -11,25 +11,25 @@ from pathlib import Path
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
 
+from ..autogenerate import computed_comparison
+from ..autogenerate import default_comparison
+from ..autogenerate import default_schema
+from ..autogenerate import domain_comparison
+from ..autogenerate import enum_comparison
+from ..autogenerate import enum_rendering
+from ..autogenerate import identity_comparison
+from ..autogenerate import renamed_names
+from ..autogenerate import retyped_keys
+from ..autogenerate import sequence_comparison
+from ..autogenerate import table_comparison
+from ..autogenerate import type_comparison
+from ..autogenerate.type_rendering import TypeRenderer
+from ..dialects import companion_tables
 from ..dialects import dialect_of
+from ..dialects.translated_schemas import translate_alterations
 from ..errors import ConfigurationError
-from . import companion_tables
-from . import computed_comparison
-from . import default_comparison
-from . import default_schema
-from . import domain_comparison
-from . import enum_comparison
-from . import enum_rendering
-from . import identity_comparison
 from . import op_per_task
-from . import renamed_names
-from . import retyped_keys
-from . import sequence_comparison
-from . import table_comparison
-from . import type_comparison
 from .operations import RevisionOperations
-from .translated_schemas import translate_alterations
-from .type_rendering import TypeRenderer
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

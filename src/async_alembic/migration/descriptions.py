@@ -8,11 +8,11 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
-from .enum_operations import AlterEnumOp
-from .enum_operations import CreateEnumOp
-from .enum_operations import DropEnumOp
-from .enum_operations import EnumOp
-from .sequence_operations import SequenceOp
+from ..autogenerate.enum_operations import AlterEnumOp
+from ..autogenerate.enum_operations import CreateEnumOp
+from ..autogenerate.enum_operations import DropEnumOp
+from ..autogenerate.enum_operations import EnumOp
+from ..autogenerate.sequence_operations import SequenceOp
 
 if t.TYPE_CHECKING:
     from alembic.operations.ops import MigrateOperation

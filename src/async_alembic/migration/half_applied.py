@@ -12,13 +12,13 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from ..dialects.companion_tables import partial_table
 from ..dialects.migrated import is_usable
 from ..errors import ConfigurationError
 from ..errors import first_line
 from ..errors import PartialRevisionError
 from ..history.headers import as_tuple
 from ..results import PartialRevision
-from .companion_tables import partial_table
 from .events import log
 
 if t.TYPE_CHECKING:

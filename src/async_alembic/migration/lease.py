@@ -17,13 +17,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
 
+from ..dialects.companion_tables import lease_table
 from ..dialects.locks import MigrationLock
 from ..dialects.migrated import is_usable
 from ..errors import first_line
 from ..errors import LockLostError
 from ..errors import LockUnavailableError
 from ..results import LockHolder
-from .companion_tables import lease_table
 
 if t.TYPE_CHECKING:
     from .environment import Environment

@@ -15,11 +15,10 @@ from alembic.operations.ops import CreateUniqueConstraintOp
 from alembic.operations.ops import ModifyTableOps
 from sqlalchemy.types import to_instance
 
-from ..dialects import dialect_named
-
 # Revisions use what these register.
-from . import enum_operations as enum_operations
-from . import sequence_operations as sequence_operations
+from ..autogenerate import enum_operations as enum_operations
+from ..autogenerate import sequence_operations as sequence_operations
+from ..dialects import dialect_named
 
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations

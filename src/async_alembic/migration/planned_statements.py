@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from alembic.operations.ops import ModifyTableOps
 
 from ..apps.guarded_engines import trying_out
+from ..autogenerate.data_loss import find_losses
 from ..errors import OfflineError
 from ..plans import PlannedStatement
-from .data_loss import find_losses
 from .descriptions import describe
 
 if t.TYPE_CHECKING:

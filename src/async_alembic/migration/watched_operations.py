@@ -12,9 +12,9 @@ import typing as t
 from alembic.operations import ops
 from sqlalchemy import event
 
-from .enum_operations import EnumOp
+from ..autogenerate.enum_operations import EnumOp
+from ..autogenerate.sequence_operations import SequenceOp
 from .operations import RevisionOperations
-from .sequence_operations import SequenceOp
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

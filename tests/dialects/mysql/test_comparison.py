@@ -15,7 +15,7 @@ from ...backends import Backend
 from ...backends import EngineFactory
 from ...backends import MARIADB_BACKENDS
 from ...backends import on
-from ...commands.generating import table
+from ...generating import table
 from ...harness import Caller
 from ...projects import Project
 

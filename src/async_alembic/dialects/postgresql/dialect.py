@@ -122,6 +122,7 @@ class PostgreSQL(Dialect):
         super().load()
         from . import advisory_locks as advisory_locks
         from . import client_side_binding as client_side_binding
+        from . import constraint_options as constraint_options
         from . import migrated as migrated
         from . import owned_sequences as owned_sequences
         from . import pooled_sessions as pooled_sessions

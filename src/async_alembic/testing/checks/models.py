@@ -8,7 +8,7 @@ import typing as t
 
 from alembic.autogenerate import render_python_code
 
-from ...commands.differences import describe
+from ...autogenerate.differences import describe
 from .results import CheckFailedError
 
 if t.TYPE_CHECKING:

@@ -16,7 +16,7 @@ from alembic.operations import MigrateOperation
 from alembic.operations import Operations
 
 from ..dialects import dialect_named
-from .translated_schemas import schemas_of
+from ..dialects.translated_schemas import schemas_of
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

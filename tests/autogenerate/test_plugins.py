@@ -12,12 +12,12 @@ from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation
 
 from async_alembic import ConfigurationError
-from async_alembic.commands.differences import describe
+from async_alembic.autogenerate.differences import describe
 
 from ..backends import EngineFactory
+from ..generating import table
 from ..harness import Caller
 from ..projects import Project
-from .generating import table
 
 plugins: Any = pytest.importorskip("alembic.runtime.plugins")
 #: The name of the plugin of these tests, after Alembic's own.

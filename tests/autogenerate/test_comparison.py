@@ -19,8 +19,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from async_alembic import AsyncAlembicError
-from async_alembic.migration import default_schema
-from async_alembic.migration import type_comparison
+from async_alembic.autogenerate import default_schema
+from async_alembic.autogenerate import type_comparison
 
 from ..backends import Backend
 from ..backends import by_id

@@ -16,11 +16,11 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import function_bodies
 from ..harness import Caller
 from ..harness import ONE_OF_EACH_KIND
 from ..projects import AS_ALEMBIC
 from ..projects import Project
-from .generating import function_bodies
 
 pytestmark = pytest.mark.skipif(
     not hasattr(comparators, "populate_with"),

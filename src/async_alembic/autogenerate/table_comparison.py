@@ -10,8 +10,8 @@ from __future__ import annotations
 import typing as t
 
 from ..dialects import dialect_of
+from ..dialects import translated_schemas
 from . import bulk_reading
-from . import translated_schemas
 from . import unchanged_tables
 from .comparison import comparison_of
 from .plugins import Comparison

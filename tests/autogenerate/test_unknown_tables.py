@@ -17,6 +17,8 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import function_bodies
+from ..generating import table
 from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import create_table
@@ -24,8 +26,6 @@ from ..harness import ONE_OF_EACH_KIND
 from ..harness import write_revision
 from ..projects import AS_ALEMBIC
 from ..projects import Project
-from .generating import function_bodies
-from .generating import table
 
 on_postgresql = on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
 on_sqlite = on([by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")])

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..dialects import dialect_of
+from ..dialects.translated_schemas import schemas_of
 from .changed_columns import altered_columns
 from .changed_columns import key_of
 from .changed_columns import new_columns
@@ -25,7 +26,6 @@ from .enum_operations import AlterEnumOp
 from .enum_operations import CreateEnumOp
 from .enum_operations import DropEnumOp
 from .plugins import Comparison
-from .translated_schemas import schemas_of
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext

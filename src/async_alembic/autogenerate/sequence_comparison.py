@@ -16,6 +16,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import next_value
 
 from ..dialects import dialect_of
+from ..dialects.translated_schemas import schemas_of
 from .changed_columns import altered_columns
 from .changed_columns import key_of
 from .changed_columns import new_columns
@@ -23,7 +24,6 @@ from .changed_columns import removed_columns
 from .plugins import Comparison
 from .sequence_operations import CreateSequenceOp
 from .sequence_operations import DropSequenceOp
-from .translated_schemas import schemas_of
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext

@@ -12,18 +12,18 @@ from sqlalchemy.exc import CompileError
 
 from ..errors import ConfigurationError
 from ..errors import RevisionError
-from ..migration.plugins import HAS_PLUGINS
-from ..migration.rename_operations import as_argument
-from ..migration.rename_operations import Renamed
-from ..migration.rename_operations import RenamedColumnOp
-from ..migration.rename_operations import RenamedTableOp
-from ..migration.rename_operations import RenameQuestionOp
+from .plugins import HAS_PLUGINS
+from .rename_operations import as_argument
+from .rename_operations import Renamed
+from .rename_operations import RenamedColumnOp
+from .rename_operations import RenamedTableOp
+from .rename_operations import RenameQuestionOp
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.ddl.impl import DefaultImpl
 
-    from ..migration.renames import Renames
+    from .renames import Renames
 
     #: What drops something, and what would rename it instead.
     Candidate: t.TypeAlias = tuple[ops.MigrateOperation, Renamed]

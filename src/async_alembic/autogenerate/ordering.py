@@ -11,8 +11,8 @@ import typing as t
 
 from alembic.operations import ops
 
-from ..migration.comparison import comparison_of
-from ..migration.enum_operations import AlterEnumOp
+from .comparison import comparison_of
+from .enum_operations import AlterEnumOp
 from .type_steps import with_steps
 
 if t.TYPE_CHECKING:

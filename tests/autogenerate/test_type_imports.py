@@ -16,10 +16,10 @@ from async_alembic import RevisionError
 from ..backends import Backend
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import table
 from ..harness import Caller
 from ..harness import ONE_OF_EACH_KIND
 from ..projects import Project
-from .generating import table
 
 #: The module of an app.
 OWN = """

@@ -12,8 +12,8 @@ from alembic.operations import ops
 from sqlalchemy.types import to_instance
 
 from ..errors import RevisionError
-from ..migration.type_rendering import is_same_type
-from ..migration.type_rendering import UnrenderableTypeError
+from .type_rendering import is_same_type
+from .type_rendering import UnrenderableTypeError
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

@@ -16,9 +16,9 @@ from alembic.autogenerate import renderers
 from alembic.operations import ops
 
 from ..dialects import dialect_of
+from ..dialects.companion_tables import is_left_behind
+from ..dialects.translated_schemas import schemas_of
 from ..errors import listed
-from .companion_tables import is_left_behind
-from .translated_schemas import schemas_of
 
 if t.TYPE_CHECKING:
     import collections.abc as c

@@ -7,13 +7,13 @@ import typing as t
 
 from alembic.operations import ops
 
-from ..migration.data_loss import find_losses
-from ..migration.data_loss import LossCommentOp
-from ..migration.rename_operations import RenameQuestionOp
-from ..migration.unknown_tables import KeepTablesOp
 from ..results import Change
+from .data_loss import find_losses
+from .data_loss import LossCommentOp
 from .differences import describe
 from .differences import difference_of
+from .rename_operations import RenameQuestionOp
+from .unknown_tables import KeepTablesOp
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa

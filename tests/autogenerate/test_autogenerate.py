@@ -19,6 +19,8 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..generating import function_bodies
+from ..generating import table
 from ..harness import awaited_only
 from ..harness import Caller
 from ..harness import make_app
@@ -27,8 +29,6 @@ from ..projects import docstring
 from ..projects import MEMORY
 from ..projects import names
 from ..projects import Project
-from .generating import function_bodies
-from .generating import table
 
 
 class TestAutogenerate:

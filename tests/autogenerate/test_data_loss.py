@@ -10,8 +10,8 @@ from alembic.operations import ops
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 
-from async_alembic.migration.data_loss import DataLoss
-from async_alembic.migration.data_loss import find_losses
+from async_alembic.autogenerate.data_loss import DataLoss
+from async_alembic.autogenerate.data_loss import find_losses
 
 DIALECTS: dict[str, sa.Dialect] = {
     name: sa.make_url(f"{name}://").get_dialect()()
