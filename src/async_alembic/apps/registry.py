@@ -80,7 +80,7 @@ class Registry:
         self.metadatas = metadatas
         self.engines = engines
         self.prefer_async = prefer_async
-        self.hooks = Hooks()
+        self.hooks: Hooks = Hooks()
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
         self._had_app = False
         self._options = NO_OPTIONS

@@ -38,7 +38,7 @@ class EnumOp(MigrateOperation):
 
     def __init__(self, name: str, values: Values, *, schema: str | None = None) -> None:
         self.name = name
-        self.values = (*values,)
+        self.values: tuple[str, ...] = (*values,)
         self.schema = schema
 
     @property
@@ -117,8 +117,8 @@ class AlterEnumOp(EnumOp):
         schema: str | None = None,
     ) -> None:
         super().__init__(name, values, schema=schema)
-        self.was = (*was,)
-        self.renamed = dict(renamed or {})
+        self.was: tuple[str, ...] = (*was,)
+        self.renamed: dict[str, str] = dict(renamed or {})
 
     @classmethod
     def alter_enum(

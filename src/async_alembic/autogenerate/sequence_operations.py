@@ -34,7 +34,7 @@ class SequenceOp(MigrateOperation):
     verb: t.ClassVar[str]
 
     def __init__(self, name: str, *, schema: str | None = None, **options: t.Any):
-        self.sequence = sa.Sequence(name, schema=schema, **options)
+        self.sequence: sa.Sequence = sa.Sequence(name, schema=schema, **options)
 
     @classmethod
     def from_sequence(cls, sequence: sa.Sequence) -> t.Self:
