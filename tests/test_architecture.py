@@ -247,6 +247,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_transaction": _begun_transaction,
     "_upgrade_revs": lambda: ScriptDirectory._upgrade_revs,
     # SQLAlchemy
+    "_create_rule": lambda: _check_of_boolean()._create_rule,
     "_double_percents": lambda: (
         cast("Any", PGDialect_psycopg2)().identifier_preparer._double_percents or None
     ),
@@ -274,6 +275,12 @@ PRIVATE: dict[str, Callable[[], object]] = {
     # Werkzeug; documented, despite its name
     "_get_current_object": lambda: _werkzeug_proxy()._get_current_object,
 }
+
+
+def _check_of_boolean() -> Any:
+    type_ = sa.Boolean(create_constraint=True, name="b")
+    constraints = sa.Table("t", sa.MetaData(), sa.Column("b", type_)).constraints
+    return next(c for c in constraints if isinstance(c, sa.CheckConstraint))
 
 
 def _parameter(function: Callable[..., Any], name: str) -> object:

@@ -14,9 +14,12 @@ from alembic.operations import MigrateOperation
 from async_alembic import ConfigurationError
 from async_alembic.autogenerate.differences import describe
 
+from ..backends import Backend
 from ..backends import EngineFactory
+from ..backends import on
 from ..generating import table
 from ..harness import Caller
+from ..harness import ONE_OF_EACH_KIND
 from ..projects import Project
 
 plugins: Any = pytest.importorskip("alembic.runtime.plugins")
@@ -157,3 +160,29 @@ def test_a_difference_of_a_plugin_is_described_by_its_own_words(
     difference: Any, text: str
 ) -> None:
     assert [*describe([difference])] == [text]
+
+
+@on(ONE_OF_EACH_KIND)
+def test_checks_that_only_other_databases_need_are_not_missing(
+    backend: Backend, tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    """Those of booleans and enums, with Alembic's plugin that compares checks. One that
+    is really missing is still found.
+    """
+    pytest.importorskip("alembic.ext.checkconstraint_byname")
+    listed = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
+    metadata = table(
+        "t",
+        sa.Column("b", sa.Boolean(create_constraint=True, name="ck_b")),
+        sa.Column("e", sa.Enum("x", "y", name="ck_e", create_constraint=True)),
+    )
+    context = {"autogenerate_plugins": listed}
+    project = Project(
+        tmp_path, engines, backend=backend, metadatas=metadata, context=context
+    )
+    caller(project.alembic, "revision", "t")
+    caller(project.alembic, "upgrade")
+    assert caller(project.alembic, "compare_metadata") == []
+    metadata.tables["t"].append_constraint(sa.CheckConstraint("id > 0", name="ck_id"))
+    ((kind, check),) = caller(project.alembic, "compare_metadata")
+    assert (kind, check.name) == ("add_constraint", "ck_id")

@@ -11,6 +11,7 @@ import dataclasses
 import typing as t
 import weakref
 
+import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..dialects import dialect_of
@@ -20,7 +21,6 @@ from .unknown_tables import full_name
 from .unknown_tables import log
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.runtime.migration import MigrationContext
 
     from .default_questions import Key
@@ -38,7 +38,7 @@ class Comparison:
 
     :param unknown_tables: The tables that are in no model.
     :param questions: What is asked about server defaults.
-    :param default_schema: The name of the default schema.
+    :param dialect: The dialect of the connection.
     :param can_leave_out: Whether Alembic may be kept from comparing a table, because
         the app has no filter that expects its objects.
     :param unchanged: The tables that Alembic need not compare.
@@ -51,7 +51,7 @@ class Comparison:
 
     unknown_tables: UnknownTables
     questions: Questions
-    default_schema: str | None
+    dialect: sa.Dialect
     can_leave_out: bool
     renames: Renames
     unchanged: set[TableKey] = dataclasses.field(default_factory=set)
@@ -59,6 +59,11 @@ class Comparison:
     views: list[TableKey] = dataclasses.field(default_factory=list)
     invalid: list[str] = dataclasses.field(default_factory=list)
     left_out: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def default_schema(self) -> str | None:
+        """The name of the default schema."""
+        return self.dialect.default_schema_name
 
     def filters(
         self, options: c.Mapping[str, t.Any], pause: c.Callable[[], None]
@@ -94,6 +99,9 @@ class Comparison:
             if type_ == "table" and not reflected and self.is_unchanged(item):
                 return False
 
+            if type_ == "check_constraint" and not (reflected or self._has(item)):
+                return False
+
             if object_filter is not None and not object_filter(
                 item, name, type_, reflected, other
             ):
@@ -117,6 +125,15 @@ class Comparison:
     def is_unchanged(self, table: sa.Table) -> bool:
         """Return whether Alembic need not compare a table of the models."""
         return self._key(table) in self.unchanged
+
+    def _has(self, check: t.Any) -> bool:
+        """Return whether a table gets a check. One of a Boolean or an Enum is left out
+        where the database has such types.
+        """
+        # There's no public way to ask for it.
+        rule = check._create_rule
+        statement = sa.schema.AddConstraint(check)
+        return rule is None or rule(self.dialect.ddl_compiler(self.dialect, statement))
 
     def _note(self, item: t.Any, name: t.Any, type_: str) -> None:
         table = getattr(item, "table", None)
@@ -221,7 +238,7 @@ def running(
     _running[context] = comparison = Comparison(
         unknown_tables,
         Questions(context.impl, dialect_of(connection).defaults),
-        connection.dialect.default_schema_name,
+        connection.dialect,
         can_leave_out=options.get("include_object") is None,
         renames=renames,
     )
