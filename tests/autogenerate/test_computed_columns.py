@@ -97,6 +97,32 @@ def test_an_expression_that_the_server_writes_in_another_way_is_the_same(
 
 
 @on(ONE_OF_EACH_KIND)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("(x + 1) * 2", "x + 1 * 2"),
+        ("coalesce(name, 'None')", "coalesce(name, 'none')"),
+        ("coalesce(name, 'no ne')", "coalesce(name, 'none')"),
+    ],
+)
+def test_what_looks_much_the_same_is_another_expression(
+    one: str,
+    other: str,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    metadata = models(one)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    assert not caller(project.alembic, "needs_revision")
+    models(other, metadata=metadata)
+    assert caller(project.alembic, "needs_revision")
+
+
+@on(ONE_OF_EACH_KIND)
 def test_whether_it_is_stored_is_compared(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
 ) -> None:

@@ -9,7 +9,6 @@ Registers an Alembic plugin. Before Alembic 1.18, it is left to Alembic.
 from __future__ import annotations
 
 import collections.abc as c
-import re
 import typing as t
 
 import sqlalchemy as sa
@@ -87,15 +86,13 @@ def _compare(
         return plugins.STOP
 
     one, other = _text(new, autogen_context), _text(found, autogen_context)
+    is_same = computed.is_same(connection, inspected, one, other)
 
-    if _plain(one) != _plain(other):
-        made = computed.text(connection, inspected, one)
+    if is_same is None:
+        return plugins.CONTINUE
 
-        if made is None:
-            return plugins.CONTINUE
-
-        if _plain(made) != _plain(other):
-            alter_column_op.modify_server_default = new
+    if not is_same:
+        alter_column_op.modify_server_default = new
 
     return plugins.STOP
 
@@ -103,11 +100,6 @@ def _compare(
 def _text(computed: sa.Computed, autogen_context: AutogenContext) -> str:
     impl = autogen_context.migration_context.impl
     return impl.render_ddl_sql_expr(computed.sqltext)
-
-
-def _plain(text: str) -> str:
-    """Return a text without what servers add."""
-    return re.sub(r"[\s()`]", "", text).lower()
 
 
 def _replace(

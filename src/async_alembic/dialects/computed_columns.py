@@ -28,17 +28,18 @@ class ComputedColumns:
         """
         return False
 
-    def text(
-        self, connection: sa.Connection, column: sa.Column[t.Any], text: str
-    ) -> str | None:
-        """Return how the database shows an expression.
+    def is_same(
+        self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
+    ) -> bool | None:
+        """Return whether two expressions are the same.
 
         :param connection: A connection to the database.
         :param column: The computed column that is there, in its table.
-        :param text: The expression.
+        :param new: The expression of the model.
+        :param found: That of the database.
         :return: ``None`` if that is unknown.
         """
-        return None
+        return True if new == found else None
 
 
 def text_of_server(

@@ -13,10 +13,12 @@ if t.TYPE_CHECKING:
 class MySQLComputedColumns(ComputedColumns):
     """A temporary table does not end a transaction, and is not rolled back."""
 
-    def text(
-        self, connection: sa.Connection, column: sa.Column[t.Any], text: str
-    ) -> str | None:
+    def is_same(
+        self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
+    ) -> bool | None:
         try:
-            return text_of_server(connection, column, text)
+            made = text_of_server(connection, column, new)
         finally:
             connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {TABLE}")
+
+        return None if made is None else made == found

@@ -18,7 +18,8 @@ class PostgreSQLComputedColumns(ComputedColumns):
         # SQLAlchemy 2.0 stores all of them.
         return not getattr(dialect, "supports_virtual_generated_columns", False)
 
-    def text(
-        self, connection: sa.Connection, column: sa.Column[t.Any], text: str
-    ) -> str | None:
-        return text_of_server(connection, column, text)
+    def is_same(
+        self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
+    ) -> bool | None:
+        made = text_of_server(connection, column, new)
+        return None if made is None else made == found

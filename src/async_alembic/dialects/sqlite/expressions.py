@@ -15,6 +15,7 @@ from ..computed_columns import ComputedColumns
 from .create_table import CreateTable
 from .tokens import fold
 from .tokens import NotUnderstoodError
+from .tokens import tokens
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
@@ -23,10 +24,17 @@ if t.TYPE_CHECKING:
 class SQLiteComputedColumns(ComputedColumns):
     """SQLite keeps what was written."""
 
-    def text(
-        self, connection: sa.Connection, column: sa.Column[t.Any], text: str
-    ) -> str | None:
-        return text
+    def is_same(
+        self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
+    ) -> bool | None:
+        with contextlib.suppress(NotUnderstoodError):
+            return _words(new) == _words(found)
+
+        return new == found
+
+
+def _words(sql: str) -> list[str]:
+    return [token.keyword or token.text for token in tokens(sql)]
 
 
 @contextlib.contextmanager
