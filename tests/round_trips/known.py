@@ -149,7 +149,7 @@ KNOWN = {
     ),
     "index-options": Fault(
         "another condition (WHERE) of an index is overlooked",
-        ("sqlite", "postgresql"),
+        ("sqlite",),
         "alembic 750",
         model(table("a", _x, indexes=_where(1))),
         model(table("a", _x, indexes=_where(2))),

@@ -225,6 +225,37 @@ def test_options_are_added_and_removed(
     assert caller(project.alembic, "compare_metadata") != []
 
 
+def condition(text: str) -> sa.MetaData:
+    return indexed(postgresql_where=sa.text(text))
+
+
+def expression(order: str) -> sa.MetaData:
+    metadata = models(sa.Column("x", sa.Integer))
+    text = sa.cast(metadata.tables["a"].c.x, sa.String(10))
+    sa.Index("ix", text.desc() if order == "desc" else text)
+    return metadata
+
+
+@on_each_driver
+@pytest.mark.parametrize(
+    ("of", "one", "other"),
+    [
+        (condition, "y > 1", "y > 2"),
+        (condition, "(x > 1 OR y > 1) AND x > 5", "x > 1 OR y > 1 AND x > 5"),
+        (expression, "asc", "desc"),
+    ],
+)
+def test_the_server_compares_expressions_and_conditions(
+    make: Callable[..., Project], caller: Caller, of: Make, one: str, other: str
+) -> None:
+    project = make(of(one), of(other), of(one))
+    project.use(of(other))
+    assert caller(project.alembic, "compare_metadata") != []
+    project.app.config["ALEMBIC_SESSION"] = {"default_transaction_read_only": "on"}
+    project.use(of(one))
+    caller(project.alembic, "compare_metadata")
+
+
 @on_one
 def test_an_index_that_is_invalid_is_named(
     make: Callable[..., Project], caller: Caller, caplog: pytest.LogCaptureFixture

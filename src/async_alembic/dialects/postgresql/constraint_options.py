@@ -9,6 +9,8 @@ import typing as t
 import sqlalchemy as sa
 from alembic.ddl.impl import ComparisonResult
 
+from . import index_texts
+
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
 
@@ -65,7 +67,9 @@ def compare_all(impl: DefaultImpl) -> c.Iterator[None]:
     :param impl: Alembic's implementation for PostgreSQL.
     """
     replaced: t.Any = impl
-    replaced.compare_indexes = _compared(impl.compare_indexes, _index_options)
+    replaced.compare_indexes = _asking_the_server(
+        impl, _compared(impl.compare_indexes, _index_options)
+    )
     replaced.compare_unique_constraint = _compared(
         impl.compare_unique_constraint, _unique_options
     )
@@ -74,6 +78,44 @@ def compare_all(impl: DefaultImpl) -> c.Iterator[None]:
         yield
     finally:
         del replaced.compare_indexes, replaced.compare_unique_constraint
+
+
+def _asking_the_server(
+    impl: DefaultImpl, compare: c.Callable[[sa.Index, sa.Index], ComparisonResult]
+) -> c.Callable[[sa.Index, sa.Index], ComparisonResult]:
+    def compare_more(index: sa.Index, found: sa.Index) -> ComparisonResult:
+        result = compare(index, found)
+        connection = impl.connection
+
+        if connection is None or not _has_sql(found):
+            return result
+
+        is_same = index_texts.is_same(connection, index, found)
+
+        if is_same is None:
+            return result
+
+        if not is_same:
+            return ComparisonResult.Different("expressions or condition")
+
+        return result if result.is_equal else _compare_options(index, found)
+
+    return compare_more
+
+
+def _has_sql(index: sa.Index) -> bool:
+    """Return whether there is SQL in an index, which the server rewrites."""
+    columns = all(isinstance(item, sa.Column) for item in index.expressions)
+    return not columns or index.dialect_options["postgresql"]["where"] is not None
+
+
+def _compare_options(index: sa.Index, found: sa.Index) -> ComparisonResult:
+    options, found_options = _index_options(index), _index_options(found)
+
+    if options != found_options:
+        return ComparisonResult.Different(f"options {found_options} to {options}")
+
+    return ComparisonResult.Equal()
 
 
 def _compared(
@@ -97,7 +139,7 @@ def _compared(
 
 
 def _index_options(index: sa.Index) -> Options:
-    """Of a condition, only the server could tell whether it is the same."""
+    """Of a condition, the server tells whether it is the same."""
     options = index.dialect_options["postgresql"]
     using = options.get("using") or "btree"
     parameters = {str(k): str(v) for k, v in (options.get("with") or {}).items()}
