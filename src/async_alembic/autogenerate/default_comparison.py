@@ -62,16 +62,24 @@ def _compare(
     new, found = column.server_default, inspected.server_default
 
     # Computed columns and identities are not server defaults.
-    if not isinstance(new, sa.DefaultClause) or not isinstance(found, sa.DefaultClause):
+    if not isinstance(new, sa.DefaultClause) or not isinstance(
+        found, sa.DefaultClause | None
+    ):
         return util.PriorityDispatchResult.CONTINUE
 
-    is_changed = _is_changed(
-        autogen_context.migration_context,
-        inspected,
-        column,
-        render(new, autogen_context.dialect),
-        t.cast("sa.TextClause", found.arg).text,
-    )
+    context, is_changed = autogen_context.migration_context, None
+
+    if found is not None:
+        text = t.cast("sa.TextClause", found.arg).text
+        new_text = render(new, autogen_context.dialect)
+        is_changed = _is_changed(context, inspected, column, new_text, text)
+
+    if is_changed is not False:
+        connection = context.connection
+        defaults = dialect_of(connection).defaults
+
+        if defaults.is_shown_the_same(connection, inspected, new):
+            return util.PriorityDispatchResult.STOP
 
     if is_changed is None:
         return util.PriorityDispatchResult.CONTINUE

@@ -67,6 +67,21 @@ class Defaults:
         )
         return True if text is not None and is_certain else None
 
+    def is_shown_the_same(
+        self,
+        connection: sa.Connection,
+        inspected: sa.Column[t.Any],
+        default: sa.DefaultClause,
+    ) -> bool:
+        """Return whether the server shows a default as it shows that of a column, for
+        those that seem to have changed.
+
+        :param connection: A connection to the database.
+        :param inspected: The column of the database, in its table.
+        :param default: The default of the model.
+        """
+        return False
+
     def _unquote(self, sql: str) -> str | None:
         match = (_string_with_escapes if self.backslashes else _string).fullmatch(sql)
 

@@ -61,13 +61,6 @@ _is_read_only = sa.text(
 
 #: UUID() ends with an address of the host.
 _server = sa.text("SELECT CONCAT_WS(' ', RIGHT(UUID(), 12), @@hostname, @@port)")
-#: The server's name of a default, by the name in models.
-_SYNONYMS = {
-    "current_timestamp": "current_timestamp()",
-    "now()": "current_timestamp()",
-    "false": "0",
-    "true": "1",
-}
 
 
 class MySQL(Dialect):
@@ -84,9 +77,9 @@ class MySQL(Dialect):
 
     @property
     def defaults(self) -> Defaults:
-        from ..server_defaults import Defaults
+        from .server_defaults import MySQLDefaults
 
-        return Defaults(backslashes=True, synonyms=_SYNONYMS)
+        return MySQLDefaults()
 
     @property
     def column_types(self) -> ColumnTypes:
