@@ -7,7 +7,6 @@ is a module with ``models(stage)``, which returns the metadata of stage 1 and of
 
 - ``context``: ``ALEMBIC_CONTEXT``;
 - ``options``: ``ALEMBIC``;
-- ``imports``: lines for ``script.py.mako``;
 - ``prepare(engine)``: what is done once with a new engine;
 - ``finish(alembic, engine)``: a coroutine with more checks, at head.
 """
@@ -18,7 +17,6 @@ import asyncio
 import importlib
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from quart import Quart
@@ -36,7 +34,9 @@ async def tell(story: Any, url: str) -> None:
     is_async = url.partition("+")[2].partition(":")[0] in ASYNC_DRIVERS
     make: Any = create_async_engine if is_async else create_engine
     engine = make(url)
-    prepare(story, engine)
+
+    if hasattr(story, "prepare"):
+        story.prepare(engine)
 
     for stage in 1, 2:
         app, alembic = make_app(story, engine, stage)
@@ -58,21 +58,6 @@ async def tell(story: Any, url: str) -> None:
 
     if isinstance(engine, AsyncEngine):
         await engine.dispose()
-
-
-def prepare(story: Any, engine: Any) -> None:
-    if hasattr(story, "prepare"):
-        story.prepare(engine)
-
-    if not hasattr(story, "imports"):
-        return
-
-    make_app(story, engine, 1)
-    template = Path("migrations/script.py.mako")
-    text = template.read_text()
-    template.write_text(
-        text.replace("import sqlalchemy", f"{story.imports}\nimport sqlalchemy", 1)
-    )
 
 
 def make_app(story: Any, engine: Any, stage: int) -> tuple[Quart, Alembic]:

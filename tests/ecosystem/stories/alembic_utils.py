@@ -1,23 +1,28 @@
+import functools
+import importlib
+
 import sqlalchemy as sa
-from alembic_utils.pg_function import PGFunction
-from alembic_utils.pg_view import PGView
-from alembic_utils.replaceable_entity import register_entities
-from alembic_utils.replaceable_entity import registry
 
 
-def models(stage):
+def models_with(package, stage):
+    function = importlib.import_module(f"{package}.pg_function").PGFunction
+    view = importlib.import_module(f"{package}.pg_view").PGView
+    entities = importlib.import_module(f"{package}.replaceable_entity")
     metadata = sa.MetaData()
     sa.Table("product", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    registry.clear()
-    register_entities(
+    entities.registry.clear()
+    entities.register_entities(
         [
-            PGFunction(
+            function(
                 "public",
                 "add_up(a integer)",
                 f"returns integer language sql as $$ select a + {stage} $$",
             ),
-            PGView("public", "shown", f"select {stage} as stage"),
+            view("public", "shown", f"select {stage} as stage"),
         ],
-        entity_types=[PGFunction, PGView],
+        entity_types=[function, view],
     )
     return metadata
+
+
+models = functools.partial(models_with, "alembic_utils")

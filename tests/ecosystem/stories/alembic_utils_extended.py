@@ -1,23 +1,5 @@
-import sqlalchemy as sa
-from alembic_utils_extended.pg_function import PGFunction
-from alembic_utils_extended.pg_view import PGView
-from alembic_utils_extended.replaceable_entity import register_entities
-from alembic_utils_extended.replaceable_entity import registry
+import functools
 
+from .alembic_utils import models_with
 
-def models(stage):
-    metadata = sa.MetaData()
-    sa.Table("product", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    registry.clear()
-    register_entities(
-        [
-            PGFunction(
-                "public",
-                "add_up(a integer)",
-                f"returns integer language sql as $$ select a + {stage} $$",
-            ),
-            PGView("public", "shown", f"select {stage} as stage"),
-        ],
-        entity_types=[PGFunction, PGView],
-    )
-    return metadata
+models = functools.partial(models_with, "alembic_utils_extended")

@@ -1,8 +1,6 @@
 import sqlalchemy as sa
 from pgvector.sqlalchemy import Vector
 
-imports = "import pgvector.sqlalchemy"
-
 
 def models(stage):
     metadata = sa.MetaData()
