@@ -159,3 +159,36 @@ def test_a_revision_says_whether_it_is_stored(
     assert f"sa.Computed('lower(name)', persisted={stored})" in text
     caller(project.alembic, "upgrade")
     assert caller(project.alembic, "compare_metadata") == []
+
+
+@on(ONE_OF_EACH_KIND)
+@pytest.mark.parametrize("change", ["type", "comment"])
+def test_something_else_of_it_is_changed(
+    change: str,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """Alembic cannot write it on MySQL and MariaDB."""
+    metadata = models("lower(name)")
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    caller.execute(project.engine, "INSERT INTO a (id, name) VALUES (1, 'Ann')")
+    column = metadata.tables["a"].c.y
+
+    if change == "type":
+        column.type = sa.String(40)
+    elif backend.database == "sqlite":
+        pytest.skip("SQLite has no comments.")
+    else:
+        column.comment = "one more"
+
+    caller(project.alembic, "revision", "two")
+
+    for step in "upgrade", "downgrade", "upgrade":
+        caller(project.alembic, step)
+        assert caller.query(project.engine, "SELECT y FROM a") == [("ann",)]
+
+    assert caller(project.alembic, "compare_metadata") == []

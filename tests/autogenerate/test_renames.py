@@ -17,6 +17,7 @@ from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
 from ..generating import function_bodies
+from ..generating import table
 from ..harness import Caller
 from ..harness import ONE_OF_EACH_KIND
 from ..projects import AS_ALEMBIC
@@ -105,8 +106,8 @@ class Site:
     def change(self, models: sa.MetaData) -> None:
         self.models.clear()
 
-        for table in models.sorted_tables:
-            table.to_metadata(self.models)
+        for item in models.sorted_tables:
+            item.to_metadata(self.models)
 
     def query(self, sql: str) -> Any:
         return self.caller.query(self.project.engine, sql)
@@ -184,6 +185,45 @@ def test_what_is_renamed_keeps_its_rows(
 
     site("downgrade", "base")
     assert caller.tables(site.project.engine) == set()
+
+
+@on([by_id("sqlite-aiosqlite")])
+def test_each_of_several_columns_is_asked_about(
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def models(*names: str) -> sa.MetaData:
+        return table("users", *(sa.Column(name, sa.Integer) for name in names))
+
+    project = Project(tmp_path, engines, backend=backend, metadatas=models("a", "c"))
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    project.use(models("b", "d"))
+    caller(project.alembic, "revision", "two")
+    assert caplog.text.count("--rename") == 2
+    assert "--rename users.a:" in caplog.text and "--rename users.c:" in caplog.text
+    assert caplog.text.count(":b") == caplog.text.count(":d") == 1
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        ["users.a:b", "users.c:b"],
+        ["users.a:b", "users.a:d"],
+        ["users:a", "users:b"],
+        ["users:a", "posts:a"],
+    ],
+)
+def test_names_that_contradict_each_other_are_refused(
+    rename: list[str], caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, engines, metadatas=table())
+
+    with pytest.raises(RevisionError, match=f"'{rename[1]}' contradicts another"):
+        caller(project.alembic, "revision", "x", rename=rename)
 
 
 @on(ONE_OF_EACH_KIND)

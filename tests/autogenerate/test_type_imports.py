@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.operations import ops
+from sqlalchemy.dialects import postgresql
 
 from async_alembic import RevisionError
 
@@ -304,3 +305,17 @@ def test_none_of_several_revisions_is_written(
         caller(project.alembic, "revision", "one")
 
     assert [*project.folder.glob("*.py")] == []
+
+
+@on(ONE_OF_EACH_KIND)
+def test_a_variant_of_another_database_runs(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Alembic writes ``Text()`` without its module into it."""
+    variant = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+    metadata = table("a", sa.Column("x", variant))
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    (script,) = caller(project.alembic, "revision", "one")
+    assert "with_variant(postgresql.JSONB(" in Path(script.path).read_text()
+    caller(project.alembic, "upgrade")
+    assert caller(project.alembic, "compare_metadata") == []

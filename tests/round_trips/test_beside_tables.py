@@ -225,6 +225,23 @@ def test_options_are_added_and_removed(
     assert caller(project.alembic, "compare_metadata") != []
 
 
+@on_one
+def test_sequences_are_compared_without_taking_their_values(
+    make: Callable[..., Project], caller: Caller
+) -> None:
+    """Alembic asks for the next value of both."""
+
+    def numbered(name: str) -> sa.MetaData:
+        sequence = sa.Sequence(name)
+        default = sequence.next_value()
+        return models(sa.Column("x", sa.Integer, server_default=default))
+
+    project = make(numbered("one"), numbered("two"))
+    assert caller(project.alembic, "compare_metadata") == []
+    values = caller.query(project.engine, "SELECT last_value, is_called FROM two")
+    assert values == [(1, False)]
+
+
 def condition(text: str) -> sa.MetaData:
     return indexed(postgresql_where=sa.text(text))
 

@@ -158,6 +158,59 @@ def test_rows_keep_their_values(
         assert rows == [(1, "s"), (2, "l")]
 
 
+def colors(*values: str, beside: str, is_used: bool) -> sa.MetaData:
+    """A table with an enum, and something else that has a value or the type."""
+    metadata = sa.MetaData()
+    type_ = postgresql.ENUM(*values, name="color")
+    key = sa.Column[Any]("x", type_, primary_key=True)
+    a = sa.Table("a", metadata, key, sa.Column[Any]("y", type_))
+
+    if beside == "index" and is_used:
+        sa.Index("ix", a.c.y, postgresql_where=sa.text("x = 'c'"))
+    elif beside == "table" and is_used:
+        sa.Table("b", metadata, sa.Column("x", type_))
+    elif beside == "key":
+        sa.Table("b", metadata, sa.Column("x", type_, sa.ForeignKey("a.x", name="fk")))
+    elif beside == "exclusion":
+        where = sa.text("x <> 'a'")
+        options: dict[str, Any] = {"using": "btree", "where": where, "name": "ex"}
+        a.append_constraint(postgresql.ExcludeConstraint((a.c.y, "="), **options))
+
+    return metadata
+
+
+@on_one
+@pytest.mark.parametrize("beside", ["index", "table", "key", "exclusion"])
+def test_a_value_goes_after_what_uses_it_and_comes_before(
+    beside: str,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """What stays is put onto the new type."""
+    before = colors("a", "b", "c", beside=beside, is_used=True)
+    project = Project(tmp_path, engines, backend=backend, metadatas=before)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    caller.execute(project.engine, "INSERT INTO a VALUES ('a', 'a'), ('b', 'b')")
+
+    if beside in {"key", "table"}:
+        value = "c" if beside == "table" else "a"
+        caller.execute(project.engine, f"INSERT INTO b VALUES ('{value}')")
+
+    project.use(colors("a", "b", beside=beside, is_used=False))
+    (script,) = caller(project.alembic, "revision", "two")
+    assert "alter enum color ['a', 'b']" in {c.description for c in script.changes}
+
+    for step in "upgrade", "downgrade", "upgrade":
+        caller(project.alembic, step)
+
+    assert caller(project.alembic, "compare_metadata") == []
+    rows = caller.query(project.engine, "SELECT x::text FROM a ORDER BY x")
+    assert rows == [("a",), ("b",)]
+
+
 @on_one
 def test_a_value_that_comes_in_the_place_of_another_may_be_the_same_renamed(
     backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path

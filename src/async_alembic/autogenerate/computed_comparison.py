@@ -107,11 +107,16 @@ def _replace(
     upgrade_ops: ops.UpgradeOps,
     schemas: c.Iterable[str | None],
 ) -> t.Any:
+    assert autogen_context.connection is not None
+    computed = dialect_of(autogen_context.connection).computed_columns
+
     for table in [*upgrade_ops.ops]:
         if isinstance(table, ops.ModifyTableOps):
             for operation in [*table.ops]:
-                if isinstance(operation, ops.AlterColumnOp) and isinstance(
-                    operation.modify_server_default, sa.Computed
+                if isinstance(operation, ops.AlterColumnOp) and (
+                    isinstance(operation.modify_server_default, sa.Computed)
+                    or isinstance(operation.existing_server_default, sa.Computed)
+                    and not computed.can_be_altered
                 ):
                     _surround(autogen_context, upgrade_ops, table, operation)
 

@@ -46,7 +46,7 @@ class EnumOp(MigrateOperation):
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
     def to_diff_tuple(self) -> tuple[t.Any, ...]:
-        return _OPERATIONS[type(self)], self, self.values
+        return _OPERATIONS[type(self)], self.full_name, [*self.values]
 
 
 @Operations.register_operation("create_enum")
@@ -144,6 +144,11 @@ class AlterEnumOp(EnumOp):
         :param schema: Its schema; the default one if there is none.
         """
         operations.invoke(cls(name, values, was=was, renamed=renamed, schema=schema))
+
+    @property
+    def only_removes(self) -> bool:
+        """Whether values go, and none comes."""
+        return {*self.values} < {*self.was}
 
     def reverse(self) -> AlterEnumOp:
         return AlterEnumOp(

@@ -54,11 +54,21 @@ def sort_operations(
     upgrade.reverse_into(downgrade)
 
     for container in upgrade, downgrade:
-        container.ops.sort(key=lambda op: not isinstance(op, AlterEnumOp))
+        container.ops.sort(key=_place_of_enum)
         container.ops[:] = with_steps(container.ops, context.dialect)
         container.ops[:] = _without_indexes_of_dropped_tables(
             container.ops, context.dialect.default_schema_name
         )
+
+
+def _place_of_enum(op: ops.MigrateOperation) -> int:
+    """Return where an operation stands beside those on enums. Values come before what
+    uses them, and go after it.
+    """
+    if not isinstance(op, AlterEnumOp):
+        return 1
+
+    return 2 if op.only_removes else 0
 
 
 def _with_separate_foreign_keys(operations: Operations) -> Operations:

@@ -31,8 +31,8 @@ if t.TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("async_alembic")
 
 
-def check_renames(arguments: c.Iterable[str]) -> None:
-    """Check the form of what the user says."""
+def check_renames(arguments: c.Collection[str]) -> None:
+    """Check what the user says, as far as it can be without a database."""
     for argument in arguments:
         if not all(parts := argument.split(":")) or len(parts) != 2:
             raise RevisionError(
@@ -42,6 +42,22 @@ def check_renames(arguments: c.Iterable[str]) -> None:
 
         if not HAS_PLUGINS:
             raise ConfigurationError("To rename, Alembic 1.18 or later is needed.")
+
+    old_names: set[str] = set()
+    new_names: set[str] = set()
+
+    for argument in dict.fromkeys(arguments):
+        old, _, new = argument.partition(":")
+        new = f"{old.rpartition('.')[0]}.{new}".lstrip(".")
+
+        if old in old_names or new in new_names:
+            raise RevisionError(
+                f"'{argument}' contradicts another one: a name can be given, or taken"
+                " away, once."
+            )
+
+        old_names.add(old)
+        new_names.add(new)
 
 
 def check_found(arguments: c.Iterable[str], renames: c.Iterable[Renames]) -> None:
@@ -84,7 +100,7 @@ def ask_about_renames(
     asked = []
 
     for operations in [container.ops, *_tables(container)]:
-        for drop, rename in _candidates(operations, impl):
+        for drop, rename in [*_candidates(operations, impl)]:
             operations.insert(operations.index(drop), RenameQuestionOp(rename))
             asked.append(as_argument(rename))
 

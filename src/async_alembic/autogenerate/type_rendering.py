@@ -17,6 +17,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from alembic.autogenerate import render
+from alembic.ddl.impl import DefaultImpl
+from sqlalchemy.dialects import registry
 from sqlalchemy.types import TypeEngine
 
 if t.TYPE_CHECKING:
@@ -72,7 +74,13 @@ class TypeRenderer:
             if rendered is not False:
                 return rendered
 
-        if kind != "type" or _is_rendered_by_alembic(item, autogen_context):
+        if kind != "type":
+            return False
+
+        if text := _text_of_other_dialect(item, autogen_context):
+            return text
+
+        if _is_rendered_by_alembic(item, autogen_context):
             return False
 
         return self._render(item, autogen_context)
@@ -128,6 +136,28 @@ def is_same_type(one: TypeEngine[t.Any], other: TypeEngine[t.Any]) -> bool:
     return (type(one) is type(other) and repr(one) == repr(other)) or any(
         is_same_type(item, other) for item in inner if item is not None
     )
+
+
+def _text_of_other_dialect(
+    item: TypeEngine[t.Any], autogen_context: AutogenContext
+) -> str | None:
+    """Return the text of a type that another database has, as that of a variant. Only
+    Alembic's implementation for that one knows which names it needs.
+    """
+    package, _, rest = type(item).__module__.partition("sqlalchemy.dialects.")
+    name = rest.partition(".")[0]
+
+    if package or not name or name == autogen_context.dialect.name:
+        return None
+
+    dialect = registry.load(name)()
+    impl = DefaultImpl.get_by_dialect(dialect)(dialect, None, False, None, None, {})
+    text = impl.render_type(item, autogen_context)
+
+    if text:
+        autogen_context.imports.add(f"from sqlalchemy.dialects import {name}")
+
+    return text or None
 
 
 def _is_rendered_by_alembic(

@@ -20,6 +20,8 @@ class ComputedColumns:
 
     #: Whether it depends on versions if they are stored by default.
     depends_on_version: bool = False
+    #: Whether they can be altered otherwise, as to another type.
+    can_be_altered: bool = True
 
     def are_stored(self, dialect: sa.Dialect) -> bool:
         """Return whether they are stored by default.

@@ -13,6 +13,9 @@ if t.TYPE_CHECKING:
 class MySQLComputedColumns(ComputedColumns):
     """A temporary table does not end a transaction, and is not rolled back."""
 
+    # Alembic cannot write the whole definition.
+    can_be_altered = False
+
     def is_same(
         self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
     ) -> bool | None:

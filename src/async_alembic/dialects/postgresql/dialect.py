@@ -93,9 +93,9 @@ class PostgreSQL(Dialect):
 
     @property
     def defaults(self) -> Defaults:
-        from ..server_defaults import Defaults
+        from .server_defaults import PostgreSQLDefaults
 
-        return Defaults(server_compares=True)
+        return PostgreSQLDefaults()
 
     @property
     def column_types(self) -> ColumnTypes:

@@ -39,9 +39,9 @@ _enums = sa.text(
     " WHERE t.typtype = 'e'"
 )
 
-#: The server knows which columns have the type, and their defaults, checks and indexes.
-#: These are read before the type gets another name. A default that the new type does
-#: not have goes.
+#: The server knows which columns have the type, and their defaults, constraints and
+#: indexes. These are read before the type gets another name. A default that the new
+#: type does not have goes.
 _replace = """\
 DO $replace$
 DECLARE
@@ -59,19 +59,29 @@ BEGIN
     ), users AS (
         SELECT classid, objid FROM pg_depend
         WHERE refclassid = 'pg_type'::regclass AND refobjid IN (old, list)
-    ), checks AS (
-        SELECT k.oid, conrelid::regclass AS tab, conname AS name FROM pg_constraint k
-        WHERE contype = 'c' AND conislocal
-        AND ('pg_constraint'::regclass, k.oid) IN (SELECT classid, objid FROM users)
+    ), constraints AS (
+        SELECT k.oid, conrelid::regclass AS tab, conname AS name, conindid
+        FROM pg_constraint k WHERE conislocal AND CASE contype
+            WHEN 'c' THEN ('pg_constraint'::regclass, k.oid)
+                IN (SELECT classid, objid FROM users)
+            WHEN 'x' THEN ('pg_class'::regclass, conindid)
+                IN (SELECT classid, objid FROM users)
+            WHEN 'f' THEN conparentid = 0 AND EXISTS (SELECT FROM pg_attribute
+                WHERE atttypid IN (old, list)
+                AND (attrelid = conrelid AND attnum = ANY (conkey)
+                    OR attrelid = confrelid AND attnum = ANY (confkey)))
+            ELSE false END
     ), indexes AS (
         SELECT indexrelid AS oid FROM pg_index
         JOIN pg_class r ON r.oid = indexrelid AND NOT relispartition
         WHERE ('pg_class'::regclass, indexrelid) IN (SELECT classid, objid FROM users)
+        AND indexrelid NOT IN (SELECT conindid FROM constraints)
     )
     SELECT array_agg(step ORDER BY step), array_agg(change ORDER BY step)
     INTO steps, changes
     FROM (
-        SELECT 1, format('ALTER TABLE %s DROP CONSTRAINT %I', tab, name) FROM checks
+        SELECT 1, format('ALTER TABLE %s DROP CONSTRAINT %I', tab, name)
+            FROM constraints
         UNION ALL SELECT 1, format('DROP INDEX %s', oid::regclass) FROM indexes
         UNION ALL SELECT 1, format('ALTER TABLE %s ALTER %I DROP DEFAULT', tab, col)
             FROM columns WHERE def IS NOT NULL
@@ -86,7 +96,7 @@ BEGIN
             format('ALTER TABLE %s ALTER %I SET DEFAULT %s', tab, col, def)
             FROM columns WHERE def IS NOT NULL
         UNION ALL SELECT 6, format('ALTER TABLE %s ADD CONSTRAINT %I %s', tab, name,
-            pg_get_constraintdef(oid)) FROM checks
+            pg_get_constraintdef(oid)) FROM constraints
         UNION ALL SELECT 6, pg_get_indexdef(oid) FROM indexes
         UNION ALL SELECT 7, {drop_literal}
     ) AS found (step, change);
