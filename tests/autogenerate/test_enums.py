@@ -22,14 +22,14 @@ from ..backends import on
 from ..harness import Caller
 from ..harness import write_revision
 from ..projects import Project
-from .known import column
-from .known import model
-from .known import table
-from .models import Check
-from .models import Column
-from .models import Index
-from .models import Model
-from .trips import Trip
+from ..round_trips.known import column
+from ..round_trips.known import model
+from ..round_trips.known import table
+from ..round_trips.models import Check
+from ..round_trips.models import Column
+from ..round_trips.models import Index
+from ..round_trips.models import Model
+from ..round_trips.trips import Trip
 
 PSYCOPG, ASYNCPG = by_id("postgresql-psycopg"), by_id("postgresql-asyncpg")
 on_each_driver = on([PSYCOPG, ASYNCPG])
