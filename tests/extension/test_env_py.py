@@ -241,6 +241,21 @@ def test_what_alembic_itself_would_not_find_is_refused(
     assert not (tmp_path / "migrations/env.py").exists()
 
 
+@on([by_id("sqlite-aiosqlite"), by_id("postgresql-psycopg2")])
+@blocking_only
+def test_what_alembics_own_program_generates_is_compared_as_here(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """It keeps what is in no model, and finds no difference in spelling."""
+    engine = engines(backend)
+    write_shop(tmp_path, backend, "flask")
+    caller.execute(engine, "CREATE TABLE legacy (id INTEGER PRIMARY KEY)")
+    run(tmp_path, engine, PROGRAM.format(commands=COMMANDS[:3]))
+    (path,) = (tmp_path / "migrations" / "versions").glob("*.py")
+    assert "drop_table('legacy')" not in path.read_text()
+    assert "legacy" in caller.tables(engine)
+
+
 def test_an_app_without_migrations_is_named() -> None:
     with pytest.raises(AppError, match="'bare'"):
         run_env_py(Flask("bare"))

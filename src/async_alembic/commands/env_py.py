@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import typing as t
 
 from alembic import context
 
 from ..apps.alembic_config import add_urls
 from ..apps.names import default_name
+from ..autogenerate.comparison import running
+from ..autogenerate.renames import Renames
+from ..autogenerate.unknown_tables import UnknownTables
 from ..dialects import dialect_named
 from ..dialects import dialect_of
 from ..dialects.companion_tables import left_out
+from ..history.created_tables import CreatedTables
 from ..migration.contexts import configure_options
+from ..migration.contexts import install_rendering
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+    from alembic.runtime.migration import MigrationContext
 
     from ..apps.databases import Databases
     from ..apps.project import Project
@@ -95,7 +102,27 @@ class EnvPy:
             options.get("include_name"),
         )
         context.configure(target_metadata=metadatas[name], **options, **how)
+        migration_context = context.get_context()
+        install_rendering(self._project, migration_context)
         arguments = {"engine_name": names.of(name)} if names.are_taken() else {}
 
-        with context.begin_transaction():
+        with self._comparing(name, migration_context), context.begin_transaction():
             context.run_migrations(**arguments)
+
+    def _comparing(
+        self, name: str, migration_context: MigrationContext
+    ) -> contextlib.AbstractContextManager[object]:
+        """Prepare for a comparison, if the command is one."""
+        if migration_context.opts.get("revision_context") is None:
+            return contextlib.nullcontext()
+
+        names, metadatas = self._project.database_names, self._databases.metadatas
+        several = [*map(names.of, metadatas)] if len(metadatas) > 1 else []
+        unknown = UnknownTables(
+            name,
+            migration_context,
+            names.of(name),
+            lambda: CreatedTables(self._project.files.parsed, several),
+            None if self._project.settings.drops_unknown_tables else (),
+        )
+        return running(migration_context, unknown, lambda: None, Renames())

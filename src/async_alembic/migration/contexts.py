@@ -87,10 +87,6 @@ class Contexts:
             _check_dialect(name, connection.dialect)
             translate_alterations(connection)
             options = configure_options(project, name, dialects, len(metadatas) > 1)
-
-            for module in _COMPARISONS:
-                options = module.comparison.with_plugin(options)
-
             # Alembic needs a function before there is a plan.
             environment_context = EnvironmentContext(
                 project.config, project.scripts, fn=steps
@@ -104,12 +100,7 @@ class Contexts:
                 functools.partial(is_version_schema, name),
                 context.opts.get("include_name"),
             )
-            template = Path(project.scripts.dir, "script.py.mako")
-            context.opts["render_item"] = computed_comparison.rendering(
-                TypeRenderer(context.opts.get("render_item"), template)
-            )
-            default_comparison.install(context)
-            enum_rendering.install(context)
+            install_rendering(project, context)
             self.environment_contexts[name] = environment_context
             self.contexts[name] = context
             self.ops[name] = RevisionOperations(context)
@@ -141,7 +132,21 @@ def configure_options(
     # One file is rendered for all databases.
     needs_batch = any(dialect.needs_batch for dialect in dialects.values())
     options.setdefault("render_as_batch", needs_batch)
+
+    for module in _COMPARISONS:
+        options = module.comparison.with_plugin(options)
+
     return options
+
+
+def install_rendering(project: Project, context: MigrationContext) -> None:
+    """Let a migration context compare and render as we do."""
+    template = Path(project.scripts.dir, "script.py.mako")
+    context.opts["render_item"] = computed_comparison.rendering(
+        TypeRenderer(context.opts.get("render_item"), template)
+    )
+    default_comparison.install(context)
+    enum_rendering.install(context)
 
 
 def _check_dialect(database: str, dialect: sa.Dialect) -> None:
