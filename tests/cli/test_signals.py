@@ -252,10 +252,16 @@ def _start(
     framework: Framework, tmp_path: Path, *command: str, **options: Any
 ) -> subprocess.Popen[str]:
     """Start a command of the group."""
+    # A signal in the midst of a garbage collection can hang what measures coverage.
+    environ = {
+        name: value
+        for name, value in environ_of(tmp_path).items()
+        if not name.startswith("COVERAGE_")
+    }
     return subprocess.Popen(
         [sys.executable, "-m", framework, "--app", "shop:create_app", "db", *command],
         cwd=tmp_path,
-        env=environ_of(tmp_path),
+        env=environ,
         **{"stdout": subprocess.PIPE, **options},
         stderr=subprocess.PIPE,
         text=True,
