@@ -16,6 +16,7 @@ from alembic.operations import ops
 
 from ..dialects import dialect_of
 from ..errors import listed
+from .changed_columns import key_of
 from .default_questions import Questions
 from .unknown_tables import full_name
 from .unknown_tables import log
@@ -23,12 +24,12 @@ from .unknown_tables import log
 if t.TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
+    from .changed_columns import ColumnKey
     from .default_questions import Key
     from .renames import Renames
     from .unknown_tables import TableKey
     from .unknown_tables import UnknownTables
 
-    ColumnKey: t.TypeAlias = tuple[str | None, str, str]
     Filter: t.TypeAlias = c.Callable[..., bool]
 
 
@@ -206,7 +207,7 @@ class Comparison:
 def _remove_changes(table: ops.ModifyTableOps, columns: c.Container[ColumnKey]) -> None:
     for op in [*table.ops]:
         if isinstance(op, ops.AlterColumnOp):
-            if (op.schema, op.table_name, op.column_name) in columns:
+            if key_of(op) in columns:
                 op.modify_server_default = False
 
                 if not op.has_changes():

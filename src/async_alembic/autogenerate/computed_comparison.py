@@ -86,7 +86,8 @@ def _compare(
         return plugins.STOP
 
     one, other = _text(new, autogen_context), _text(found, autogen_context)
-    is_same = computed.is_same(connection, inspected, one, other)
+    # Only what is written in another way needs the server.
+    is_same = one == other or computed.is_same(connection, inspected, one, other)
 
     if is_same is None:
         return plugins.CONTINUE

@@ -33,7 +33,7 @@ class ComputedColumns:
     def is_same(
         self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
     ) -> bool | None:
-        """Return whether two expressions are the same.
+        """Return whether two expressions are the same that are written differently.
 
         :param connection: A connection to the database.
         :param column: The computed column that is there, in its table.
@@ -41,7 +41,7 @@ class ComputedColumns:
         :param found: That of the database.
         :return: ``None`` if that is unknown.
         """
-        return True if new == found else None
+        return None
 
 
 def text_of_server(

@@ -98,7 +98,10 @@ def _asking_the_server(
         if not is_same:
             return ComparisonResult.Different("expressions or condition")
 
-        return result if result.is_equal else _compare_options(index, found)
+        if result.is_equal:
+            return result
+
+        return _compare_options(_index_options(index), _index_options(found))
 
     return compare_more
 
@@ -109,9 +112,7 @@ def _has_sql(index: sa.Index) -> bool:
     return not columns or index.dialect_options["postgresql"]["where"] is not None
 
 
-def _compare_options(index: sa.Index, found: sa.Index) -> ComparisonResult:
-    options, found_options = _index_options(index), _index_options(found)
-
+def _compare_options(options: Options, found_options: Options) -> ComparisonResult:
     if options != found_options:
         return ComparisonResult.Different(f"options {found_options} to {options}")
 
@@ -124,16 +125,12 @@ def _compared(
 ) -> c.Callable[[Item, Item], ComparisonResult]:
     def compare_more(item: Item, found: Item) -> ComparisonResult:
         result = compare(item, found)
-        options, found_options = options_of(item), options_of(found)
 
         # Nothing is known of those that Alembic has read itself.
-        if getattr(found, "deferrable", True) is None:
+        if getattr(found, "deferrable", True) is None or not result.is_equal:
             return result
 
-        if result.is_equal and options != found_options:
-            return ComparisonResult.Different(f"options {found_options} to {options}")
-
-        return result
+        return _compare_options(options_of(item), options_of(found))
 
     return compare_more
 
