@@ -47,8 +47,9 @@ else
 endif
 
 .PHONY: test-all
+test-all: COVERAGE = --cov --cov-report=term-missing
 test-all: $(STAMPS)/tests  ## Run all tests, with branch coverage, or a lane: LANE=rest
-	$(PYTEST) $(PARALLEL) --lane=$(LANE) --cov --cov-report=term-missing $(COVERAGE) \
+	$(PYTEST) $(PARALLEL) --lane=$(LANE) $(COVERAGE) \
 		$(addprefix --ignore=,$(CAMPAIGNS) $(NETWORK))
 	$(PYTEST) $(PARALLEL) --lane=all $(CAMPAIGNS)
 	$(PYTEST) -n 6 --dist loadgroup --lane=$(LANE) $(NETWORK)
