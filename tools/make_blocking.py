@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+from typing import TypeGuard
 
 FOLDER = Path(__file__).parents[1] / "src" / "async_alembic" / "extension"
 
@@ -63,16 +64,29 @@ class BlockingHistory(BlockingBase):
 ''',
     ),
     Twin(
+        "awaited_tenants.py",
+        "blocking_tenants.py",
+        "The blocking methods for many tenants.",
+        [
+            "from .blocking_base import blocks",
+            "from .blocking_history import BlockingHistory",
+        ],
+        '''\
+class BlockingTenants(BlockingHistory):
+    """Works on many tenants, blocking."""
+''',
+    ),
+    Twin(
         "awaited.py",
         "blocking.py",
         "The extension with blocking methods; those that need databases.",
         [
             "from .blocking_base import blocks",
-            "from .blocking_history import BlockingHistory",
+            "from .blocking_tenants import BlockingTenants",
             "from .op_and_context import OpAndContext",
         ],
         '''\
-class SyncAlembic(BlockingHistory, OpAndContext):
+class SyncAlembic(BlockingTenants, OpAndContext):
     """Database migrations for a Flask or Quart app, with blocking methods.
 
     A drop-in replacement for Flask-Alembic's ``Alembic``. Takes the arguments of
@@ -87,7 +101,11 @@ class SyncAlembic(BlockingHistory, OpAndContext):
     ),
 ]
 #: Imports of the async modules that the blocking ones do not need.
-ASYNC_ONLY_IMPORTS = {"import_for", "AwaitedBase", "AwaitedHistory", "AwaitedProxy"}
+ASYNC_ONLY_IMPORTS = {
+    *("import_for", "AwaitedBase", "AwaitedHistory", "AwaitedProxy", "AwaitedTenants")
+}
+#: What is awaited, in annotations.
+RESULTS = re.compile(r"\bTenantResults\b")
 
 
 def make(twin: Twin) -> str:
@@ -98,7 +116,7 @@ def make(twin: Twin) -> str:
     methods = [
         _blocking_form(node, source)
         for node in awaited.body
-        if isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_")
+        if _has_blocking_form(node)
     ]
     body = "\n".join(methods)
     imports = [*_imports(tree.body, body), *twin.imports]
@@ -117,10 +135,21 @@ def make(twin: Twin) -> str:
             and re.search(rf"\b{ast.unparse(node.targets[0])}\b", body)
         ),
     )
-    return f"{header}\n{body}"
+    return RESULTS.sub("BlockingTenantResults", f"{header}\n{body}")
 
 
-def _blocking_form(method: ast.AsyncFunctionDef, source: str) -> str:
+def _has_blocking_form(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    """Return whether a method is awaited, or returns what is."""
+    if not isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef):
+        return False
+
+    is_awaited = isinstance(node, ast.AsyncFunctionDef)
+    returned = ast.unparse(node.returns) if node.returns else ""
+    has_form = is_awaited or RESULTS.match(returned) is not None
+    return has_form and not node.name.startswith("_")
+
+
+def _blocking_form(method: ast.FunctionDef, source: str) -> str:
     text = ast.get_source_segment(source, method, padded=True) or ""
     docstring = ast.get_source_segment(source, method.body[0]) or ""
     text = text.replace(

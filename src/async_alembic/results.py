@@ -11,6 +11,7 @@ if t.TYPE_CHECKING:
 
     from alembic.script import Script
 
+T = t.TypeVar("T")
 State: t.TypeAlias = t.Literal["current", "behind", "ahead", "diverged", "empty"]
 
 
@@ -37,6 +38,33 @@ class DatabaseStatus:
     pending: tuple[Script, ...]
     lock_holder: LockHolder | None = None
     partial: PartialRevision | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantResult(t.Generic[T]):
+    """What a method has done for one of many tenants.
+
+    :param tenant: The name of the tenant.
+    :param value: What the same method returns for one tenant; ``None`` if it failed.
+    :param seconds: How long it took, in seconds.
+    :param error: Why it failed.
+    """
+
+    tenant: str
+    value: T | None = None
+    seconds: float = 0.0
+    error: Exception | None = None
+
+    @property
+    def applied(self) -> tuple[Script, ...]:
+        """The revisions that were applied, or reverted."""
+        # What was stamped is no list.
+        return tuple(self.value) if isinstance(self.value, list) else ()
+
+
+#: The results of tenants, each as soon as it is there.
+TenantResults: t.TypeAlias = c.AsyncGenerator[TenantResult[T], None]
+BlockingTenantResults: t.TypeAlias = c.Generator[TenantResult[T], None, None]
 
 
 @dataclasses.dataclass(frozen=True)

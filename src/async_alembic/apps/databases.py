@@ -10,13 +10,10 @@ import logging
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
-from ..errors import ConfigurationError
-from ..errors import first_line
 from ..errors import TargetError
+from .engines import copied_by
 from .engines import is_async
-from .engines import SINGLE_CONNECTION_POOLS
 from .engines import with_other_database
 
 if t.TYPE_CHECKING:
@@ -66,13 +63,10 @@ class Databases(t.NamedTuple):
 
         :param others: What stands for each in a URL, by its name.
         """
-        engines: dict[str, t.Any] = {**self.engines}
-
-        for name, engine in engines.items():
-            sync_engine = engine.sync_engine if is_async(engine) else engine
-            moved = with_other_database(sync_engine, others[name])
-            engines[name] = type(engine)(moved) if is_async(engine) else moved
-
+        engines: t.Any = {
+            name: copied_by(with_other_database, engine, others[name])
+            for name, engine in t.cast("dict[str, t.Any]", self.engines).items()
+        }
         return Databases(self.metadatas, engines)
 
 
@@ -342,45 +336,12 @@ def _config_engine(app: App, url: str | None) -> dict[str, AnyEngine]:
     if url is None:
         return {}
 
+    from .created_engines import created_engine
+
     options = {
         key: value
         for key, value in app.config["ALEMBIC"].items()
         if key.startswith("sqlalchemy.")
     }
-
-    try:
-        options["sqlalchemy.url"] = parsed = sa.make_url(url)
-        dialect: t.Any = parsed.get_dialect()
-
-        if not issubclass(dialect.get_pool_class(parsed), SINGLE_CONNECTION_POOLS):
-            # An app without an engine does not reuse connections between calls.
-            options.setdefault("sqlalchemy.poolclass", sa.NullPool)
-
-        if dialect.is_async:
-            from sqlalchemy.ext.asyncio import async_engine_from_config
-
-            return {"default": async_engine_from_config(options)}
-
-        return {"default": sa.engine_from_config(options)}
-    except TypeError as e:
-        raise ConfigurationError(
-            "One of the settings 'sqlalchemy.*' in app.config['ALEMBIC'] is invalid:"
-            f" {first_line(e)}."
-        ) from e
-    except (exc.ArgumentError, ImportError, ValueError) as e:
-        # 'from None', because the error's text can contain the password.
-        raise ConfigurationError(
-            f"app.config['ALEMBIC']['sqlalchemy.url'] is not usable: {_reason(e)}. It"
-            " must look like 'postgresql+asyncpg://user@host/name', and the driver must"
-            " be installed."
-        ) from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, exc.NoSuchModuleError):
-        return f"no dialect found ({error})".rstrip(".")
-
-    if isinstance(error, ImportError):
-        return f"{error}".rstrip(".")
-
-    return "it is not a database URL"
+    setting = "app.config['ALEMBIC']['sqlalchemy.url']"
+    return {"default": created_engine(url, setting, options)}

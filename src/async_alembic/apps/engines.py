@@ -117,6 +117,19 @@ def own_arguments(engine: sa.Engine, is_own: bool = True) -> c.Iterator[None]:
         _own_arguments.reset(token)
 
 
+def copied_by(
+    copying: c.Callable[..., sa.Engine], engine: sa.Engine | AsyncEngine, *args: t.Any
+) -> t.Any:
+    """Return what a function makes of an engine, of the same kind as the engine.
+
+    :param copying: Takes an ``Engine`` and the arguments.
+    """
+    if is_async(engine):
+        return type(engine)(copying(engine.sync_engine, *args))
+
+    return copying(t.cast("sa.Engine", engine), *args)
+
+
 def with_other_database(engine: sa.Engine, database: str) -> sa.Engine:
     """Return a copy of an engine that connects in the same way, but to another database
     of the server. An engine that is made with a ``creator`` connects to its own: ask
@@ -128,17 +141,18 @@ def with_other_database(engine: sa.Engine, database: str) -> sa.Engine:
     before, after = map(engine.dialect.create_connect_args, (engine.url, url))
     changed = {k: v for k, v in after[1].items() if before[1].get(k) != v}
     place = _Place(after[0], changed)
-    dialect = _dialect_in(engine, database)
-    copied = part = with_own_pool(engine)
-    part.url, part.dialect = url, dialect
+    are_databases = dialect_of(engine).schemas_are_databases
+    copied = with_schema(engine, database) if are_databases else with_own_pool(engine)
 
-    while (parent := getattr(part, "_proxied", None)) is not None:
-        part = parent
-        part.url, part.dialect = url, dialect
+    parts = [*_parts(copied)]
+
+    for part in parts:
+        part.url = url
 
     # There's no public way to tell the connections of one engine from those of another
     # that has the same dialect.
-    create = part.pool._invoke_creator
+    pool = parts[-1].pool
+    create = pool._invoke_creator
 
     def create_there(record: t.Any) -> t.Any:
         token = _other_place.set(place)
@@ -149,20 +163,32 @@ def with_other_database(engine: sa.Engine, database: str) -> sa.Engine:
             _other_place.reset(token)
 
     _listen(engine)
-    part.pool._creator = create_there  # type: ignore[assignment]
+    pool._creator = create_there  # type: ignore[assignment]
     return copied
 
 
-def _dialect_in(engine: sa.Engine, database: str) -> sa.Dialect:
-    """Return the dialect of an engine for another database of the server."""
-    dialect = engine.dialect
+def with_schema(engine: sa.Engine, schema: str) -> sa.Engine:
+    """Return a copy of an engine for sessions whose default schema is another one. Who
+    uses it sets the search path of the sessions, or connects to another database.
+    """
+    copied = with_own_pool(engine)
+    # Where it looks for tables that have no schema.
+    dialect = copy.copy(engine.dialect)
+    dialect.default_schema_name = schema
 
-    if dialect_of(engine).schemas_are_databases:
-        # Where it looks for tables that have no schema.
-        dialect = copy.copy(dialect)
-        dialect.default_schema_name = database
+    for part in _parts(copied):
+        part.dialect = dialect
 
-    return dialect
+    return copied
+
+
+def _parts(engine: sa.Engine) -> c.Iterator[sa.Engine]:
+    """Yield an engine, and the one that it has the pool of."""
+    yield engine
+
+    while (parent := getattr(engine, "_proxied", None)) is not None:
+        engine = parent
+        yield engine
 
 
 def _listen(engine: sa.Engine) -> None:

@@ -22,6 +22,7 @@ _KEYS = {
     "ALEMBIC_LOCK_TIMEOUT",
     "ALEMBIC_RETRIES",
     "ALEMBIC_SESSION",
+    "ALEMBIC_TENANTS",
 }
 #: The options of ``alembic.ini``
 #: (https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file).

@@ -6,6 +6,9 @@ import collections.abc as c
 import dataclasses
 import typing as t
 
+from .tenants import Tenant
+from .tenants import tenant_config
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -15,12 +18,14 @@ class Options:
     :param directory: The script directory to use, as an absolute path.
     :param config: The config to use, instead of ``app.config``.
     :param x_args: What ``context.get_x_argument()`` returns in a revision.
+    :param tenant: The tenant whose history and database to use.
     """
 
     databases: tuple[str, ...] = ()
     directory: str | None = None
     config: c.Mapping[str, t.Any] | None = None
     x_args: tuple[str, ...] = ()
+    tenant: Tenant | None = None
 
     def apply(self, app_config: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:
         """Return an app's config with these options.
@@ -28,6 +33,9 @@ class Options:
         :param app_config: ``app.config``, which is not changed.
         """
         config = app_config if self.config is None else self.config
+
+        if self.tenant is not None:
+            config = tenant_config(config, self.tenant)
 
         if self.directory is None:
             return config

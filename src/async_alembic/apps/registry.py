@@ -1,49 +1,30 @@
-"""The registered apps, and the state of each.
-
-Nothing connects here. Alembic is not imported before a config is built.
-"""
+"""The apps that an extension is registered on."""
 
 from __future__ import annotations
 
-import codecs
 import collections.abc as c
 import contextlib
 import copy
 import dataclasses
-import functools
-import os
-import sys
-import threading
 import typing as t
 from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 from ..errors import AppError
-from ..errors import wrap_setting_errors
+from .app_state import AppState
 from .current import current_apps
-from .flask_migrate import MigrateArguments
 from .hooks import Hooks
 from .options import NO_OPTIONS
-from .settings import format_value
 from .settings import set_defaults
-from .settings import Settings
+from .tenants import ANY_TENANT
 
 if t.TYPE_CHECKING:
-    import sqlalchemy as sa
-    from alembic.config import Config
     from flask.sansio.app import App
 
-    from ..history.database_names import DatabaseNames
-    from ..history.files import RevisionFiles
-    from ..history.history import History
-    from ..history.listing import Folders
-    from ..history.scripts import Scripts
-    from .databases import Databases
     from .databases import EngineSource
     from .databases import Metadatas
-    from .databases import Sources
-    from .options import Options
-    from .project import Project
+    from .tenants import Tenant
+    from .tenants import TenantSource
 
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
 
@@ -69,6 +50,8 @@ class Registry:
     :param engines: See :class:`.Alembic`.
     :param prefer_async: Whether to use the async engines of a SQLAlchemy extension that
         has both kinds.
+    :param tenants: See :class:`.Alembic`.
+    :param tenant_metadatas: See :class:`.Alembic`.
     """
 
     def __init__(
@@ -76,16 +59,22 @@ class Registry:
         metadatas: Metadatas | None,
         engines: EngineSource | None,
         prefer_async: bool,
+        tenants: TenantSource | None = None,
+        tenant_metadatas: Metadatas | None = None,
     ) -> None:
         self.metadatas = metadatas
         self.engines = engines
         self.prefer_async = prefer_async
+        self.tenants = tenants
+        self.tenant_metadatas = tenant_metadatas
         self.hooks: Hooks = Hooks()
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
         self._had_app = False
         self._options = NO_OPTIONS
         #: The states with these options.
         self._views: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
+        #: The states that all tenants share, with the same options otherwise.
+        self._shared: WeakKeyDictionary[App, list[AppState]] = WeakKeyDictionary()
 
     def with_options(self, **options: t.Any) -> t.Self:
         """Return a registry of the same apps, with other options.
@@ -96,6 +85,16 @@ class Registry:
         view._options = dataclasses.replace(self._options, **options)
         view._views = WeakKeyDictionary()
         return view
+
+    @property
+    def tenant(self) -> Tenant | None:
+        """The tenant that the options name."""
+        return self._options.tenant
+
+    def set_tenant(self, tenant: Tenant) -> None:
+        """Set the tenant that the options name, once it is looked up."""
+        self._options = dataclasses.replace(self._options, tenant=tenant)
+        self._views = WeakKeyDictionary()
 
     def add(self, app: App) -> AppState:
         set_defaults(app.config)
@@ -149,6 +148,10 @@ class Registry:
 
         return apps[0]
 
+    def base_state(self, app: App) -> AppState:
+        """Return the state of a registered app, without options."""
+        return self._states[app]
+
     def state(self, app: App) -> AppState:
         """Return the state of a registered app, with the options of this registry."""
         state = self._states[app]
@@ -156,222 +159,23 @@ class Registry:
         if self._options == NO_OPTIONS:
             return state
 
-        return self._views.setdefault(app, AppState(self, self._options, state))
+        if self._options.tenant is not None:
+            state = self._shared_state(app, state)
 
+        if (view := self._views.get(app)) is None:
+            view = AppState(self, self._options, state)
+            view = self._views.setdefault(app, view)
 
-class AppState:
-    """The config, revision files and databases of one app.
+        return view
 
-    Holds no reference to the app, because the app is the weak key to this object.
+    def _shared_state(self, app: App, base: AppState) -> AppState:
+        """Return the state that has the history of all tenants."""
+        options = dataclasses.replace(self._options, tenant=ANY_TENANT)
+        shared = self._shared.setdefault(app, [])
 
-    :param registry: The registry of the app.
-    :param options: The options of the calls that use this state.
-    :param base: The state without options, whose engines are used.
-    """
+        for state in shared:
+            if state.options == options:
+                return state
 
-    def __init__(
-        self,
-        registry: Registry,
-        options: Options = NO_OPTIONS,
-        base: AppState | None = None,
-    ) -> None:
-        self._registry = registry
-        self._options = options
-        self._base = base
-        # Separate locks, so that reading many files does not block an event loop that
-        # needs the databases.
-        self._config_lock = threading.Lock()
-        self._history_lock = threading.Lock()
-        self._databases_lock = threading.Lock()
-        self._config: Config | None = None
-        self._history: History | None = None
-        self._databases: Databases | None = None
-
-    def settings(self, app: App) -> Settings:
-        migrate = MigrateArguments.of(app.extensions.get("migrate"))
-        app_config = self._options.apply(app.config)
-        return Settings(app.root_path, app_config, migrate, self._registry.hooks)
-
-    def names(self, app: App) -> list[str]:
-        """Return the names of the databases that are known before first use."""
-        return self._names(app, self.settings(app).database_names)
-
-    def _names(self, app: App, in_history: DatabaseNames) -> list[str]:
-        from .databases import find_metadatas
-
-        return list(find_metadatas(app, self._registry.metadatas, in_history))
-
-    def config(self, app: App) -> Config:
-        return self._build_config(self.settings(app), self.names(app))
-
-    def _build_config(self, settings: Settings, names: c.Sequence[str]) -> Config:
-        from .alembic_config import add_urls
-        from .alembic_config import build_config
-
-        with self._config_lock:
-            if self._config is None:
-                in_history = settings.database_names
-                are_taken = len(names) > 1 or in_history.are_in_template()
-                config = build_config(
-                    settings,
-                    [in_history.of(name) for name in names if are_taken],
-                    self._options.x_args,
-                )
-
-                if self._databases is not None:
-                    add_urls(config, self._databases.urls)
-
-                self._config = config
-
-            return self._config
-
-    def sources(self, app: App) -> Sources:
-        """Return where the databases may be found."""
-        from .databases import Sources
-
-        registry, history = self._registry, self._history
-        settings = self.settings(app)
-        return Sources(
-            registry.metadatas,
-            registry.engines,
-            lambda: self._option(app, settings, "sqlalchemy.url"),
-            registry.prefer_async,
-            # No file is read again, as an event loop may run.
-            history.database_names if history else settings.database_names,
-        )
-
-    def databases(self, app: App) -> Databases:
-        """Return the databases, which are found once, on first use."""
-        with self._databases_lock:
-            if self._databases is None:
-                databases = self._find_databases(app)
-
-                with self._config_lock:
-                    if self._config is not None:
-                        from .alembic_config import add_urls
-
-                        add_urls(self._config, databases.urls)
-
-                    self._databases = databases
-
-            return self._databases
-
-    def _find_databases(self, app: App) -> Databases:
-        from .databases import find_databases
-
-        if self._base is not None:
-            return self._base.databases(app).only(self._options.databases)
-
-        return find_databases(app, self.sources(app))
-
-    def urls(self, app: App) -> dict[str, sa.URL]:
-        """Return the URL of each database, by its name."""
-        from .databases import find_urls
-        from .databases import only
-
-        if self._base is not None:
-            return only(self._base.urls(app), self._options.databases)
-
-        if self._databases is not None:
-            return self._databases.urls
-
-        return find_urls(app, self.sources(app))
-
-    def history(self, app: App) -> History:
-        """Return the history, read again if a file in it has changed."""
-        from ..history.history import History
-
-        with self._history_lock:
-            if self._history is None or self._history.files.is_stale():
-                previous = self._history.files if self._history else None
-                settings = self.settings(app)
-                files = self._read_files(app, settings, previous)
-                names = settings.database_names
-                # Holds no reference to the app.
-                make_config = functools.partial(
-                    self._build_config, settings, self._names(app, names)
-                )
-                self._history = History(files, names, make_config)
-
-            return self._history
-
-    def scripts(self, app: App) -> Scripts:
-        """Return Alembic's script directory."""
-        return self.history(app).scripts
-
-    def project(self, app: App, rev_id: c.Callable[[], str]) -> Project:
-        """Return the files and settings that a command needs."""
-        from .known_settings import check_spelling
-        from .project import Project
-
-        check_spelling(app.config)
-        return Project(self.settings(app), self.history(app), rev_id, app)
-
-    def _read_files(
-        self, app: App, settings: Settings, previous: RevisionFiles | None
-    ) -> RevisionFiles:
-        from ..history.files import RevisionFiles
-
-        self._prepend_sys_path(app, settings)
-        folders = self._folders(app, settings)
-        files = (
-            RevisionFiles(folders, previous) if os.path.isdir(folders.main) else None
-        )
-
-        if files is None or files.empty_folder:
-            from .nearby import check_nearby
-
-            check_nearby(settings)
-
-        return files or RevisionFiles(folders, previous)
-
-    def _folders(self, app: App, settings: Settings) -> Folders:
-        from ..history.listing import Folders
-
-        encoding = self._option(app, settings, "output_encoding") or "utf-8"
-
-        with wrap_setting_errors("output_encoding"):
-            codecs.lookup(encoding)
-
-        return Folders(
-            os.path.abspath(settings.script_location),
-            tuple(map(os.path.abspath, settings.version_locations)),
-            self._flag(app, settings, "sourceless"),
-            self._flag(app, settings, "recursive_version_locations"),
-            encoding,
-        )
-
-    def _prepend_sys_path(self, app: App, settings: Settings) -> None:
-        paths = settings.option("prepend_sys_path")
-
-        if isinstance(paths, str):
-            paths = self.config(app).get_prepend_sys_paths_list()
-
-        for path in reversed([*map(os.fspath, paths or ())]):
-            path = path.replace("%(here)s", app.root_path)
-
-            if path not in sys.path:
-                sys.path.insert(0, path)
-
-    def _flag(self, app: App, settings: Settings, key: str) -> bool:
-        from sqlalchemy.util import asbool
-
-        with wrap_setting_errors(key):
-            return asbool(self._option(app, settings, key) or "false")
-
-    def _option(self, app: App, settings: Settings, key: str) -> str | None:
-        """Return an option of Alembic's config, built only if the option may refer to
-        another one.
-        """
-        if self._config is None:
-            value = settings.option(key)
-
-            if value is None:
-                return None
-
-            text = format_value(value, settings.separator)
-
-            if "%" not in text:
-                return text
-
-        return self.config(app).get_main_option(key)
+        shared.append(AppState(self, options, base))
+        return shared[-1]

@@ -30,13 +30,14 @@ if t.TYPE_CHECKING:
     from . import sql as sql
     from . import squash as squash
     from . import tables as tables
+    from . import tenants as tenants
     from . import trace as trace
     from . import upgrade as upgrade
 
 _MODULES = {
     *("adopt", "audit", "compare", "drift", "generate", "history"),
     *("inspect", "migrate", "plan", "rebase", "scratch", "script_directory", "sql"),
-    *("squash", "tables", "trace", "upgrade"),
+    *("squash", "tables", "tenants", "trace", "upgrade"),
 }
 _CHANGING = {
     f"{__name__}.{name}"

@@ -32,7 +32,7 @@ def upgrade(
 ) -> list[Script]:
     found = find_heads(env)
 
-    if all(_is_at(env.project.files.graph, target, heads) for heads in found.values()):
+    if all(is_at(env.project.files.graph, target, heads) for heads in found.values()):
         return []
 
     migrate = Deferred("migrate", "upgrade_from")
@@ -61,7 +61,7 @@ def find_heads(env: Environment) -> FoundHeads:
     return found
 
 
-def _is_at(
+def is_at(
     graph: RevisionGraph, target: StepTarget, heads: tuple[str, ...] | None
 ) -> bool:
     """Return whether the target of an upgrade is where a database is. False if that is

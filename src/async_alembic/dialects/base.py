@@ -7,12 +7,11 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
-from ..errors import first_line
 from .place import Place as Place
 from .place import Setting as Setting
+from .place import setting_errors
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
@@ -85,6 +84,11 @@ class Dialect:
     scratch_privileges: str = "to create databases"
     #: Whether a schema is another database, which a scratch copy does not replace.
     schemas_are_databases: bool = False
+    #: Whether the search path of a session decides which schema it uses.
+    has_search_path: bool = False
+    #: What a query of a schema's version table also selects, so that a proxy asks the
+    #: primary.
+    primary_expression: str = "1"
     #: Whether the type of a column can change while a foreign key has it.
     retypes_keys: bool = True
     #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
@@ -385,14 +389,3 @@ class Dialect:
         :param connection: An open connection.
         """
         return Interruption()
-
-
-@contextlib.contextmanager
-def setting_errors(name: str, value: Setting) -> c.Iterator[None]:
-    try:
-        yield
-    except DBAPIError as e:
-        raise ConfigurationError(
-            f"app.config['ALEMBIC_SESSION']['{name}'] cannot be {value!r}:"
-            f" {first_line(e.orig or e)}. Correct the name or the value."
-        ) from e

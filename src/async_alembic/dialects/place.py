@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import typing as t
+
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import ConfigurationError
+from ..errors import first_line
 
 Setting: t.TypeAlias = str | int | float
 
@@ -21,3 +28,14 @@ class Place(t.NamedTuple):
     database: str | None
     schema: str | None
     is_settled: bool = True
+
+
+@contextlib.contextmanager
+def setting_errors(name: str, value: Setting) -> c.Iterator[None]:
+    try:
+        yield
+    except DBAPIError as e:
+        raise ConfigurationError(
+            f"app.config['ALEMBIC_SESSION']['{name}'] cannot be {value!r}:"
+            f" {first_line(e.orig or e)}. Correct the name or the value."
+        ) from e

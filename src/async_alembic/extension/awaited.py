@@ -10,7 +10,7 @@ import typing as t
 
 from .. import commands
 from ..errors import DatabaseConnectionError
-from .awaited_history import AwaitedHistory
+from .awaited_tenants import AwaitedTenants
 from .proxies import AwaitedProxy
 
 if t.TYPE_CHECKING:
@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-class Alembic(AwaitedHistory):
+class Alembic(AwaitedTenants):
     """Database migrations for a Quart or Flask app, with async methods.
 
     With an ``AsyncEngine``, the methods run on the caller's event loop; with an
@@ -50,6 +50,11 @@ class Alembic(AwaitedHistory):
         folder is missing.
     :param command_name: The name of the command group to add to the app's command line.
         If empty, no group is added.
+    :param tenants: The tenants of the app: a function, which may be async, that returns
+        the names of their schemas in the default database, or a dict of the URL or
+        engine of each one's database by name, or a function that returns such a dict.
+    :param tenant_metadatas: The metadata of the tenants' models; by default, that of
+        the default database.
     """
 
     async def current(self) -> tuple[Script, ...]:
@@ -141,6 +146,8 @@ class Alembic(AwaitedHistory):
         :raises RevisionError: If the target is not found or cannot be reached.
         :raises PlanError: If there can be no trace, or a revision fails in it.
         """
+        await self._find_tenant()
+
         with self._guarded():
             plans = await self._on_databases(commands.plan.plan, target)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import functools
+import inspect
 import threading
 import typing as t
 
@@ -20,8 +21,12 @@ if t.TYPE_CHECKING:
 
     from ..apps.project import Project
     from ..apps.registry import Registry
+    from ..apps.tenants import Tenants
+    from ..results import TenantResults
     from ..running.dispatch import DatabaseCommand
     from ..running.dispatch import FilesCommand
+    from ..running.tenants import TenantCommand
+    from .tenant_calls import TenantOptions
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
@@ -76,6 +81,7 @@ class AwaitedBase(BaseAlembic):
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         app = self._app()
+        await self._find_tenant()
 
         def prepare() -> Project:
             load(command)
@@ -111,11 +117,60 @@ class AwaitedBase(BaseAlembic):
 
     async def _on_scratch(self, command: c.Callable[..., T], *args: t.Any) -> T:
         app = self._app()
+        await self._find_tenant()
         await run_in_worker_thread(lambda: load(command))
         from ..running.scratch import await_on_scratch
 
         databases = self._registry.state(app).databases(app)
         return await await_on_scratch(self._project(app), databases, command, *args)
+
+    async def _find_tenant(self) -> None:
+        """Look up the tenant that the options name, if they name one."""
+        tenant = self._registry.tenant
+
+        if tenant is None or tenant.engine is not None:
+            return
+
+        tenants = await self._find_tenants()
+        tenants.names([tenant.name])
+        await self._use_schema_of(tenants, tenant.name)
+
+    async def _use_schema_of(self, tenants: Tenants, name: str) -> None:
+        """Look up a tenant, whose schema may not exist yet."""
+        if engine := tenants.uninitialized_engine:
+            from ..running.by_engine import run_awaited
+
+            engines: t.Any = {name: engine}
+            await run_awaited(engines, lambda opened: None)
+
+        self._registry.set_tenant(tenants.find(name))
+
+    async def _find_tenants(self) -> Tenants:
+        from .tenant_calls import source_of
+        from .tenant_calls import tenants_of
+
+        source = source_of(self)
+        given: t.Any = source
+
+        if callable(source):
+            given = await run_in_worker_thread(source)
+
+        if inspect.isawaitable(given):
+            given = await given
+
+        return tenants_of(self, given)
+
+    async def _over_tenants(
+        self, options: TenantOptions, command: TenantCommand[T]
+    ) -> TenantResults[T]:
+        from ..running.tenants import await_for_tenants
+        from .tenant_calls import make_call
+
+        call = make_call(self, await self._find_tenants(), options, command)
+
+        async with contextlib.aclosing(await_for_tenants(call)) as results:
+            async for result in results:
+                yield result
 
     async def _wait_for_turn(self) -> threading.Lock:
         """Wait until nobody else in this process writes a revision to the same folder.

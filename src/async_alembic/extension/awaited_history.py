@@ -99,6 +99,7 @@ class AwaitedHistory(AwaitedBase):
         :raises OfflineError: If a revision needs a database.
         :raises RevisionError: If the target or the start cannot be resolved.
         """
+        await self._find_tenant()
         databases = await self._do_file_io(self._offline, self._app())
         return await self._on_files(
             commands.sql.upgrade_sql, databases, target, start, tag
@@ -113,6 +114,7 @@ class AwaitedHistory(AwaitedBase):
         :param start: The revision or revisions that the database is at.
         :param tag: What revisions get from ``context.get_tag_argument()``.
         """
+        await self._find_tenant()
         databases = await self._do_file_io(self._offline, self._app())
         return await self._on_files(
             commands.sql.downgrade_sql, databases, target, start, tag
@@ -127,6 +129,7 @@ class AwaitedHistory(AwaitedBase):
         :param start: The revision or revisions that the database is at.
         :param tag: What revisions get from ``context.get_tag_argument()``.
         """
+        await self._find_tenant()
         databases = await self._do_file_io(self._offline, self._app())
         return await self._on_files(
             commands.sql.stamp_sql, databases, target, start, tag

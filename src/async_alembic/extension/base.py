@@ -16,6 +16,7 @@ import typing as t
 from .. import commands
 from ..apps.names import default_name
 from ..apps.registry import Registry
+from ..apps.tenants import Tenant
 from .hooks import HookDecorators
 
 if t.TYPE_CHECKING:
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
     from ..apps.moving_in import Move
     from ..apps.project import Project
     from ..apps.settings import Settings
+    from ..apps.tenants import TenantSource
     from ..cli.protocol import Migrations
     from ..commands.generate import NewRevision
     from ..commands.sql import Offline
@@ -65,8 +67,12 @@ class BaseAlembic(HookDecorators):
         engines: EngineSource | None = None,
         run_mkdir: bool = True,
         command_name: str = "db",
+        tenants: TenantSource | None = None,
+        tenant_metadatas: Metadatas | None = None,
     ) -> None:
-        self._registry = Registry(metadatas, engines, self._prefer_async)
+        self._registry = Registry(
+            metadatas, engines, self._prefer_async, tenants, tenant_metadatas
+        )
         self.run_mkdir = run_mkdir
         self.command_name = command_name
 
@@ -112,6 +118,7 @@ class BaseAlembic(HookDecorators):
         database: str | c.Iterable[str] | None = None,
         directory: str | os.PathLike[str] | None = None,
         x_args: c.Iterable[str] | None = None,
+        tenant: str | None = None,
     ) -> t.Self:
         """Return an extension for the same apps whose methods have other options. What
         is not given stays as it is.
@@ -120,6 +127,7 @@ class BaseAlembic(HookDecorators):
         :param directory: The script directory to use, instead of ``script_location``.
             A relative path starts at the working directory.
         :param x_args: What ``context.get_x_argument()`` returns in a revision.
+        :param tenant: The name of the tenant whose history and database to use.
         """
         options: dict[str, t.Any] = {}
 
@@ -132,6 +140,9 @@ class BaseAlembic(HookDecorators):
 
         if x_args is not None:
             options["x_args"] = tuple(x_args)
+
+        if tenant is not None:
+            options["tenant"] = Tenant(tenant)
 
         return self._with_registry(self._registry.with_options(**options))
 

@@ -11,7 +11,7 @@ import typing as t
 from .. import commands
 from ..errors import DatabaseConnectionError
 from .blocking_base import blocks
-from .blocking_history import BlockingHistory
+from .blocking_tenants import BlockingTenants
 from .op_and_context import OpAndContext
 
 if t.TYPE_CHECKING:
@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
-class SyncAlembic(BlockingHistory, OpAndContext):
+class SyncAlembic(BlockingTenants, OpAndContext):
     """Database migrations for a Flask or Quart app, with blocking methods.
 
     A drop-in replacement for Flask-Alembic's ``Alembic``. Takes the arguments of
@@ -85,6 +85,8 @@ class SyncAlembic(BlockingHistory, OpAndContext):
         self, target: StepTarget = "heads", *, trace: bool = False
     ) -> dict[str, Plan]:
         """Blocking form of :meth:`Alembic.plan`."""
+        self._find_tenant()
+
         with self._guarded():
             plans = self._on_databases(commands.plan.plan, target)
 

@@ -6,6 +6,7 @@ import collections.abc as c
 import contextlib
 import copy
 import functools
+import inspect
 import threading
 import time
 import typing as t
@@ -20,8 +21,12 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
     from flask.sansio.app import App
 
+    from ..apps.tenants import Tenants
+    from ..results import BlockingTenantResults
     from ..running.dispatch import DatabaseCommand
     from ..running.dispatch import FilesCommand
+    from ..running.tenants import TenantCommand
+    from .tenant_calls import TenantOptions
 
 P = t.ParamSpec("P")
 T = t.TypeVar("T")
@@ -107,6 +112,7 @@ class BlockingBase(BaseAlembic):
         from ..running.dispatch import block_on_databases
 
         app = self._app()
+        self._find_tenant()
         return block_on_databases(
             self._project(app),
             self._registry.state(app).databases(app),
@@ -136,12 +142,56 @@ class BlockingBase(BaseAlembic):
         from ..running.scratch import block_on_scratch
 
         app = self._app()
+        self._find_tenant()
         return block_on_scratch(
             self._project(app),
             self._registry.state(app).databases(app),
             self._command_line_app is not None,
             command,
             *args,
+        )
+
+    def _find_tenant(self) -> None:
+        tenant = self._registry.tenant
+
+        if tenant is None or tenant.engine is not None:
+            return
+
+        tenants = self._find_tenants()
+        tenants.names([tenant.name])
+        self._use_schema_of(tenants, tenant.name)
+
+    def _use_schema_of(self, tenants: Tenants, name: str) -> None:
+        if engine := tenants.uninitialized_engine:
+            from ..running.by_engine import run_blocking
+
+            engines: t.Any = {name: engine}
+            run_blocking(engines, lambda opened: None)
+
+        self._registry.set_tenant(tenants.find(name))
+
+    def _find_tenants(self) -> Tenants:
+        from .tenant_calls import source_of
+        from .tenant_calls import tenants_of
+
+        source = source_of(self)
+        given: t.Any = source() if callable(source) else source
+
+        if inspect.isawaitable(given):
+            from ..running.receivers import run_coroutine
+
+            given = run_coroutine(_await(given))
+
+        return tenants_of(self, given)
+
+    def _over_tenants(
+        self, options: TenantOptions, command: TenantCommand[T]
+    ) -> BlockingTenantResults[T]:
+        from ..running.tenants import block_for_tenants
+        from .tenant_calls import make_call
+
+        return block_for_tenants(
+            make_call(self, self._find_tenants(), options, command)
         )
 
     def _wait_for_turn(self) -> threading.Lock:
@@ -151,3 +201,7 @@ class BlockingBase(BaseAlembic):
 
     def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+async def _await(awaitable: c.Awaitable[T]) -> T:
+    return await awaitable

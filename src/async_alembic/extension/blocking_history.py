@@ -72,6 +72,7 @@ class BlockingHistory(BlockingBase):
         tag: str | None = None,
     ) -> dict[str, str]:
         """Blocking form of :meth:`Alembic.upgrade_sql`."""
+        self._find_tenant()
         databases = self._do_file_io(self._offline, self._app())
         return self._on_files(commands.sql.upgrade_sql, databases, target, start, tag)
 
@@ -80,6 +81,7 @@ class BlockingHistory(BlockingBase):
         self, target: StepTarget, start: Target, tag: str | None = None
     ) -> dict[str, str]:
         """Blocking form of :meth:`Alembic.downgrade_sql`."""
+        self._find_tenant()
         databases = self._do_file_io(self._offline, self._app())
         return self._on_files(commands.sql.downgrade_sql, databases, target, start, tag)
 
@@ -88,6 +90,7 @@ class BlockingHistory(BlockingBase):
         self, target: Target = "heads", start: Target = "base", tag: str | None = None
     ) -> dict[str, str]:
         """Blocking form of :meth:`Alembic.stamp_sql`."""
+        self._find_tenant()
         databases = self._do_file_io(self._offline, self._app())
         return self._on_files(commands.sql.stamp_sql, databases, target, start, tag)
 

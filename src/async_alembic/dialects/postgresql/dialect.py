@@ -88,6 +88,8 @@ class PostgreSQL(Dialect):
         "psycopg": {"prepare_threshold": None},
     }
 
+    has_search_path = True
+    primary_expression = "pg_is_in_recovery()"
     reads_tables_at_once = True
     scratch_privileges: str = "CREATEDB"
 

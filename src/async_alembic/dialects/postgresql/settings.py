@@ -11,8 +11,8 @@ from sqlalchemy import event
 
 from ...errors import ConfigurationError
 from ..base import Setting
-from ..base import setting_errors
 from ..migrated import is_autocommit
+from ..place import setting_errors
 
 #: The execution option for the settings that each transaction of a connection gets.
 _LOCAL_SETTINGS = "async_alembic_local_settings"

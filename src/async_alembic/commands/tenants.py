@@ -1,0 +1,53 @@
+"""Commands for all tenants of an app at once."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ..dialects.schema_heads import read_schema_heads
+from ..errors import converted_database_errors
+from . import inspect
+from .deferred import Deferred
+
+if t.TYPE_CHECKING:
+    from ..dialects.schema_heads import Heads
+    from ..history.targets import StepTarget
+    from ..migration.environment import Environment
+    from ..plans import Plan
+    from ..results import DatabaseStatus
+
+
+@converted_database_errors()
+def read_heads(env: Environment, schemas: c.Iterable[str]) -> dict[str, Heads]:
+    """Return the ids that each schema of the default database is at."""
+    name = env.default
+    heads: dict[str, Heads] = read_schema_heads(
+        env.connection(name),
+        env.dialect(name),
+        env.version_table,
+        schemas,
+        env.databases.pause,
+    )
+    return heads
+
+
+def status(env: Environment) -> DatabaseStatus:
+    """Return the status of one tenant."""
+    [status] = inspect.status_of_all(env).values()
+    return status
+
+
+def plan(env: Environment, target: StepTarget) -> Plan:
+    """Return what an upgrade of one tenant would do."""
+    [plan] = Deferred("plan", "plan")(env, target).values()
+    return t.cast("Plan", plan)
+
+
+def check(env: Environment) -> list[str]:
+    """Return how the models differ from the database of one tenant."""
+    compare_metadata = Deferred("compare", "compare_metadata")
+    env.databases.offload(compare_metadata.load)
+    from ..autogenerate.differences import describe
+
+    return [*describe(compare_metadata(env))]

@@ -1,0 +1,170 @@
+"""The async methods for many tenants.
+
+``blocking_tenants.py`` is generated from this file: run ``make blocking`` after a
+change.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from .. import commands
+from .awaited_history import AwaitedHistory
+
+if t.TYPE_CHECKING:
+    from alembic.script import Script
+
+    from ..history.targets import StepTarget
+    from ..history.targets import Target
+    from ..plans import Plan
+    from ..results import DatabaseStatus
+    from ..results import TenantResults
+
+
+class AwaitedTenants(AwaitedHistory):
+    """Works on many tenants, awaited."""
+
+    async def tenant_names(self) -> list[str]:
+        """Get the names of all tenants, as ``tenants`` gives them."""
+        return (await self._find_tenants()).names()
+
+    def upgrade_tenants(
+        self,
+        target: StepTarget = "heads",
+        *,
+        only: c.Iterable[str] | None = None,
+        limit: int = 10,
+        keep_going: bool = True,
+        timeout: float | None = None,
+    ) -> TenantResults[list[Script]]:
+        """Upgrade tenants, some of them at once. Others may do the same on as many
+        machines as one likes: a tenant that somebody else is migrating is come back to
+        when all others are done.
+
+        A tenant whose upgrade fails is rolled back, and its result has the error. The
+        same goes for those at work when the iteration is ended early or cancelled.
+
+        :param target: As of :meth:`upgrade`.
+        :param only: The names of some tenants, instead of all.
+        :param limit: How many tenants to work on at once, each with a connection.
+            There are fewer where a server admits no more.
+        :param keep_going: Whether to go on after a tenant has failed. Otherwise, those
+            at work are finished, and no other is begun.
+        :param timeout: How long to come back to a tenant that is locked, or cannot be
+            connected to, in seconds; by default, ``ALEMBIC_LOCK_TIMEOUT``.
+        :return: The result of each tenant, as soon as it is there.
+        :raises TargetError: If the extension has no tenants, or none of a name.
+        """
+        from ..running.tenants import TenantCommand
+        from .tenant_calls import nothing_to_upgrade
+        from .tenant_calls import TenantOptions
+
+        return self._over_tenants(
+            TenantOptions(only, limit, keep_going, timeout),
+            TenantCommand(
+                commands.upgrade.upgrade, (target,), nothing_to_upgrade(target)
+            ),
+        )
+
+    def downgrade_tenants(
+        self,
+        target: StepTarget = -1,
+        *,
+        only: c.Iterable[str] | None = None,
+        limit: int = 10,
+        keep_going: bool = True,
+        timeout: float | None = None,
+    ) -> TenantResults[list[Script]]:
+        """Downgrade tenants; see :meth:`upgrade_tenants`.
+
+        :param target: As of :meth:`downgrade`. Use an id: a number of steps goes
+            further down when it is run again.
+        """
+        from ..running.tenants import TenantCommand
+        from .tenant_calls import TenantOptions
+
+        return self._over_tenants(
+            TenantOptions(only, limit, keep_going, timeout),
+            TenantCommand(commands.migrate.downgrade, (target,)),
+        )
+
+    def stamp_tenants(
+        self,
+        target: Target = "heads",
+        *,
+        purge: bool = False,
+        only: c.Iterable[str] | None = None,
+        limit: int = 10,
+        keep_going: bool = True,
+        timeout: float | None = None,
+    ) -> TenantResults[None]:
+        """Set the current revision of tenants; see :meth:`stamp` and
+        :meth:`upgrade_tenants`.
+        """
+        from ..running.tenants import TenantCommand
+        from .tenant_calls import TenantOptions
+
+        return self._over_tenants(
+            TenantOptions(only, limit, keep_going, timeout),
+            TenantCommand(commands.migrate.stamp, (target, purge)),
+        )
+
+    def status_of_tenants(
+        self,
+        *,
+        only: c.Iterable[str] | None = None,
+        limit: int = 10,
+        keep_going: bool = True,
+        timeout: float | None = None,
+    ) -> TenantResults[DatabaseStatus]:
+        """Get the state of tenants; see :meth:`status` and :meth:`upgrade_tenants`.
+        Schemas of one database take a query for 200 of them.
+        """
+        from ..running.tenants import TenantCommand
+        from .tenant_calls import TenantOptions
+
+        return self._over_tenants(
+            TenantOptions(only, limit, keep_going, timeout),
+            TenantCommand(commands.tenants.status, by_heads=True),
+        )
+
+    def check_tenants(
+        self,
+        *,
+        only: c.Iterable[str] | None = None,
+        limit: int = 10,
+        keep_going: bool = True,
+        timeout: float | None = None,
+    ) -> TenantResults[list[str]]:
+        """Compare the models with the database of each tenant; see
+        :meth:`upgrade_tenants`. A value has a line for each difference.
+        """
+        from ..running.tenants import TenantCommand
+        from .tenant_calls import TenantOptions
+
+        return self._over_tenants(
+            TenantOptions(only, limit, keep_going, timeout),
+            TenantCommand(commands.tenants.check),
+        )
+
+    def plan_tenants(
+        self,
+        target: StepTarget = "heads",
+        *,
+        only: c.Iterable[str] | None = None,
+        limit: int = 10,
+        keep_going: bool = True,
+        timeout: float | None = None,
+    ) -> TenantResults[Plan]:
+        """Tell what an upgrade would do to tenants; see :meth:`plan` and
+        :meth:`upgrade_tenants`. Schemas of one database that are at the same revisions
+        are planned together, on one of them.
+        """
+        from ..running.tenants import TenantCommand
+        from .tenant_calls import TenantOptions
+
+        return self._over_tenants(
+            TenantOptions(only, limit, keep_going, timeout),
+            TenantCommand(commands.tenants.plan, (target,), by_heads=True),
+        )

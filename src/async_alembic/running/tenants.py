@@ -1,0 +1,311 @@
+"""Run a command for many tenants, some of them at once.
+
+Each tenant is migrated by a task of an event loop, in the way that its engine needs.
+The loop is the caller's, or one in a thread of its own for callers that block, or are
+on trio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc as c
+import contextlib
+import contextvars
+import dataclasses
+import queue
+import threading
+import time
+import typing as t
+
+from .. import commands
+from ..apps.current import loop_is_running
+from ..errors import DatabaseConnectionError
+from ..errors import TargetError
+from ..results import TenantResult
+from .dispatch import await_on_databases
+from .imports import load
+from .tenant_queue import TenantQueue
+from .worker_threads import run_in_worker_thread
+
+if t.TYPE_CHECKING:
+    from ..apps.databases import Databases
+    from ..apps.project import Project
+    from ..apps.tenants import Tenant
+    from ..apps.tenants import Tenants
+    from ..dialects.schema_heads import Heads
+    from ..results import BlockingTenantResults
+    from ..results import TenantResults
+    from .dispatch import DatabaseCommand
+
+T = t.TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantCommand(t.Generic[T]):
+    """A command that is run for one tenant at a time.
+
+    :param command: The command.
+    :param args: Its arguments.
+    :param known: Returns the result for a tenant that is at some revisions, if that can
+        be told without connecting to it.
+    :param by_heads: Whether the result is the same for all tenants that are at the same
+        revisions.
+    """
+
+    command: DatabaseCommand[..., T]
+    args: tuple[t.Any, ...] = ()
+    known: c.Callable[[Project, tuple[str, ...]], T | None] = lambda project, at: None
+    by_heads: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantCall(t.Generic[T]):
+    """A call of a command for tenants.
+
+    :param command: The command.
+    :param tenants: All tenants of the app.
+    :param names: The names of those to run it for.
+    :param bind: Returns what the command needs for a tenant.
+    :param bind_shared: Returns the project of all tenants, and the database that has
+        their schemas, if one has.
+    :param limit: How many tenants to connect to at once.
+    :param keep_going: Whether to go on after a tenant has failed.
+    :param timeout: How long to come back to a tenant that is locked, or cannot be
+        connected to, in seconds.
+    """
+
+    command: TenantCommand[T]
+    tenants: Tenants
+    names: c.Sequence[str]
+    bind: c.Callable[[Tenant], tuple[Project, Databases]]
+    bind_shared: c.Callable[[], tuple[Project, Databases | None]]
+    limit: int
+    keep_going: bool
+    timeout: float
+
+
+async def await_for_tenants(call: TenantCall[T]) -> TenantResults[T]:
+    """Run a command for tenants, without blocking the caller's event loop.
+
+    :return: A result of each tenant, as soon as it is there.
+    """
+    if loop_is_running():
+        async with contextlib.aclosing(_run(call)) as results:
+            async for result in results:
+                yield result
+
+        return
+
+    import anyio
+
+    in_thread = _InThread(call)
+
+    try:
+        while found := await run_in_worker_thread(in_thread.next, in_thread.cancel):
+            yield found
+    finally:
+        with anyio.CancelScope(shield=True):
+            await run_in_worker_thread(in_thread.close)
+
+
+def block_for_tenants(call: TenantCall[T]) -> BlockingTenantResults[T]:
+    """Blocking form of :func:`await_for_tenants`."""
+    in_thread = _InThread(call)
+
+    try:
+        while result := in_thread.next():
+            yield result
+    finally:
+        in_thread.close()
+
+
+class _InThread(t.Generic[T]):
+    """A call in an event loop in a thread of its own, whose results a blocking caller
+    takes when it gets to it.
+    """
+
+    def __init__(self, call: TenantCall[T]) -> None:
+        self._call = call
+        self._results: queue.SimpleQueue[TenantResult[T] | None] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(self._run())
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run_loop,), name="async_alembic"
+        )
+        self._thread.start()
+
+    def next(self) -> TenantResult[T] | None:
+        """Wait for the next result.
+
+        :return: ``None`` at the end.
+        """
+        if (result := self._results.get()) is not None:
+            return result
+
+        # For whoever asks again.
+        self._results.put(None)
+
+        if self._failure is not None:
+            raise self._failure
+
+        return None
+
+    def cancel(self) -> None:
+        """Roll back what is at work, from any thread. No result follows."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def close(self) -> None:
+        """Roll back what is at work, and wait for that."""
+        self.cancel()
+        self._thread.join()
+
+    def _run_loop(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._wait())
+
+    async def _wait(self) -> None:
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            async with contextlib.aclosing(_run(self._call)) as results:
+                async for result in results:
+                    self._results.put(result)
+        except asyncio.CancelledError:
+            pass
+        except BaseException as e:
+            self._failure = e
+        finally:
+            self._results.put(None)
+
+
+async def _run(call: TenantCall[T]) -> TenantResults[T]:
+    def prepare() -> tuple[Project, Databases | None]:
+        load(call.command.command)
+        return call.bind_shared()
+
+    project, shared = await run_in_worker_thread(prepare)
+    heads = await _read_heads(call, project, shared) if shared is not None else {}
+    #: The tenants that have the same result, by one of them.
+    groups: dict[str, list[str]] = {}
+    first_at: dict[tuple[str, ...], str] = {}
+
+    for name in call.names:
+        at = heads.get(name)
+
+        if at is not None and (value := call.command.known(project, at)) is not None:
+            yield TenantResult(name, value)
+        elif at is not None and call.command.by_heads:
+            groups.setdefault(first_at.setdefault(at, name), []).append(name)
+        else:
+            groups[name] = [name]
+
+    missing = {name for name, at in heads.items() if at is None}
+
+    async def run(name: str) -> T:
+        if name in missing:
+            raise TargetError(
+                f"Tenant '{name}' has no schema, or this user may not use it. Create it"
+                f" by create_tenant('{name}'), or by 'CREATE SCHEMA'."
+            )
+
+        project, databases = await run_in_worker_thread(
+            lambda: call.bind(call.tenants.find(name))
+        )
+        command = call.command
+        return await await_on_databases(
+            project, databases, command.command, *command.args
+        )
+
+    async with contextlib.aclosing(_fan_out(call, groups, run)) as results:
+        async for result in results:
+            for name in groups[result.tenant]:
+                yield dataclasses.replace(result, tenant=name)
+
+
+async def _read_heads(
+    call: TenantCall[T], project: Project, shared: Databases
+) -> dict[str, Heads]:
+    """Return where the tenants are, whose schemas are in one database."""
+    waiting = TenantQueue([""], 1, call.timeout)
+
+    while True:
+        try:
+            return await await_on_databases(
+                project, shared, commands.tenants.read_heads, call.names
+            )
+        except DatabaseConnectionError as e:
+            if not waiting.comes_back("", e, 0):
+                raise
+
+            await asyncio.sleep(waiting.delay() or 0)
+
+
+async def _fan_out(
+    call: TenantCall[T],
+    names: c.Iterable[str],
+    run: c.Callable[[str], c.Awaitable[T]],
+) -> TenantResults[T]:
+    waiting = TenantQueue(names, call.limit, call.timeout)
+    at_work: set[asyncio.Task[TenantResult[T]]] = set()
+
+    try:
+        while True:
+            while len(at_work) < waiting.limit and (name := waiting.next()) is not None:
+                at_work.add(asyncio.create_task(_timed(name, run)))
+
+            if not at_work and waiting.is_empty:
+                return
+
+            if at_work:
+                done, at_work = await asyncio.wait(
+                    at_work,
+                    timeout=waiting.delay(),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            else:
+                done = set()
+                await asyncio.sleep(waiting.delay() or 0)
+
+            for task in done:
+                result = task.result()
+
+                if waiting.comes_back(result.tenant, result.error, len(at_work)):
+                    continue
+
+                if result.error is not None and not call.keep_going:
+                    waiting.clear()
+
+                yield result
+    finally:
+        await _cancel(at_work)
+
+
+async def _timed(name: str, run: c.Callable[[str], c.Awaitable[T]]) -> TenantResult[T]:
+    started = time.perf_counter()
+    value: T | None = None
+    error: Exception | None = None
+
+    try:
+        value = await run(name)
+    except Exception as e:
+        error = e
+
+    return TenantResult(name, value, time.perf_counter() - started, error)
+
+
+async def _cancel(tasks: c.Collection[asyncio.Task[t.Any]]) -> None:
+    """Cancel tasks, and wait until they have rolled back."""
+    import anyio
+
+    for task in tasks:
+        task.cancel()
+
+    # One of anyio's scopes would cancel again and again.
+    with anyio.CancelScope(shield=True):
+        while any(not task.done() for task in tasks):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(tasks)
