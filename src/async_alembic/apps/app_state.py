@@ -72,7 +72,14 @@ class AppState:
     def settings(self, app: App) -> Settings:
         migrate = MigrateArguments.of(app.extensions.get("migrate"))
         app_config = self.options.apply(app.config)
-        return Settings(app.root_path, app_config, migrate, self._registry.hooks)
+        tenant = self.options.tenant
+        return Settings(
+            app.root_path,
+            app_config,
+            migrate,
+            self._registry.hooks,
+            tenant.schema if tenant else None,
+        )
 
     def names(self, app: App) -> list[str]:
         """Return the names of the databases that are known before first use."""

@@ -172,6 +172,8 @@ def with_schema(engine: sa.Engine, schema: str) -> sa.Engine:
     uses it sets the search path of the sessions, or connects to another database.
     """
     copied = with_own_pool(engine)
+    # The pool still connects by the engine's dialect: both have the same listeners.
+    _listen(engine)
     # Where it looks for tables that have no schema.
     dialect = copy.copy(engine.dialect)
     dialect.default_schema_name = schema

@@ -57,6 +57,7 @@ class Settings:
     :param app_config: ``app.config``.
     :param migrate: What the app has said to Flask-Migrate.
     :param hooks: The functions that the app has registered.
+    :param tenant_schema: The schema of the tenant that the settings are for, if any.
     """
 
     def __init__(
@@ -65,15 +66,19 @@ class Settings:
         app_config: c.Mapping[str, t.Any],
         migrate: MigrateArguments = MigrateArguments(),  # noqa: B008
         hooks: Hooks = Hooks(),  # noqa: B008
+        tenant_schema: str | None = None,
     ) -> None:
         self.root_path = root_path
         self.app_config = app_config
         self.migrate = migrate
         self.hooks = hooks
+        self.tenant_schema = tenant_schema
 
     def with_config(self, app_config: c.Mapping[str, t.Any]) -> Settings:
         """Return the settings of the same app with another config."""
-        return Settings(self.root_path, app_config, self.migrate, self.hooks)
+        return Settings(
+            self.root_path, app_config, self.migrate, self.hooks, self.tenant_schema
+        )
 
     @property
     def options(self) -> c.Mapping[str, t.Any]:

@@ -94,6 +94,16 @@ class Tenants:
         is_new = engine is not None and engine.dialect.default_schema_name is None
         return engine if is_new else None
 
+    def check_new(self, name: str) -> None:
+        """Check that a tenant can be created.
+
+        :raises TargetError: If its URL is not known.
+        """
+        if self._find_engine is None:
+            self.names([name])
+        elif not name:
+            raise TargetError("A tenant's name must not be empty.")
+
     def names(self, only: c.Iterable[str] | None = None) -> list[str]:
         """Return the names of the tenants.
 
@@ -125,6 +135,27 @@ class Tenants:
         [name] = self.names([name])
         return Tenant(name, _engine(name, self._given[name]))
 
+    def maintenance(self, name: str) -> Tenant | None:
+        """Return a tenant with another database of its server, to create its own from;
+        ``None`` if there is none, or its server is only known by an engine.
+        """
+        from sqlalchemy import make_url
+
+        from ..dialects import dialect_named
+
+        value: t.Any = self._given.get(name)
+
+        if _is_engine(value):
+            return None
+
+        url = make_url(value)
+        other = dialect_named(url.get_backend_name()).maintenance_database
+
+        if other is None:
+            return None
+
+        return Tenant(name, _engine(name, url.set(database=other)))
+
 
 def _schema_tenant(name: str, engine: AnyEngine) -> Tenant:
     from ..dialects import dialect_named
@@ -150,9 +181,8 @@ def _engine(name: str, value: t.Any) -> AnyEngine:
     import sqlalchemy as sa
 
     from .created_engines import created_engine
-    from .engines import is_async
 
-    if isinstance(value, sa.Engine) or is_async(value):
+    if _is_engine(value):
         return value
 
     if not isinstance(value, (str, sa.URL)):
@@ -162,6 +192,14 @@ def _engine(name: str, value: t.Any) -> AnyEngine:
         )
 
     return created_engine(value, f"The URL of tenant '{name}'")
+
+
+def _is_engine(value: object) -> t.TypeGuard[AnyEngine]:
+    import sqlalchemy as sa
+
+    from .engines import is_async
+
+    return isinstance(value, sa.Engine) or is_async(value)
 
 
 def tenant_databases(
@@ -193,10 +231,11 @@ def tenant_config(
     own = _own_settings(app_config)
     context = {**app_config["ALEMBIC_CONTEXT"]}
     context.pop("version_table_schema", None)
+    # The other schemas are those of other tenants.
+    context.pop("include_schemas", None)
     session = _shared_session(app_config)
 
     if tenant.schema is not None:
-        context["version_table_schema"] = tenant.schema
         schemas = [tenant.schema, *own["search_path"]]
         session["search_path"] = ", ".join(map(_quote, schemas))
 

@@ -18,6 +18,9 @@ from .output import format_applied
 from .output import format_current
 from .output import format_script
 from .output import title
+from .tenants import describe_current
+from .tenants import tenant_options
+from .tenants import TenantOptions
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -35,8 +38,19 @@ _SHOWN = 10
     "-c", "--check-heads", is_flag=True, help="Fail if a head revision is not applied."
 )
 @verbose_option
-def current(alembic: Migrations, check_heads: bool, verbose: bool) -> Answer:
+@tenant_options
+def current(
+    alembic: Migrations, /, check_heads: bool, verbose: bool, **options: t.Any
+) -> Answer:
     """Show the current revisions of the database."""
+    if tenants := TenantOptions(**options):
+        return tenants.run(
+            alembic.status_of_tenants,
+            describe=describe_current,
+            key="status",
+            exit_code=lambda status: int(check_heads and status.state != "current"),
+        )
+
     is_behind = check_heads and alembic.needs_upgrade()
     found = alembic._current_by_database()
     lines = [
@@ -154,13 +168,27 @@ def show(alembic: Migrations, revisions: tuple[str, ...]) -> Answer:
     is_flag=True,
     help="Check instead whether the database differs from what its revisions make.",
 )
-def check(alembic: Migrations, single_head: bool, drift: bool) -> Answer:
+@tenant_options
+def check(
+    alembic: Migrations, /, single_head: bool, drift: bool, **options: t.Any
+) -> Answer:
     """Check whether the models differ from the database.
 
     Exits with 1 if they do, or if there are revisions to apply first.
     """
     if single_head and drift:
         raise click.UsageError("Give one of '--single-head' and '--drift'.")
+
+    if tenants := TenantOptions(**options):
+        if single_head or drift:
+            raise click.UsageError("With '--tenants', compare with the models only.")
+
+        return tenants.run(
+            alembic.check_tenants,
+            describe=", ".join,
+            key="differences",
+            exit_code=lambda found: int(bool(found)),
+        )
 
     if drift:
         return _check_drift(alembic)
@@ -201,13 +229,22 @@ def _check_drift(alembic: Migrations) -> Answer:
 
 @command(connects=True)
 @click.pass_obj
-def status(alembic: Migrations) -> Answer:
+@tenant_options
+def status(alembic: Migrations, /, **options: t.Any) -> Answer:
     """Show the state of each database, compared with the revision files.
 
     Exits with 0 if all are current, with 3 if revisions are pending, with 4 if a
     database is ahead of the files or diverged from them, and with 5 if a revision is
     half applied.
     """
+    if tenants := TenantOptions(**options):
+        return tenants.run(
+            alembic.status_of_tenants,
+            describe=lambda status: next(_describe_status(status)),
+            key="status",
+            exit_code=_exit_code_of,
+        )
+
     found = alembic.status(details=True)
     lines = (
         f"{title(name, found)}{line}"

@@ -35,6 +35,7 @@ class Invocation:
     directory: str | None = None
     x_arg: tuple[str, ...] = ()
     database: tuple[str, ...] = ()
+    tenant: str | None = None
 
     @classmethod
     def of(cls, ctx: click.Context) -> Invocation:
@@ -51,9 +52,12 @@ class Invocation:
         """The extension, with the options of the command line."""
         bound = self.alembic._for_command_line(self.app)
 
-        if not (self.database or self.directory or self.x_arg):
+        if not (self.database or self.directory or self.x_arg or self.tenant):
             return bound
 
         return bound.with_options(
-            database=self.database, directory=self.directory, x_args=self.x_arg
+            database=self.database,
+            directory=self.directory,
+            x_args=self.x_arg,
+            tenant=self.tenant,
         )

@@ -14,6 +14,9 @@ from .options import retry_option
 from .progress import shown_progress
 from .sql import sql_options
 from .sql import SqlOptions
+from .tenants import describe_revisions
+from .tenants import tenant_options
+from .tenants import TenantOptions
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -23,12 +26,24 @@ if t.TYPE_CHECKING:
 @click.pass_obj
 @click.argument("target", nargs=-1, type=Revision())
 @click.option("--purge", is_flag=True, help="Empty the version table first.")
+@tenant_options
 @sql_options
 def stamp(
     alembic: Migrations, /, target: tuple[str, ...], purge: bool, **options: t.Any
 ) -> Answer:
     """Set the current revision without running migrations."""
-    if script := SqlOptions(**options):
+    tenants, script = _split(options)
+
+    if tenants:
+        return tenants.run(
+            alembic.stamp_tenants,
+            target or "heads",
+            purge=purge,
+            describe=lambda value: "stamped",
+            key="value",
+        )
+
+    if script:
         if purge or len(target) > 1:
             raise click.UsageError("With '--sql', give one target and no '--purge'.")
 
@@ -44,6 +59,7 @@ def stamp(
 @click.argument("target", default="heads", type=Revision())
 @retry_option
 @resume_option
+@tenant_options
 @sql_options
 def upgrade(
     alembic: Migrations, /, target: str, retry: bool, resume: bool, **options: t.Any
@@ -52,7 +68,18 @@ def upgrade(
 
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
-    if script := SqlOptions(**options):
+    tenants, script = _split(options)
+
+    if tenants:
+        _refuse_with_tenants(retry, resume, script)
+        return tenants.run(
+            alembic.upgrade_tenants,
+            target,
+            describe=describe_revisions("applied"),
+            key="revisions",
+        )
+
+    if script:
         start, end = script.range(target)
         return script.write(alembic.upgrade_sql(end, start, script.tag))
 
@@ -69,6 +96,7 @@ def upgrade(
 @click.argument("target", default="-1", type=Revision())
 @retry_option
 @resume_option
+@tenant_options
 @sql_options
 def downgrade(
     alembic: Migrations, /, target: str, retry: bool, resume: bool, **options: t.Any
@@ -77,7 +105,18 @@ def downgrade(
 
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
-    if script := SqlOptions(**options):
+    tenants, script = _split(options)
+
+    if tenants:
+        _refuse_with_tenants(retry, resume, script)
+        return tenants.run(
+            alembic.downgrade_tenants,
+            target,
+            describe=describe_revisions("reverted"),
+            key="revisions",
+        )
+
+    if script:
         if ":" not in target:
             raise click.UsageError(
                 "With '--sql', say where the database is, as in 'db downgrade --sql"
@@ -92,3 +131,16 @@ def downgrade(
 
     lines = [] if scripts else ["Nothing to downgrade."]
     return Answer({"revisions": scripts}, lines, is_note=True)
+
+
+def _split(options: dict[str, t.Any]) -> tuple[TenantOptions, SqlOptions]:
+    of_sql = {name: options.pop(name) for name in ("sql", "tag", "output")}
+    return TenantOptions(**options), SqlOptions(**of_sql)
+
+
+def _refuse_with_tenants(retry: bool, resume: bool, script: SqlOptions) -> None:
+    if retry or resume or script:
+        raise click.UsageError(
+            "'--retry', '--resume' and '--sql' are for one tenant: give '--tenant NAME'"
+            " instead of '--tenants'."
+        )

@@ -81,6 +81,11 @@ _database = _shared(
     type=Database(),
     help="The database to use, instead of all; repeat it for several.",
 )
+_tenant = _shared(
+    "--tenant",
+    metavar="NAME",
+    help="The tenant whose history and database to use.",
+)
 _color = click.Option(
     ["--color"],
     type=click.Choice([*CHOICES]),
@@ -117,7 +122,7 @@ OF_GROUP: list[click.Parameter] = [
     *(_directory, _x_arg, _quiet, _json, _color, _raiseerr, _version, _config)
 ]
 _OF_EVERY_COMMAND = [
-    *(_directory, _x_arg, _quiet, _json, _color, _database, _no_prompt)
+    *(_directory, _x_arg, _quiet, _json, _color, _database, _tenant, _no_prompt)
 ]
 
 
@@ -126,7 +131,7 @@ class MigrationCommand(click.Command):
     the :class:`.Answer` that its function returns.
 
     :param connects: Whether it connects to databases, so that its help lists
-        ``--database``.
+        ``--database`` and ``--tenant``.
     """
 
     def __init__(self, *args: t.Any, connects: bool = False, **kwargs: t.Any) -> None:
@@ -135,10 +140,18 @@ class MigrationCommand(click.Command):
 
         for option in map(copy.copy, _OF_EVERY_COMMAND):
             option.opts = [name for name in option.opts if name not in own]
-            option.hidden = not (connects and option.name == "database")
+            option.hidden = not (connects and option.name in {"database", "tenant"})
 
             if option.opts:
                 self.params.append(option)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any(param.name == "tenants" for param in self.params):
+            from .tenants import spread_tenants
+
+            args = spread_tenants(args)
+
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> t.Any:
         invocation = Invocation.of(ctx)

@@ -10,6 +10,8 @@ import click
 from .answer import Answer
 from .completion import Revision
 from .options import command
+from .tenants import tenant_options
+from .tenants import TenantOptions
 
 if t.TYPE_CHECKING:
     from ..plans import Observed
@@ -33,13 +35,35 @@ if t.TYPE_CHECKING:
     is_flag=True,
     help="Exit with 2 if there is something to do, and with 0 if not.",
 )
+@tenant_options
 def plan(
-    alembic: Migrations, target: str, trace: bool, sql: bool, check: bool
+    alembic: Migrations,
+    /,
+    target: str,
+    trace: bool,
+    sql: bool,
+    check: bool,
+    **options: t.Any,
 ) -> Answer:
     """Show what an upgrade to TARGET would do, without doing it.
 
     Nothing is written to the database, and no lock is taken.
     """
+    if tenants := TenantOptions(**options):
+        if trace or sql:
+            raise click.UsageError(
+                "'--trace' and '--sql' are for one tenant: give '--tenant NAME' instead"
+                " of '--tenants'."
+            )
+
+        return tenants.run(
+            alembic.plan_tenants,
+            target,
+            describe=_short,
+            key="plan",
+            exit_code=lambda plan: 2 if check and plan.revisions else 0,
+        )
+
     plans = alembic.plan(target, trace=trace)
     is_something_to_do = any(found.revisions for found in plans.values())
     lines = _all_sql_of(plans) if sql else _all_lines_of(plans)
@@ -92,6 +116,10 @@ def _lines_of(plan: Plan) -> c.Iterator[str]:
         for finding in revision.findings:
             place = "" if finding.line is None else f", line {finding.line}"
             yield f"  {finding.rule}{place}: {finding.message}"
+
+
+def _short(plan: Plan) -> str:
+    return ", ".join(revision.revision for revision in plan.revisions)
 
 
 def _title(revision: PlannedRevision) -> str:

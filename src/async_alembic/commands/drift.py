@@ -59,7 +59,7 @@ def compare(
         },
     )
     return {
-        name: differences(read_schema(env, name, original.left_out), original.schema)
+        name: differences(_read_schema(env, name, original.left_out), original.schema)
         for name, original in originals.items()
     }
 
@@ -67,7 +67,25 @@ def compare(
 def _read(env: Environment, name: str) -> Original:
     heads = env.current(name)
     left_out = frozenset(_left_out(env, name))
-    return Original(heads, read_schema(env, name, left_out), left_out)
+    return Original(heads, _read_schema(env, name, left_out), left_out)
+
+
+def _read_schema(env: Environment, name: str, left_out: frozenset[str]) -> Schema:
+    """Return the schema of a database; of a tenant's schema, if it has one."""
+    others = user_schemas(env.connection(name))
+    found = read_schema(env, name, left_out)
+
+    if env.project.settings.tenant_schema is None:
+        return found
+
+    # The others are those of other tenants.
+    foreign = tuple(f"{schema}." for schema in others if schema is not None)
+    return {
+        key: text
+        for key, text in found.items()
+        if not key.startswith("schema ")
+        and not key.partition(" ")[2].startswith(foreign)
+    }
 
 
 def _left_out(env: Environment, name: str) -> c.Iterator[str]:

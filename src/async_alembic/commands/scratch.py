@@ -9,6 +9,7 @@ import typing as t
 import uuid
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema
 
 from ..apps.guarded_engines import trying_out
 from ..errors import first_line
@@ -59,6 +60,7 @@ def run(
     :raises PlanError: If a revision fails.
     """
     _check_places(env, databases)
+    _create_version_schemas(env)
 
     try:
         with trying_out():
@@ -123,6 +125,16 @@ def _check_places(env: Environment, databases: c.Mapping[str, str]) -> None:
                 "its engine, a pooler or 'version_table_schema' names a database, so"
                 f" that a connection to the scratch copy would use '{found}'",
             )
+
+
+def _create_version_schemas(env: Environment) -> None:
+    """Create the configured schemas of the version tables, as of a tenant."""
+    for name in env.names:
+        schema = env.version_schema(name)
+
+        if schema is not None and env.dialect(name).has_search_path:
+            with _autocommit(env, name) as connection:
+                connection.execute(CreateSchema(schema, if_not_exists=True))
 
 
 def _create(env: Environment, name: str, database: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateSchema
+
 from ..dialects.schema_heads import read_schema_heads
 from ..errors import converted_database_errors
 from . import inspect
@@ -30,6 +33,24 @@ def read_heads(env: Environment, schemas: c.Iterable[str]) -> dict[str, Heads]:
         env.databases.pause,
     )
     return heads
+
+
+def create_schema(env: Environment, schema: str) -> None:
+    """Create a schema in the default database, unless it exists."""
+    _create(env, CreateSchema(schema, if_not_exists=True))
+
+
+def create_database(env: Environment, database: str) -> None:
+    """Create a database beside the one that is open."""
+    quoted = env.connection(env.default).dialect.identifier_preparer.quote(database)
+    _create(env, sa.text(f"CREATE DATABASE {quoted}".replace(":", r"\:")))
+
+
+@converted_database_errors()
+def _create(env: Environment, statement: sa.Executable) -> None:
+    with env.databases.connect(env.default) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(statement)
 
 
 def status(env: Environment) -> DatabaseStatus:

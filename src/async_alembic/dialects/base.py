@@ -84,6 +84,8 @@ class Dialect:
     scratch_privileges: str = "to create databases"
     #: Whether a schema is another database, which a scratch copy does not replace.
     schemas_are_databases: bool = False
+    #: A database that every server has, to create others from.
+    maintenance_database: str | None = None
     #: Whether the search path of a session decides which schema it uses.
     has_search_path: bool = False
     #: What a query of a schema's version table also selects, so that a proxy asks the

@@ -19,6 +19,7 @@ from .blocking import SyncAlembic
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
+    from ..apps.databases import Databases
     from ..apps.project import Project
     from ..apps.registry import Registry
     from ..apps.tenants import Tenants
@@ -88,15 +89,20 @@ class AwaitedBase(BaseAlembic):
             return self._project(app)
 
         project = await run_in_worker_thread(prepare)
+        databases = self._registry.state(app).databases(app)
+        return await self._on_bound(project, databases, command, *args, **kwargs)
+
+    async def _on_bound(
+        self,
+        project: Project,
+        databases: Databases,
+        command: DatabaseCommand[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         from ..running.dispatch import await_on_databases
 
-        return await await_on_databases(
-            project,
-            self._registry.state(app).databases(app),
-            command,
-            *args,
-            **kwargs,
-        )
+        return await await_on_databases(project, databases, command, *args, **kwargs)
 
     async def _on_reachable(
         self,

@@ -10,6 +10,7 @@ import collections.abc as c
 import typing as t
 
 from .. import commands
+from ..errors import DatabaseConnectionError
 from .awaited_history import AwaitedHistory
 
 if t.TYPE_CHECKING:
@@ -28,6 +29,43 @@ class AwaitedTenants(AwaitedHistory):
     async def tenant_names(self) -> list[str]:
         """Get the names of all tenants, as ``tenants`` gives them."""
         return (await self._find_tenants()).names()
+
+    async def create_tenant(self, name: str) -> list[Script]:
+        """Create the schema or the database of a new tenant, unless it exists, and
+        apply all revisions.
+
+        :param name: The name of the tenant. If each has a database, ``tenants`` must
+            give the URL of the new one.
+        :return: The revisions that were applied, in order.
+        :raises TargetError: If the extension has no tenants, or no URL for this one.
+        :raises MigrationError: If a revision fails.
+        """
+        from .tenant_calls import bind_maintenance
+        from .tenant_calls import bind_shared
+
+        tenants = await self._find_tenants()
+        tenants.check_new(name)
+        project, shared = bind_shared(self, self._app(), tenants)
+        new = self.with_options(tenant=name)
+
+        if shared is not None:
+            create_schema = commands.tenants.create_schema
+            await self._on_bound(project, shared, create_schema, name)
+            await new._use_schema_of(tenants, name)
+            return await new._on_databases(commands.upgrade.upgrade, "heads")
+
+        await new._use_schema_of(tenants, name)
+
+        try:
+            return await new._on_databases(commands.upgrade.upgrade, "heads")
+        except DatabaseConnectionError:
+            if (bound := bind_maintenance(self, tenants, name)) is None:
+                raise
+
+        project, other, database = bound
+        create_database = commands.tenants.create_database
+        await self._on_bound(project, other, create_database, database)
+        return await new._on_databases(commands.upgrade.upgrade, "heads")
 
     def upgrade_tenants(
         self,

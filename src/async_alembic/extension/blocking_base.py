@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
     from flask.sansio.app import App
 
+    from ..apps.databases import Databases
+    from ..apps.project import Project
     from ..apps.tenants import Tenants
     from ..results import BlockingTenantResults
     from ..running.dispatch import DatabaseCommand
@@ -109,17 +111,24 @@ class BlockingBase(BaseAlembic):
     def _on_databases(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        from ..running.dispatch import block_on_databases
-
         app = self._app()
         self._find_tenant()
+        databases = self._registry.state(app).databases(app)
+        return self._on_bound(self._project(app), databases, command, *args, **kwargs)
+
+    def _on_bound(
+        self,
+        project: Project,
+        databases: Databases,
+        command: DatabaseCommand[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        from ..running.dispatch import block_on_databases
+
+        interruptible = self._command_line_app is not None
         return block_on_databases(
-            self._project(app),
-            self._registry.state(app).databases(app),
-            self._command_line_app is not None,
-            command,
-            *args,
-            **kwargs,
+            project, databases, interruptible, command, *args, **kwargs
         )
 
     def _on_reachable(

@@ -9,6 +9,7 @@ import collections.abc as c
 import typing as t
 
 from .. import commands
+from ..errors import DatabaseConnectionError
 from .blocking_base import blocks
 from .blocking_history import BlockingHistory
 
@@ -29,6 +30,36 @@ class BlockingTenants(BlockingHistory):
     def tenant_names(self) -> list[str]:
         """Blocking form of :meth:`Alembic.tenant_names`."""
         return (self._find_tenants()).names()
+
+    @blocks
+    def create_tenant(self, name: str) -> list[Script]:
+        """Blocking form of :meth:`Alembic.create_tenant`."""
+        from .tenant_calls import bind_maintenance
+        from .tenant_calls import bind_shared
+
+        tenants = self._find_tenants()
+        tenants.check_new(name)
+        project, shared = bind_shared(self, self._app(), tenants)
+        new = self.with_options(tenant=name)
+
+        if shared is not None:
+            create_schema = commands.tenants.create_schema
+            self._on_bound(project, shared, create_schema, name)
+            new._use_schema_of(tenants, name)
+            return new._on_databases(commands.upgrade.upgrade, "heads")
+
+        new._use_schema_of(tenants, name)
+
+        try:
+            return new._on_databases(commands.upgrade.upgrade, "heads")
+        except DatabaseConnectionError:
+            if (bound := bind_maintenance(self, tenants, name)) is None:
+                raise
+
+        project, other, database = bound
+        create_database = commands.tenants.create_database
+        self._on_bound(project, other, create_database, database)
+        return new._on_databases(commands.upgrade.upgrade, "heads")
 
     @blocks
     def upgrade_tenants(

@@ -87,7 +87,7 @@ def make_call(
         tenants,
         tenants.names(options.only),
         functools.partial(_bind, extension, app),
-        functools.partial(_bind_shared, extension, app, tenants),
+        functools.partial(bind_shared, extension, app, tenants),
         options.limit,
         options.keep_going,
         timeout,
@@ -111,9 +111,12 @@ def _bind(
     return project._replace(settings=settings), state.databases(app)
 
 
-def _bind_shared(
+def bind_shared(
     extension: BaseAlembic, app: App, tenants: Tenants
 ) -> tuple[Project, Databases | None]:
+    """Return the project of all tenants, and the database that has their schemas, if
+    one has.
+    """
     project, _ = _project(extension, app, ANY_TENANT)
 
     if tenants.shared_engine is None:
@@ -127,6 +130,20 @@ def _project(extension: BaseAlembic, app: App, tenant: Tenant) -> tuple[Project,
     registry = extension._registry.with_options(tenant=tenant)
     bound = extension._with_registry(registry)
     return bound._project(app), registry.state(app)
+
+
+def bind_maintenance(
+    extension: BaseAlembic, tenants: Tenants, name: str
+) -> tuple[Project, Databases, str] | None:
+    """Return what creating the database of a tenant needs: another database of its
+    server, and the name of the new one; ``None`` if that cannot help.
+    """
+    if (found := tenants.maintenance(name)) is None:
+        return None
+
+    project, state = _project(extension, extension._app(), found)
+    url = tenants.find(name).engine.url  # type: ignore[union-attr]
+    return project, state.databases(extension._app()), url.database or ""
 
 
 def _shared_engine(extension: BaseAlembic, app: App) -> AnyEngine:

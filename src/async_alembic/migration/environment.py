@@ -225,8 +225,9 @@ class Environment:
 
     @functools.cached_property
     def _configured_schema(self) -> str | None:
-        options = self.project.settings.context_options()
-        return t.cast("str | None", options.get("version_table_schema"))
+        settings = self.project.settings
+        configured = settings.context_options().get("version_table_schema")
+        return t.cast("str | None", settings.tenant_schema or configured)
 
     def version_schema(self, name: str) -> str | None:
         """The schema of a database's version table, if one is configured, or was found
