@@ -23,6 +23,7 @@ import asyncio
 import contextlib
 import contextvars
 import textwrap
+from collections.abc import AsyncIterator
 from collections.abc import Callable
 from collections.abc import Coroutine
 from collections.abc import Iterable
@@ -172,6 +173,15 @@ class Caller:
         """Call a method of the shell, and await it if that is the awaited one."""
         return self._call(lambda shell: shell, alembic, method, args, kwargs)
 
+    def collect(
+        self, alembic: Alembic, method: str, /, *args: Any, **kwargs: Any
+    ) -> list[Any]:
+        """Call a method that yields results, and return all of them."""
+        if self.awaited:
+            return self.run(_collect(getattr(alembic, method)(*args, **kwargs)))
+
+        return self.block(lambda: [*getattr(alembic.sync, method)(*args, **kwargs)])
+
     def op(self, alembic: Alembic, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call one of Alembic's operations on ``alembic.op``."""
         return self._call(lambda shell: shell.op, alembic, method, args, kwargs)
@@ -259,6 +269,10 @@ class Caller:
         return self.block(
             lambda: getattr(target(alembic.sync), method)(*args, **kwargs)
         )
+
+
+async def _collect(results: AsyncIterator[T]) -> list[T]:
+    return [result async for result in results]
 
 
 async def _begin(engine: AsyncEngine, fn: Callable[[sa.Connection], T]) -> T:

@@ -60,6 +60,7 @@ if t.TYPE_CHECKING:
     from .results import PartialRevision
     from .results import Rebase
     from .results import Squash
+    from .results import TenantResult
     from .signals import migration_failed
     from .signals import migrations_finished
     from .signals import migrations_started
@@ -114,6 +115,7 @@ __all__ = [
     "Squash",
     "SquashError",
     "SyncAlembic",
+    "TenantResult",
     "TableLock",
     "TargetError",
     "UnknownRevisionInDatabaseError",
@@ -145,6 +147,7 @@ _lazy_modules = {
     "PlannedStatement": "plans",
     "Rebase": "results",
     "Squash": "results",
+    "TenantResult": "results",
     "TableLock": "plans",
     "migration_failed": "signals",
     "migrations_finished": "signals",

@@ -168,6 +168,13 @@ class Registry:
 
         return view
 
+    def states_with_history(self, app: App) -> c.Iterator[AppState]:
+        """Yield the states of an app that have a script directory of their own."""
+        yield self.state(app)
+
+        if self.tenants is not None and self.tenant is None:
+            yield self._shared_state(app, self._states[app])
+
     def _shared_state(self, app: App, base: AppState) -> AppState:
         """Return the state that has the history of all tenants."""
         options = dataclasses.replace(self._options, tenant=ANY_TENANT)

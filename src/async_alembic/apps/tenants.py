@@ -165,7 +165,8 @@ def _schema_tenant(name: str, engine: AnyEngine) -> Tenant:
 
     dialect = dialect_named(engine.dialect.name)
 
-    if dialect.schemas_are_databases:
+    # A database of SQLite is a file, whose path a name does not tell.
+    if dialect.schemas_are_databases and dialect.maintenance_database:
         return Tenant(name, copied_by(with_other_database, engine, name))
 
     if not dialect.has_search_path:
@@ -239,10 +240,14 @@ def tenant_config(
         schemas = [tenant.schema, *own["search_path"]]
         session["search_path"] = ", ".join(map(_quote, schemas))
 
-    locations = {key: own[key] for key in ("script_location", "version_locations")}
+    alembic = {
+        **app_config["ALEMBIC"],
+        "script_location": _certain(own["script_location"]),
+        "version_locations": own["version_locations"],
+    }
     return {
         **app_config,
-        "ALEMBIC": {**app_config["ALEMBIC"], **locations},
+        "ALEMBIC": alembic,
         "ALEMBIC_CONTEXT": context,
         "ALEMBIC_SESSION": session,
     }
@@ -277,6 +282,13 @@ def _own_settings(app_config: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:
         )
 
     return found
+
+
+def _certain(location: str | os.PathLike[str]) -> str:
+    """Return a script location beside which no other one is looked for."""
+    path = os.fspath(location)
+    is_certain = os.path.isabs(path) or ":" in path or "%(here)s" in path
+    return path if is_certain else f"%(here)s/{path}"
 
 
 def _shared_session(app_config: c.Mapping[str, t.Any]) -> dict[str, t.Any]:

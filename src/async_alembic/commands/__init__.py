@@ -41,7 +41,7 @@ _MODULES = {
 }
 _CHANGING = {
     f"{__name__}.{name}"
-    for name in ("adopt", "migrate", "scratch", "tables", "upgrade")
+    for name in ("adopt", "migrate", "scratch", "tables", "tenants", "upgrade")
 }
 
 

@@ -84,7 +84,7 @@ def _read_schema(env: Environment, name: str, left_out: frozenset[str]) -> Schem
         key: text
         for key, text in found.items()
         if not key.startswith("schema ")
-        and not key.partition(" ")[2].startswith(foreign)
+        and not any(word.startswith(foreign) for word in key.split())
     }
 
 

@@ -85,11 +85,11 @@ class BaseAlembic(HookDecorators):
         :param app: A Flask or Quart app.
         :raises ConfigurationError: If the app's ``ALEMBIC`` config is invalid.
         """
-        state = self._registry.add(app)
+        self._registry.add(app)
         app.extensions["alembic"] = self
 
-        if self.run_mkdir and _needs_mkdir(state.settings(app)):
-            self._mkdir(app)
+        if self.run_mkdir:
+            self._mkdir(app, only_missing=True)
 
         self._close_at_teardown(app)
 
@@ -194,10 +194,17 @@ class BaseAlembic(HookDecorators):
         app = self._app()
         return guarded(self._registry.state(app).databases(app).engines)
 
-    def _mkdir(self, app: App) -> None:
-        state = self._registry.state(app)
-        several = len(state.names(app)) > 1
-        commands.script_directory.mkdir(state.config(app), state.settings(app), several)
+    def _mkdir(self, app: App, *, only_missing: bool = False) -> None:
+        """Create the script directory, and that of the tenants.
+
+        :param only_missing: Whether to leave alone what has all folders.
+        """
+        for state in self._registry.states_with_history(app):
+            settings = state.settings(app)
+
+            if not only_missing or _needs_mkdir(settings):
+                several = len(state.names(app)) > 1
+                commands.script_directory.mkdir(state.config(app), settings, several)
 
     def _plan_move(self) -> Move:
         from ..apps.moving_in import plan_move

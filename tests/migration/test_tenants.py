@@ -1,0 +1,562 @@
+"""A schema or a database for each tenant, migrated many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import trio
+
+from async_alembic import Alembic
+from async_alembic import ConfigurationError
+from async_alembic import DatabaseConnectionError
+from async_alembic import LockTimeout
+from async_alembic import MigrationError
+from async_alembic import TargetError
+from async_alembic import TenantResult
+
+from ..backends import Backend
+from ..backends import by_id
+from ..backends import DatabaseFactory
+from ..backends import EngineFactory
+from ..backends import on
+from ..backends import SHARED_BACKENDS
+from ..cli.project import invoke
+from ..direct import execute
+from ..harness import Caller
+from ..harness import create_table
+from ..harness import ids
+from ..harness import make_app
+from ..harness import queries_of
+from ..harness import write_revision
+from ..servers import PostgresServer
+
+NAMES = ["acme", "globex", "initech", "Umbrella: 2"]
+on_each_driver = on(SHARED_BACKENDS)
+on_each_database = on(
+    [
+        *(by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")),
+        *(by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")),
+        *(by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")),
+    ]
+)
+on_schemas = on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
+on_one = on([by_id("sqlite-sqlite3")])
+
+
+class Site:
+    """An app whose tenants have schemas on PostgreSQL, and databases elsewhere."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        engines: EngineFactory,
+        database_factory: DatabaseFactory,
+        root: Path,
+        names: list[str] = NAMES,
+        **config: Any,
+    ) -> None:
+        self.names = [*names]
+        self.folder = root / "tenant_migrations"
+        self.app = make_app("flask", root, **config)
+        self.metadata = sa.MetaData()
+        self.engine = engines(backend)
+        self.urls = {}
+
+        if backend.database == "postgresql":
+            for name in names:
+                self.execute(None, f'CREATE SCHEMA "{name}"')
+        else:
+            self.urls = {name: database_factory(backend) for name in names}
+
+        self.alembic = Alembic(
+            self.app,
+            metadatas=self.metadata,
+            engines=self.engine,
+            tenants=self.tenants,
+            tenant_metadatas=self.metadata,
+        )
+        write_revision(
+            self.folder, "a1", None, create_table("users"), "op.drop_table('users')"
+        )
+        write_revision(
+            self.folder, "b2", "a1", create_table("posts"), "op.drop_table('posts')"
+        )
+
+    async def tenants(self) -> Any:
+        return self.urls or self.names
+
+    def execute(self, name: str | None, statement: str) -> list[tuple[Any, ...]]:
+        """Execute a statement in the database or the schema of a tenant."""
+        if name is None or name not in self.urls:
+            url = self.engine.url
+            prefix = f'SET search_path TO "{name}"; ' if name else ""
+            return execute(url, prefix + statement)
+
+        return execute(self.urls[name], statement)
+
+    def version(self, name: str) -> str:
+        [[version]] = self.execute(name, "SELECT version_num FROM alembic_version")
+        return str(version)
+
+
+@pytest.fixture
+def site(
+    backend: Backend,
+    engines: EngineFactory,
+    database_factory: DatabaseFactory,
+    tmp_path: Path,
+) -> Site:
+    return Site(backend, engines, database_factory, tmp_path)
+
+
+def by_name(results: list[Any]) -> dict[str, Any]:
+    found = {result.tenant: result for result in results}
+    assert len(found) == len(results)
+    return found
+
+
+@on_each_driver
+def test_each_tenant_is_upgraded_in_its_own_place(site: Site, caller: Caller) -> None:
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    assert {
+        name: ids(result.applied) for name, result in found.items()
+    } == dict.fromkeys(site.names, ["a1", "b2"])
+
+    for name in site.names:
+        assert site.version(name) == "b2"
+        site.execute(name, "INSERT INTO posts (id) VALUES (1)")
+
+    again = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    assert {name: result.value for name, result in again.items()} == dict.fromkeys(
+        site.names, []
+    )
+
+
+@on_each_database
+def test_the_shared_part_has_its_own_history(site: Site, caller: Caller) -> None:
+    """Whoever upgrades the app's database does not get the tenants' tables there."""
+    caller.collect(site.alembic, "upgrade_tenants")
+    assert caller(site.alembic, "upgrade") == []
+    assert caller.tables(site.engine) == set()
+
+
+@on_each_database
+def test_all_methods_work_for_one_tenant(site: Site, caller: Caller) -> None:
+    one = site.alembic.with_options(tenant="acme")
+    assert ids(caller(one, "upgrade")) == ["a1", "b2"]
+    assert ids(caller(one, "current")) == ["b2"]
+    assert caller(one, "status")["acme"].state == "current"
+    assert ids(caller(one, "downgrade", "a1")) == ["b2"]
+    assert len(caller(one, "plan")["acme"].revisions) == 1
+    assert caller(one, "drift") == {"acme": []}
+    sa.Table("users", site.metadata, sa.Column("id", sa.Integer, primary_key=True))
+    caller(one, "upgrade")
+    sa.Table("posts", site.metadata, sa.Column("id", sa.Integer, primary_key=True))
+    assert caller(one, "compare_metadata") == []
+    assert caller(one, "unknown_tables") == {"acme": []}
+    assert not caller(one, "needs_upgrade")
+    sa.Table("likes", site.metadata, sa.Column("id", sa.Integer, primary_key=True))
+    [script] = caller(one, "revision", "likes")
+    assert Path(script.path).parent == site.folder
+    assert "create_table('likes'" in Path(script.path).read_text()
+    others = by_name(caller.collect(site.alembic, "status_of_tenants"))
+    assert others["globex"].value.state == "empty"
+
+
+@on_each_database
+def test_other_methods_take_all_tenants(site: Site, caller: Caller) -> None:
+    collect, alembic = caller.collect, site.alembic
+    plans = by_name(collect(alembic, "plan_tenants"))
+    assert {len(result.value.revisions) for result in plans.values()} == {2}
+    assert collect(alembic, "upgrade_tenants", "a1", only=["acme", "globex"])
+    status = by_name(collect(alembic, "status_of_tenants"))
+    assert [status[name].value.state for name in site.names] == [
+        *("behind", "behind", "empty", "empty")
+    ]
+    sa.Table("users", site.metadata, sa.Column("id", sa.Integer, primary_key=True))
+    checks = by_name(collect(alembic, "check_tenants", only=["acme", "initech"]))
+    assert [checks[name].value for name in ("acme", "initech")] == [
+        *([], ["add table users"])
+    ]
+    stamped = collect(alembic, "stamp_tenants", "b2", only="initech")
+    assert [result.error for result in stamped] == [None]
+    assert site.version("initech") == "b2"
+    down = by_name(collect(alembic, "downgrade_tenants", "base", only=["acme"]))
+    assert ids(down["acme"].applied) == ["a1"]
+    assert caller(alembic, "tenant_names") == site.names
+
+
+@on_each_database
+def test_a_tenant_that_fails_is_named_and_the_others_go_on(
+    site: Site, caller: Caller
+) -> None:
+    caller.collect(site.alembic, "upgrade_tenants", "a1")
+    site.execute("globex", "CREATE TABLE posts (id INTEGER)")
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    error = found["globex"].error
+    assert isinstance(error, MigrationError)
+    assert "'globex'" in str(error)
+    assert found["globex"].applied == ()
+    assert site.version("globex") == "a1"
+    others = [name for name in site.names if name != "globex"]
+    assert [site.version(name) for name in others] == ["b2", "b2", "b2"]
+
+    site.execute("globex", "DROP TABLE posts")
+    alembic = site.alembic
+
+    if site.engine.dialect.name == "mysql":
+        # What was half applied was undone by hand.
+        caller(alembic.with_options(tenant="globex"), "upgrade", retry=True)
+
+    caller.collect(alembic, "upgrade_tenants", only=["globex"])
+    assert site.version("globex") == "b2"
+
+
+@on_schemas
+def test_no_other_tenant_is_begun_after_a_failure(site: Site, caller: Caller) -> None:
+    for name in site.names:
+        site.execute(name, "CREATE TABLE users (id INTEGER)")
+
+    options = {"keep_going": False, "limit": 1}
+    found = caller.collect(site.alembic, "upgrade_tenants", **options)
+    assert len(found) == 1
+    assert isinstance(found[0].error, MigrationError)
+
+
+@on_each_database
+def test_a_locked_tenant_is_come_back_to(site: Site, caller: Caller) -> None:
+    """Somebody else migrates it; what that one has applied is not applied again."""
+    write_revision(
+        site.folder, "c3", "b2", f"import time; time.sleep(1); {create_table('slow')}"
+    )
+    twin = Alembic(
+        site.app, metadatas=sa.MetaData(), engines=site.engine, tenants=site.tenants
+    )
+
+    async def race() -> list[list[TenantResult[Any]]]:
+        async def run(alembic: Alembic) -> list[TenantResult[Any]]:
+            results = alembic.upgrade_tenants(only=["acme", "globex"], limit=1)
+            return [result async for result in results]
+
+        return [*await asyncio.gather(run(site.alembic), run(twin))]
+
+    found = [result for results in caller.run(race()) for result in results]
+    assert [result.error for result in found] == [None] * 4
+    applied = [name for result in found for name in ids(result.applied)]
+    assert sorted(applied) == ["a1", "a1", "b2", "b2", "c3", "c3"]
+
+
+@on_schemas
+def test_a_lock_that_is_never_free_is_an_error(site: Site, caller: Caller) -> None:
+    caller.collect(site.alembic, "upgrade_tenants", "a1")
+    twin = site.alembic.with_options(tenant="acme")
+
+    write_revision(site.folder, "c3", "b2", "op.execute('SELECT pg_sleep(3)')")
+
+    async def main() -> list[TenantResult[Any]]:
+        task = asyncio.create_task(twin.upgrade())
+        await asyncio.sleep(0.5)
+        results = site.alembic.upgrade_tenants(only=["acme"], timeout=0.3)
+        found = [result async for result in results]
+        await task
+        return found
+
+    [result] = caller.run(main())
+    assert isinstance(result.error, LockTimeout)
+
+
+@on_schemas
+def test_where_schemas_are_is_read_by_one_query(site: Site, caller: Caller) -> None:
+    caller.collect(site.alembic, "upgrade_tenants")
+    statements = queries_of(site.engine)
+    found = caller.collect(site.alembic, "upgrade_tenants")
+    assert [result.applied for result in found] == [()] * len(site.names)
+    assert len([text for text in statements if "UNION ALL" in text]) == 1
+    # The other ones ask which schemas there are.
+    assert len(statements) == 3
+
+
+@on_schemas
+def test_a_schema_that_is_missing_is_named(site: Site, caller: Caller) -> None:
+    site.names.append("hooli")
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    error = found.pop("hooli").error
+    assert isinstance(error, TargetError)
+    assert "create_tenant('hooli')" in str(error)
+    assert all(result.error is None for result in found.values())
+
+
+@on_each_database
+def test_a_new_tenant_is_created(
+    site: Site, caller: Caller, database_factory: DatabaseFactory, backend: Backend
+) -> None:
+    if site.urls:
+        url = database_factory(backend)
+        site.urls["hooli"] = url
+
+        if backend.database != "sqlite":
+            execute(url, f"DROP DATABASE {url.database}")
+
+    assert ids(caller(site.alembic, "create_tenant", "hooli")) == ["a1", "b2"]
+    assert site.version("hooli") == "b2"
+    assert caller(site.alembic, "create_tenant", "hooli") == []
+
+
+@on_schemas
+def test_schemas_of_the_app_are_searched_after_the_tenants(
+    site: Site, caller: Caller
+) -> None:
+    site.execute(None, "CREATE SCHEMA types; CREATE DOMAIN types.money AS integer")
+    write_revision(
+        site.folder, "c3", "b2", "op.execute('CREATE TABLE bills (sum money)')"
+    )
+    site.app.config["ALEMBIC_TENANTS"] = {"search_path": ["types"]}
+    found = caller.collect(site.alembic, "upgrade_tenants")
+    assert [result.error for result in found] == [None] * 4
+
+
+@on_each_database
+def test_those_at_work_are_rolled_back_when_the_caller_stops(site: Site) -> None:
+    write_revision(site.folder, "c3", "b2", "import time; time.sleep(0.3)")
+
+    async def main() -> None:
+        async with contextlib.aclosing(site.alembic.upgrade_tenants()) as results:
+            async for _ in results:
+                break
+
+    asyncio.run(main())
+    versions = []
+
+    for name in site.names:
+        with contextlib.suppress(Exception):
+            versions.append(site.version(name))
+
+    # Each is either done or as before.
+    if site.engine.dialect.name != "mysql":
+        assert {*versions} <= {"c3"}
+
+
+@on([by_id("sqlite-sqlite3"), by_id("postgresql-psycopg2")])
+def test_a_caller_on_trio(site: Site) -> None:
+    async def main() -> list[TenantResult[Any]]:
+        results = site.alembic.with_options().upgrade_tenants()
+        return [result async for result in results]
+
+    site.alembic = Alembic(
+        site.app,
+        metadatas=sa.MetaData(),
+        engines=site.engine,
+        tenants=lambda: site.urls or site.names,
+    )
+    assert len(by_name(trio.run(main))) == len(site.names)
+
+
+@on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
+def test_a_server_that_admits_no_more_connections_is_waited_for(
+    site: Site,
+    caller: Caller,
+    engines: EngineFactory,
+    backend: Backend,
+    postgres_server: PostgresServer,
+) -> None:
+    """Fewer tenants are migrated at once, and all of them in the end."""
+    names = [f"t{number}" for number in range(20)]
+    url = site.engine.url
+    role = f"few_{url.database}"[:60]
+    postgres_server.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 3 PASSWORD 'x'")
+    postgres_server.execute(f'ALTER DATABASE "{url.database}" OWNER TO {role}')
+    url = url.set(username=role, password="x")
+
+    for name in names:
+        execute(url, f"CREATE SCHEMA {name}")
+
+    engine = engines(backend, url, poolclass=sa.NullPool)
+    limited = Alembic(
+        site.app, metadatas=sa.MetaData(), engines=engine, tenants=lambda: names
+    )
+
+    try:
+        found = caller.collect(limited, "upgrade_tenants", limit=10)
+        assert [result.error for result in found] == [None] * 20
+        assert [ids(result.applied) for result in found] == [["a1", "b2"]] * 20
+    finally:
+        # They are dropped with the database.
+        postgres_server.execute(f'ALTER DATABASE "{url.database}" OWNER TO tester')
+
+
+@on_one
+def test_what_tenants_may_be(site: Site, caller: Caller) -> None:
+    def alembic_with(tenants: Any) -> Alembic:
+        return Alembic(
+            site.app, metadatas=sa.MetaData(), engines=site.engine, tenants=tenants
+        )
+
+    with pytest.raises(TargetError, match="has no tenants"):
+        caller.collect(alembic_with(None), "upgrade_tenants")
+
+    with pytest.raises(TargetError, match="must give the names of schemas"):
+        caller.collect(alembic_with(lambda: "acme"), "upgrade_tenants")
+
+    with pytest.raises(TargetError, match="must be a text"):
+        caller.collect(alembic_with(lambda: [1]), "upgrade_tenants")
+
+    with pytest.raises(ConfigurationError, match="no schemas for tenants"):
+        caller(alembic_with(lambda: ["acme"]).with_options(tenant="acme"), "current")
+
+    with pytest.raises(TargetError, match="There is no tenant 'hooli'"):
+        caller.collect(site.alembic, "upgrade_tenants", only=["hooli"])
+
+    with pytest.raises(ConfigurationError, match="'limit' must be"):
+        caller.collect(site.alembic, "upgrade_tenants", limit=0)
+
+    [result] = caller.collect(alembic_with({"acme": "nonsense"}), "upgrade_tenants")
+    assert "The URL of tenant 'acme' is not usable" in str(result.error)
+
+    site.app.config["ALEMBIC_TENANTS"] = {"folder": "x"}
+
+    with pytest.raises(ConfigurationError, match="has no setting 'folder'"):
+        caller.collect(site.alembic, "upgrade_tenants")
+
+
+@on_each_database
+def test_the_command_line(site: Site) -> None:
+    result = invoke(site.app, "db", "upgrade", "a1", "--tenants", "acme", "globex")
+    assert result.exit_code == 0, result.output
+    assert "[acme] applied 1 revision" in result.output
+    assert "2 of 2 tenants are done" in result.output
+    site.execute("globex", "CREATE TABLE posts (id INTEGER)")
+    result = invoke(site.app, "db", "upgrade", "--tenants", "--jobs", "2")
+    assert result.exit_code == 1
+    assert "3 of 4 tenants are done" in result.output
+    assert "[globex] The upgrade of database 'globex' failed" in result.output
+    assert invoke(site.app, "db", "status", "--tenants").exit_code == 3
+    current = invoke(site.app, "db", "current", "--tenants", "acme").output
+    assert current.startswith("[acme] b2")
+    output = invoke(site.app, "db", "heads", "--tenant", "acme").output
+    assert output.startswith("a1 -> b2 (head)")
+
+
+@on([by_id("sqlite-sqlite3")])
+def test_what_has_failed_is_run_again_alone(site: Site, tmp_path: Path) -> None:
+    invoke(site.app, "db", "upgrade", "a1", "--tenants")
+    site.execute("globex", "CREATE TABLE posts (id INTEGER)")
+    result = invoke(site.app, "db", "upgrade", "--tenants", "--json")
+    document = json.loads(result.output)
+    assert [r["tenant"] for r in document["result"]["tenants"] if r["error"]] == [
+        "globex"
+    ]
+    file = tmp_path / "run.json"
+    file.write_text(result.output)
+    site.execute("globex", "DROP TABLE posts")
+    again = invoke(site.app, "db", "upgrade", "--failed-of", str(file))
+    assert "1 of 1 tenants are done" in again.output
+    file.write_text("{}")
+    again = invoke(site.app, "db", "upgrade", "--failed-of", str(file))
+    assert "is not what a command" in again.output
+
+
+PROGRAM = """
+import sys
+import sqlalchemy as sa
+from flask import Flask
+from async_alembic import Alembic
+
+root, url, *given = sys.argv[1:]
+app = Flask("app", root_path=root)
+names = [f"t{number}" for number in range(100)]
+tenants = {name: f"{given[0]}{name}" for name in names} if given else lambda: names
+engine = sa.create_engine(url)
+alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine, tenants=tenants)
+print("begins", flush=True)
+for result in alembic.sync.upgrade_tenants(limit=4):
+    if result.error:
+        raise result.error
+    for script in result.applied:
+        print(result.tenant, script.revision, flush=True)
+"""
+
+
+@contextlib.contextmanager
+def hundred_tenants(site: Site, backend: Backend) -> Iterator[list[str]]:
+    """Make a hundred schemas or databases. Yields the arguments of the program."""
+    url = site.engine.url.render_as_string(hide_password=False)
+    names = [f"t{number}" for number in range(100)]
+
+    if backend.database == "postgresql":
+        site.execute(None, "; ".join(f"CREATE SCHEMA {name}" for name in names))
+        yield [url]
+        return
+
+    prefix = f"{site.engine.url.database}_"
+
+    for name in names:
+        site.execute(None, f"CREATE DATABASE {prefix}{name}")
+
+    try:
+        yield [url, url.partition("?")[0] + "_"]
+    finally:
+        for name in names:
+            site.execute(None, f"DROP DATABASE {prefix}{name}")
+
+
+@on([by_id("postgresql-psycopg2"), by_id("mariadb-pymysql")])
+def test_processes_share_the_work_and_may_be_killed(
+    site: Site, backend: Backend, tmp_path: Path
+) -> None:
+    """Nothing is lost or done twice, and each process ends when all are current."""
+    with hundred_tenants(site, backend) as args:
+        command = [sys.executable, "-c", PROGRAM, str(tmp_path), *args]
+        processes = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        killed = processes[:2]
+
+        for process in killed:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(6)]
+            assert lines[-1]
+            process.send_signal(signal.SIGKILL)
+
+        outputs = [process.communicate(timeout=120)[0] for process in processes]
+        assert [process.returncode for process in processes[2:]] == [0, 0]
+        done = [line for text in outputs for line in text.splitlines() if " " in line]
+        assert len(done) == len({*done})
+
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert result.stdout.splitlines() == ["begins"]
+
+        for number in range(100):
+            assert _version(site, backend, number) == "b2"
+
+
+def _version(site: Site, backend: Backend, number: int) -> str:
+    if backend.database == "postgresql":
+        return site.version(f"t{number}")
+
+    name = f"{site.engine.url.database}_t{number}"
+    [[version]] = site.execute(None, f"SELECT version_num FROM {name}.alembic_version")
+    return str(version)
+
+
+@on([by_id("postgresql-asyncpg")])
+def test_a_server_that_is_gone_is_waited_for(
+    site: Site, backend: Backend, caller: Caller
+) -> None:
+    site.urls = {"acme": site.engine.url.set(port=1), "globex": site.engine.url}
+    started = time.monotonic()
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants", timeout=1))
+    assert isinstance(found["acme"].error, DatabaseConnectionError)
+    assert time.monotonic() - started >= 1
+    assert ids(found["globex"].applied) == ["a1", "b2"]
