@@ -69,6 +69,7 @@ class BlockingHistory(BlockingBase):
         "The blocking methods for many tenants.",
         [
             "from .blocking_base import blocks",
+            "from .blocking_base import blocks_iterating",
             "from .blocking_history import BlockingHistory",
         ],
         '''\
@@ -157,7 +158,11 @@ def _blocking_form(method: ast.FunctionDef, source: str) -> str:
     )
     text = re.sub(r"^ *await import_for\(.*\)\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"  # noqa: ASYNC\d+$", "", text, flags=re.MULTILINE)
-    return "    @blocks\n" + re.sub(r"\basync def|\bawait ", _unawaited, text) + "\n"
+    is_awaited = isinstance(method, ast.AsyncFunctionDef)
+    decorator = "blocks" if is_awaited else "blocks_iterating"
+    return (
+        f"    @{decorator}\n" + re.sub(r"\basync def|\bawait ", _unawaited, text) + "\n"
+    )
 
 
 def _unawaited(found: re.Match[str]) -> str:

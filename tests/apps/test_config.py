@@ -623,7 +623,7 @@ def test_settings_that_look_like_none_are_the_apps_own(
 ) -> None:
     """Revisions and plugins read them."""
     project = Project(tmp_path, engines, context={"pg_functions": []}, tenant="acme")
-    project.app.config["ALEMBIC_TENANT_NAMES"] = ["acme"]
+    project.app.config["ALEMBIC_CUSTOMERS"] = ["acme"]
     code = "assert op.get_context().opts['pg_functions'] == []"
     write_revision(project.folder, "a1", None, code)
     assert names(project.alembic.sync.upgrade()) == ["a1"]

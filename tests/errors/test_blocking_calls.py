@@ -22,6 +22,7 @@ from ..harness import create_table
 from ..harness import make_app
 from ..harness import write_revision
 from ..test_public import DECORATORS
+from ..test_public import ITERATED
 from .project import check_sentence
 from .project import metadata
 
@@ -59,6 +60,14 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "needs_revision": (),
     "status": (),
     "wait_until_current": (),
+    "tenant_names": (),
+    "create_tenant": ("acme",),
+    "upgrade_tenants": (),
+    "downgrade_tenants": (),
+    "stamp_tenants": (),
+    "status_of_tenants": (),
+    "check_tenants": (),
+    "plan_tenants": (),
     "run_migrations": (lambda heads, context: [],),
     "run": (lambda env: None,),
 }
@@ -94,7 +103,8 @@ async def test_a_blocking_call_is_refused_where_a_loop_runs(
 
     assert info.value.method == SHORT.get(name, name)
     assert f"'SyncAlembic.{info.value.method}'" in str(info.value)
-    assert f"'await alembic.{info.value.method}" in str(info.value)
+    how = "async for result in" if name in ITERATED else "await"
+    assert f"'{how} alembic.{info.value.method}" in str(info.value)
     check_sentence(str(info.value))
     assert sorted((tmp_path / "migrations").iterdir()) == files
     assert await _tables(engine) == []

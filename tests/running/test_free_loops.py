@@ -115,7 +115,7 @@ async def test_no_file_is_opened_on_the_loop(
         await alembic.context.get_current_heads()
 
     column = sa.Column("name", sa.String(20))
-    alembic._registry.metadatas.tables["users"].append_column(column)  # type: ignore[union-attr]
+    alembic._registry.arguments.metadatas.tables["users"].append_column(column)  # type: ignore[union-attr]
     await alembic.upgrade()
 
     with no_blocking():

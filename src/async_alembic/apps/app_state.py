@@ -31,11 +31,11 @@ if t.TYPE_CHECKING:
     from ..history.history import History
     from ..history.listing import Folders
     from ..history.scripts import Scripts
+    from .arguments import Arguments
     from .databases import Databases
     from .databases import Sources
     from .options import Options
     from .project import Project
-    from .registry import Registry
 
 
 class AppState:
@@ -43,18 +43,18 @@ class AppState:
 
     Holds no reference to the app, because the app is the weak key to this object.
 
-    :param registry: The registry of the app.
+    :param arguments: What the extension was created with.
     :param options: The options of the calls that use this state.
     :param base: The state without options, whose engines are used.
     """
 
     def __init__(
         self,
-        registry: Registry,
+        arguments: Arguments,
         options: Options = NO_OPTIONS,
         base: AppState | None = None,
     ) -> None:
-        self._registry = registry
+        self._arguments = arguments
         self.options = options
         self._base = base
         tenant = options.tenant
@@ -77,7 +77,7 @@ class AppState:
             app.root_path,
             app_config,
             migrate,
-            self._registry.hooks,
+            self._arguments.hooks,
             tenant.schema if tenant else None,
         )
 
@@ -88,7 +88,7 @@ class AppState:
     def _names(self, app: App, in_history: DatabaseNames) -> list[str]:
         from .databases import find_metadatas
 
-        return list(find_metadatas(app, self._registry.metadatas, in_history))
+        return list(find_metadatas(app, self._arguments.metadatas, in_history))
 
     def config(self, app: App) -> Config:
         if not self._has_history and self._base is not None:
@@ -121,13 +121,13 @@ class AppState:
         """Return where the databases may be found."""
         from .databases import Sources
 
-        registry = self._registry
+        arguments = self._arguments
         settings = self.settings(app)
         return Sources(
-            registry.metadatas,
-            registry.engines,
+            arguments.metadatas,
+            arguments.engines,
             lambda: self._option(app, settings, "sqlalchemy.url"),
-            registry.prefer_async,
+            arguments.prefer_async,
             self._database_names(app),
         )
 
@@ -161,7 +161,7 @@ class AppState:
         from .databases import find_databases
 
         if (tenant := self.options.tenant) is not None:
-            metadatas = self._registry.tenant_metadatas or self._registry.metadatas
+            metadatas = self._arguments.tenant_metadatas or self._arguments.metadatas
             names = self._database_names(app)
             return tenant_databases(app, metadatas, names, tenant)
 

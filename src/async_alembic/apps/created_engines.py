@@ -13,12 +13,12 @@ from ..errors import first_line
 from .engines import SINGLE_CONNECTION_POOLS
 
 if t.TYPE_CHECKING:
-    from .databases import AnyEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 def created_engine(
     url: str | sa.URL, setting: str, options: c.Mapping[str, t.Any] | None = None
-) -> AnyEngine:
+) -> sa.Engine | AsyncEngine:
     """Create an engine, or an async one if its driver is async.
 
     :param url: The URL.

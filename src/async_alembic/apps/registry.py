@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 from ..errors import AppError
 from .app_state import AppState
+from .arguments import Arguments
 from .current import current_apps
-from .hooks import Hooks
 from .options import NO_OPTIONS
 from .settings import set_defaults
 from .tenants import ANY_TENANT
@@ -21,10 +21,7 @@ from .tenants import ANY_TENANT
 if t.TYPE_CHECKING:
     from flask.sansio.app import App
 
-    from .databases import EngineSource
-    from .databases import Metadatas
     from .tenants import Tenant
-    from .tenants import TenantSource
 
 _registered: ContextVar[list[App] | None] = ContextVar("_registered", default=None)
 
@@ -46,28 +43,11 @@ def record_registrations() -> c.Iterator[list[App]]:
 class Registry:
     """The apps that one extension is registered on.
 
-    :param metadatas: See :class:`.Alembic`.
-    :param engines: See :class:`.Alembic`.
-    :param prefer_async: Whether to use the async engines of a SQLAlchemy extension that
-        has both kinds.
-    :param tenants: See :class:`.Alembic`.
-    :param tenant_metadatas: See :class:`.Alembic`.
+    :param arguments: What the extension was created with.
     """
 
-    def __init__(
-        self,
-        metadatas: Metadatas | None,
-        engines: EngineSource | None,
-        prefer_async: bool,
-        tenants: TenantSource | None = None,
-        tenant_metadatas: Metadatas | None = None,
-    ) -> None:
-        self.metadatas = metadatas
-        self.engines = engines
-        self.prefer_async = prefer_async
-        self.tenants = tenants
-        self.tenant_metadatas = tenant_metadatas
-        self.hooks: Hooks = Hooks()
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments = arguments
         self._states: WeakKeyDictionary[App, AppState] = WeakKeyDictionary()
         self._had_app = False
         self._options = NO_OPTIONS
@@ -99,7 +79,7 @@ class Registry:
     def add(self, app: App) -> AppState:
         set_defaults(app.config)
         self._had_app = True
-        self._states[app] = state = AppState(self)
+        self._states[app] = state = AppState(self.arguments)
 
         if (registered := _registered.get()) is not None:
             registered.append(app)
@@ -163,7 +143,7 @@ class Registry:
             state = self._shared_state(app, state)
 
         if (view := self._views.get(app)) is None:
-            view = AppState(self, self._options, state)
+            view = AppState(self.arguments, self._options, state)
             view = self._views.setdefault(app, view)
 
         return view
@@ -172,7 +152,7 @@ class Registry:
         """Yield the states of an app that have a script directory of their own."""
         yield self.state(app)
 
-        if self.tenants is not None and self.tenant is None:
+        if self.arguments.tenants is not None and self.tenant is None:
             yield self._shared_state(app, self._states[app])
 
     def _shared_state(self, app: App, base: AppState) -> AppState:
@@ -184,5 +164,5 @@ class Registry:
             if state.options == options:
                 return state
 
-        shared.append(AppState(self, options, base))
+        shared.append(AppState(self.arguments, options, base))
         return shared[-1]

@@ -22,12 +22,12 @@ if t.TYPE_CHECKING:
     from .databases import Databases
     from .databases import Metadatas
 
-#: What an app says of its tenants: the names of their schemas, or the URL or engine of
-#: each one's database, by its name.
-Given: t.TypeAlias = "c.Iterable[str] | c.Mapping[str, str | sa.URL | AnyEngine]"
+#: The URL or the engine of each tenant's database, by the name of the tenant.
+TenantDatabases: t.TypeAlias = "c.Mapping[str, str | sa.URL | AnyEngine]"
+#: What an app says of its tenants: the names of their schemas, or their databases.
+Given: t.TypeAlias = "c.Iterable[str] | TenantDatabases"
 TenantSource: t.TypeAlias = (
-    "c.Mapping[str, str | sa.URL | AnyEngine]"
-    " | c.Callable[[], Given | c.Awaitable[Given]]"
+    "TenantDatabases | c.Callable[[], Given | c.Awaitable[Given]]"
 )
 
 _KEY = "app.config['ALEMBIC_TENANTS']"

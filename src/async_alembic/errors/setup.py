@@ -78,13 +78,14 @@ class BlockingCallError(AsyncAlembicError):
     """A blocking method was called in a thread that runs an event loop.
 
     :ivar method: The name of the method or property.
-    :ivar awaited: The expression to await instead.
+    :ivar awaited: The expression to await instead, or to iterate over by ``async for``.
     """
 
-    def __init__(self, method: str, awaited: str) -> None:
+    def __init__(self, method: str, awaited: str, *, iterated: bool = False) -> None:
+        how = "async for result in" if iterated else "await"
         super().__init__(
             f"'SyncAlembic.{method}' would block the event loop that is running in this"
-            f" thread. Use 'await alembic.{awaited}' on an 'Alembic' instance, or call"
+            f" thread. Use '{how} alembic.{awaited}' on an 'Alembic' instance, or call"
             " it in another thread."
         )
         self.method = method

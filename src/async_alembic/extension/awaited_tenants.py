@@ -118,6 +118,10 @@ class AwaitedTenants(AwaitedHistory):
 
         :param target: As of :meth:`downgrade`. Use an id: a number of steps goes
             further down when it is run again.
+        :param only: As of :meth:`upgrade_tenants`.
+        :param limit: As of :meth:`upgrade_tenants`.
+        :param keep_going: As of :meth:`upgrade_tenants`.
+        :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
         from .tenant_calls import TenantOptions
@@ -139,6 +143,13 @@ class AwaitedTenants(AwaitedHistory):
     ) -> TenantResults[None]:
         """Set the current revision of tenants; see :meth:`stamp` and
         :meth:`upgrade_tenants`.
+
+        :param target: As of :meth:`stamp`.
+        :param purge: As of :meth:`stamp`.
+        :param only: As of :meth:`upgrade_tenants`.
+        :param limit: As of :meth:`upgrade_tenants`.
+        :param keep_going: As of :meth:`upgrade_tenants`.
+        :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
         from .tenant_calls import TenantOptions
@@ -158,6 +169,11 @@ class AwaitedTenants(AwaitedHistory):
     ) -> TenantResults[DatabaseStatus]:
         """Get the state of tenants; see :meth:`status` and :meth:`upgrade_tenants`.
         Schemas of one database take a query for 200 of them.
+
+        :param only: As of :meth:`upgrade_tenants`.
+        :param limit: As of :meth:`upgrade_tenants`.
+        :param keep_going: As of :meth:`upgrade_tenants`.
+        :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
         from .tenant_calls import TenantOptions
@@ -177,6 +193,11 @@ class AwaitedTenants(AwaitedHistory):
     ) -> TenantResults[list[str]]:
         """Compare the models with the database of each tenant; see
         :meth:`upgrade_tenants`. A value has a line for each difference.
+
+        :param only: As of :meth:`upgrade_tenants`.
+        :param limit: As of :meth:`upgrade_tenants`.
+        :param keep_going: As of :meth:`upgrade_tenants`.
+        :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
         from .tenant_calls import TenantOptions
@@ -198,6 +219,12 @@ class AwaitedTenants(AwaitedHistory):
         """Tell what an upgrade would do to tenants; see :meth:`plan` and
         :meth:`upgrade_tenants`. Schemas of one database that are at the same revisions
         are planned together, on one of them.
+
+        :param target: As of :meth:`upgrade`.
+        :param only: As of :meth:`upgrade_tenants`.
+        :param limit: As of :meth:`upgrade_tenants`.
+        :param keep_going: As of :meth:`upgrade_tenants`.
+        :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
         from .tenant_calls import TenantOptions

@@ -14,6 +14,7 @@ import threading
 import typing as t
 
 from .. import commands
+from ..apps.arguments import Arguments
 from ..apps.names import default_name
 from ..apps.registry import Registry
 from ..apps.tenants import Tenant
@@ -71,7 +72,7 @@ class BaseAlembic(HookDecorators):
         tenant_metadatas: Metadatas | None = None,
     ) -> None:
         self._registry = Registry(
-            metadatas, engines, self._prefer_async, tenants, tenant_metadatas
+            Arguments(metadatas, engines, self._prefer_async, tenants, tenant_metadatas)
         )
         self.run_mkdir = run_mkdir
         self.command_name = command_name

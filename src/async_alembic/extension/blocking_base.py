@@ -46,6 +46,19 @@ def blocks(method: c.Callable[P, T]) -> c.Callable[P, T]:
     return wrapper
 
 
+def blocks_iterating(method: c.Callable[P, T]) -> c.Callable[P, T]:
+    """As :func:`blocks`, for a method whose results are iterated over."""
+
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        extension = t.cast("BlockingBase", args[0])
+        name = method.__name__
+        extension._check_may_block(name, f"{name}(...)", iterated=True)
+        return method(*args, **kwargs)
+
+    return wrapper
+
+
 class BlockingBase(BaseAlembic):
     """Runs commands, blocking."""
 
@@ -93,9 +106,11 @@ class BlockingBase(BaseAlembic):
     def _app(self) -> App:
         return self._command_line_app or super()._app()
 
-    def _check_may_block(self, method: str, awaited: str) -> None:
+    def _check_may_block(
+        self, method: str, awaited: str, *, iterated: bool = False
+    ) -> None:
         if self._command_line_app is None and loop_is_running():
-            raise BlockingCallError(method, awaited)
+            raise BlockingCallError(method, awaited, iterated=iterated)
 
     def _do_file_io(self, fn: c.Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return fn(*args, **kwargs)

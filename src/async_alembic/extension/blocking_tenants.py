@@ -11,6 +11,7 @@ import typing as t
 from .. import commands
 from ..errors import DatabaseConnectionError
 from .blocking_base import blocks
+from .blocking_base import blocks_iterating
 from .blocking_history import BlockingHistory
 
 if t.TYPE_CHECKING:
@@ -61,7 +62,7 @@ class BlockingTenants(BlockingHistory):
         self._on_bound(project, other, create_database, database)
         return new._on_databases(commands.upgrade.upgrade, "heads")
 
-    @blocks
+    @blocks_iterating
     def upgrade_tenants(
         self,
         target: StepTarget = "heads",
@@ -83,7 +84,7 @@ class BlockingTenants(BlockingHistory):
             ),
         )
 
-    @blocks
+    @blocks_iterating
     def downgrade_tenants(
         self,
         target: StepTarget = -1,
@@ -102,7 +103,7 @@ class BlockingTenants(BlockingHistory):
             TenantCommand(commands.migrate.downgrade, (target,)),
         )
 
-    @blocks
+    @blocks_iterating
     def stamp_tenants(
         self,
         target: Target = "heads",
@@ -122,7 +123,7 @@ class BlockingTenants(BlockingHistory):
             TenantCommand(commands.migrate.stamp, (target, purge)),
         )
 
-    @blocks
+    @blocks_iterating
     def status_of_tenants(
         self,
         *,
@@ -140,7 +141,7 @@ class BlockingTenants(BlockingHistory):
             TenantCommand(commands.tenants.status, by_heads=True),
         )
 
-    @blocks
+    @blocks_iterating
     def check_tenants(
         self,
         *,
@@ -158,7 +159,7 @@ class BlockingTenants(BlockingHistory):
             TenantCommand(commands.tenants.check),
         )
 
-    @blocks
+    @blocks_iterating
     def plan_tenants(
         self,
         target: StepTarget = "heads",

@@ -100,5 +100,5 @@ class HookDecorators:
         return self._add_hook("render_item", fn)
 
     def _add_hook(self, name: str, fn: Hook) -> Hook:
-        self._registry.hooks.add(name, fn)
+        self._registry.arguments.hooks.add(name, fn)
         return fn

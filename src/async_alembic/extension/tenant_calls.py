@@ -45,7 +45,7 @@ def source_of(extension: BaseAlembic) -> TenantSource:
 
     :raises TargetError: If it was given nothing.
     """
-    source = extension._registry.tenants
+    source = extension._registry.arguments.tenants
 
     if source is None:
         raise TargetError(

@@ -104,7 +104,7 @@ class FreshApp:
         try:
             databases = self._state.databases(self.app)
         except Exception:
-            if not callable(self._registry.engines):
+            if not callable(self._registry.arguments.engines):
                 raise
 
             return self._create_databases()

@@ -72,7 +72,7 @@ class MySQL(Dialect):
     scratch_privileges: str = (
         "CREATE and DROP, as in GRANT ALL ON `async_alembic_scratch_%`.*"
     )
-    maintenance_database = "information_schema"
+    maintenance_database: str | None = "information_schema"
     schemas_are_databases: bool = True
     retypes_keys: bool = False
 

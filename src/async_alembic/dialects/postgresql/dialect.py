@@ -88,7 +88,7 @@ class PostgreSQL(Dialect):
         "psycopg": {"prepare_threshold": None},
     }
 
-    maintenance_database = "postgres"
+    maintenance_database: str | None = "postgres"
     has_search_path = True
     primary_expression = "pg_is_in_recovery()"
     reads_tables_at_once = True
