@@ -32,6 +32,7 @@ from ..backends import EngineFactory
 from ..backends import on
 from ..backends import SHARED_BACKENDS
 from ..cli.project import invoke
+from ..cli.test_json import VALIDATOR
 from ..direct import execute
 from ..harness import Caller
 from ..harness import create_table
@@ -453,6 +454,7 @@ def test_what_has_failed_is_run_again_alone(site: Site, tmp_path: Path) -> None:
     site.execute("globex", "CREATE TABLE posts (id INTEGER)")
     result = invoke(site.app, "db", "upgrade", "--tenants", "--json")
     document = json.loads(result.output)
+    VALIDATOR.validate(document)
     assert [r["tenant"] for r in document["result"]["tenants"] if r["error"]] == [
         "globex"
     ]
@@ -464,6 +466,17 @@ def test_what_has_failed_is_run_again_alone(site: Site, tmp_path: Path) -> None:
     file.write_text("{}")
     again = invoke(site.app, "db", "upgrade", "--failed-of", str(file))
     assert "is not what a command" in again.output
+
+
+@on([by_id("sqlite-sqlite3")])
+@pytest.mark.parametrize(
+    "command", ["plan", "upgrade", "stamp", "status", "current", "check", "downgrade"]
+)
+def test_what_is_printed_as_json(site: Site, command: str) -> None:
+    result = invoke(site.app, "db", command, "--tenants", "--json")
+    document = json.loads(result.output)
+    VALIDATOR.validate(document)
+    assert len(document["result"]["tenants"]) == len(NAMES)
 
 
 PROGRAM = """
