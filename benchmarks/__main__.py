@@ -16,6 +16,7 @@ from . import loop
 from . import many
 from . import migrating
 from . import streaming
+from . import tenants
 from . import testkit
 from .hot_spots import profile
 from .results import document
@@ -31,6 +32,7 @@ BENCHMARKS = [
     loop,
     comparing,
     many,
+    tenants,
     cli,
     testkit,
 ]

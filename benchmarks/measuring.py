@@ -32,6 +32,7 @@ class Scale:
     :param large: Those of a long one.
     :param tables: How many are compared with their metadata.
     :param databases: How many are upgraded at once.
+    :param tenants: How many schemas are upgraded.
     """
 
     runs: int = 5
@@ -40,9 +41,10 @@ class Scale:
     large: int = 1000
     tables: int = 200
     databases: tuple[int, int, int] = (10, 50, 200)
+    tenants: int = 1000
 
 
-QUICK = Scale(runs=1, few=1, large=100, tables=20, databases=(2, 5, 10))
+QUICK = Scale(runs=1, few=1, large=100, tables=20, databases=(2, 5, 10), tenants=20)
 
 
 @dataclass(frozen=True)
