@@ -2,14 +2,14 @@
 code block and every command on it, from top to bottom, in a new folder.
 
 - A block that begins with a comment such as ``# shop/models.py`` is that file, and is
-  written to the folder.
-- Any other ``python`` block is run. The blocks of a page share one namespace and one
-  event loop, and may ``await``. Where one does not, no loop is running, so that it may
-  call the blocking methods.
+  written to the folder. If it calls ``asyncio.run()``, it is also run, unless the page
+  has the command ``python shop/models.py``.
+- Any other ``python`` block is run by itself, as if it was pasted into an empty file. So
+  it imports all that it needs, and has no ``await`` outside of a function.
 - In a ``console`` block, each line after ``$`` is a command. ``quart`` and ``flask``
   are run in this process. What is shown below a command is what it must print, apart
   from times and the ids of revisions, and only a command with such a text may fail.
-- The comment ``<!-- In a new folder. -->`` begins a new folder and namespace.
+- The comment ``<!-- In a new folder. -->`` begins a new folder.
 - Blocks of other languages are shown only.
 
 Sybil and pytest-markdown-docs run Python blocks as well, but neither the commands in
@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import inspect
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -30,7 +30,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -54,6 +53,7 @@ _block = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _file_name = re.compile(r"# ([\w./-]+\.(?:py|toml|ini))\n")
+_runs = re.compile(r"\basyncio\.run\(")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,6 @@ class Reader:
 
     :param page: The page.
     :param folder: Where the folders are made, in which it is done.
-    :param runner: Holds the event loop.
     :param monkeypatch: Undoes what the page does to this process.
     """
 
@@ -113,14 +112,11 @@ class Reader:
         self,
         page: Path,
         folder: Path,
-        runner: asyncio.Runner,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         self.page = page
         self.folder = folder
-        self.runner = runner
         self.monkeypatch = monkeypatch
-        self.namespace: dict[str, Any] = {}
 
     def read(self) -> None:
         self.begin_new_folder()
@@ -133,14 +129,20 @@ class Reader:
                     self.run_command(command, output)
             elif block.file_name:
                 self.write(block.file_name, block.code)
+
+                if self.is_script(block):
+                    runpy.run_path(block.file_name, run_name="__main__")
             elif block.language == "python":
                 self.run_python(block)
+
+    def is_script(self, block: Block) -> bool:
+        command = f"$ python {block.file_name}\n"
+        return bool(_runs.search(block.code)) and command not in self.page.read_text()
 
     def begin_new_folder(self) -> None:
         folder = self.folder / str(len(list(self.folder.iterdir())))
         folder.mkdir()
         self.change_folder(folder)
-        self.namespace = {"__name__": "__main__"}
         self.forget_modules()
 
     def change_folder(self, folder: Path) -> None:
@@ -163,12 +165,9 @@ class Reader:
     def run_python(self, block: Block) -> None:
         # So that a traceback shows the line of the page.
         code = "\n" * block.line + block.code
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        compiled = compile(code, str(self.page), "exec", flags, dont_inherit=True)
-        result = eval(compiled, self.namespace)
-
-        if inspect.iscoroutine(result):
-            self.runner.run(result)
+        compiled = compile(code, str(self.page), "exec", dont_inherit=True)
+        self.forget_modules()
+        exec(compiled, {"__name__": "__main__"})
 
     def run_command(self, command: str, shown: str) -> None:
         if NOT_RUN.match(command):
@@ -243,7 +242,7 @@ def test_everything_on_a_page_works_as_it_says(
 ) -> None:
     # A file that is written twice within a second would be taken from the cache.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    reader = Reader(page, tmp_path, runner, monkeypatch)
+    reader = Reader(page, tmp_path, monkeypatch)
 
     with disposing_engines(runner):
         try:

@@ -136,7 +136,7 @@ def make(twin: Twin) -> str:
             and re.search(rf"\b{ast.unparse(node.targets[0])}\b", body)
         ),
     )
-    return RESULTS.sub("BlockingTenantResults", f"{header}\n{body}")
+    return f"{header}\n{body}"
 
 
 def _has_blocking_form(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
@@ -158,6 +158,7 @@ def _blocking_form(method: ast.FunctionDef, source: str) -> str:
     )
     text = re.sub(r"^ *await import_for\(.*\)\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"  # noqa: ASYNC\d+$", "", text, flags=re.MULTILINE)
+    text = RESULTS.sub("BlockingTenantResults", text)
     is_awaited = isinstance(method, ast.AsyncFunctionDef)
     decorator = "blocks" if is_awaited else "blocks_iterating"
     return (
@@ -180,9 +181,10 @@ def _imports(nodes: list[ast.stmt], body: str) -> list[str]:
             is_used = name in {"annotations", "t"} or re.search(rf"\b{name}\b", body)
 
             if is_used and name not in ASYNC_ONLY_IMPORTS:
-                lines.append(ast.unparse(node))
+                lines.append(RESULTS.sub("BlockingTenantResults", ast.unparse(node)))
 
-    return lines
+    modules = [line.split()[1] for line in lines]
+    return sorted(lines, key=lambda line: (modules.index(line.split()[1]), line))
 
 
 def main() -> None:
