@@ -4,12 +4,18 @@ code block and every command on it, from top to bottom, in a new folder.
 - A block that begins with a comment such as ``# shop/models.py`` is that file, and is
   written to the folder. If it calls ``asyncio.run()``, it is also run, unless the page
   has the command ``python shop/models.py``.
-- Any other ``python`` block is run by itself, as if it was pasted into an empty file. So
-  it imports all that it needs, and has no ``await`` outside of a function.
+- Any other ``python`` block is run by itself, as if it was pasted into an empty file.
+  So it imports all that it needs, and has no ``await`` outside of a function.
 - In a ``console`` block, each line after ``$`` is a command. ``quart`` and ``flask``
   are run in this process. What is shown below a command is what it must print, apart
   from times and the ids of revisions, and only a command with such a text may fail.
+<<<<<<< ours
 - The comment ``<!-- In a new folder. -->`` begins a new folder.
+=======
+- The comment ``<!-- In a new folder. -->`` begins a new folder and namespace.
+- The comments ``<!-- On PostgreSQL. -->`` and ``<!-- On MariaDB. -->`` set the variable
+  ``DATABASE_URL`` to a new database on such a server.
+>>>>>>> theirs
 - Blocks of other languages are shown only.
 
 Sybil and pytest-markdown-docs run Python blocks as well, but neither the commands in
@@ -26,6 +32,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +45,8 @@ from click.testing import CliRunner
 import async_alembic
 from async_alembic import testing
 
+from .backends import by_id
+from .backends import DatabaseFactory
 from .engines import disposing_engines
 
 TESTS = Path(__file__).parent
@@ -47,9 +56,15 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = re.compile(
     r"(python3? -m (venv|pip)|pip|uv|make|\.|source|curl|(quart|flask) run)(\s|$)"
 )
-NEW_FOLDER = "<!-- In a new folder. -->"
+NEW_FOLDER = "In a new folder"
+#: The drivers of the servers that a page can ask for.
+SERVERS = {
+    "On PostgreSQL": by_id("postgresql-asyncpg"),
+    "On MariaDB": by_id("mariadb-asyncmy"),
+}
 _block = re.compile(
-    rf"^(?P<fence>`{{3,}})(?P<language>\w+)\n(?P<code>.*?)^(?P=fence)$|^{NEW_FOLDER}$",
+    r"^(?P<fence>`{3,})(?P<language>\w+)\n(?P<code>.*?)^(?P=fence)$"
+    rf"|^<!-- (?P<comment>{'|'.join([NEW_FOLDER, *SERVERS])})\. -->$",
     re.MULTILINE | re.DOTALL,
 )
 _file_name = re.compile(r"# ([\w./-]+\.(?:py|toml|ini))\n")
@@ -58,15 +73,16 @@ _runs = re.compile(r"\basyncio\.run\(")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code on a page.
+    """A block of code on a page, or a comment to the reader that is this test.
 
-    :param language: Empty for the comment that begins a new folder.
+    :param language: Empty for a comment.
     :param line: Where its code begins on the page.
     """
 
     language: str
     code: str
     line: int
+    comment: str | None = None
 
     @property
     def file_name(self) -> str | None:
@@ -79,7 +95,8 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
     for match in _block.finditer(text):
         line = text.count("\n", 0, match.start("code")) if match["code"] else 0
-        yield Block(match["language"] or "", match["code"] or "", line)
+        language, code = match["language"] or "", match["code"] or ""
+        yield Block(language, code, line, match["comment"])
 
 
 def commands_of(block: Block) -> Iterator[tuple[str, str]]:
@@ -106,6 +123,8 @@ class Reader:
     :param page: The page.
     :param folder: Where the folders are made, in which it is done.
     :param monkeypatch: Undoes what the page does to this process.
+    :param make_database: Returns the URL of a new database, by the comment that asks
+        for it.
     """
 
     def __init__(
@@ -113,16 +132,21 @@ class Reader:
         page: Path,
         folder: Path,
         monkeypatch: pytest.MonkeyPatch,
+        make_database: Callable[[str], str],
     ) -> None:
         self.page = page
         self.folder = folder
         self.monkeypatch = monkeypatch
+        self.make_database = make_database
 
     def read(self) -> None:
         self.begin_new_folder()
 
         for block in blocks_of(self.page):
-            if not block.language:
+            if block.comment in SERVERS:
+                url = self.make_database(block.comment)
+                self.monkeypatch.setenv("DATABASE_URL", url)
+            elif block.comment == NEW_FOLDER:
                 self.begin_new_folder()
             elif block.language == "console":
                 for command, output in commands_of(block):
@@ -239,10 +263,16 @@ def test_everything_on_a_page_works_as_it_says(
     tmp_path: Path,
     runner: asyncio.Runner,
     monkeypatch: pytest.MonkeyPatch,
+    database_factory: DatabaseFactory,
 ) -> None:
     # A file that is written twice within a second would be taken from the cache.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    reader = Reader(page, tmp_path, monkeypatch)
+
+    def make_database(comment: str) -> str:
+        url = database_factory(SERVERS[comment])
+        return url.render_as_string(hide_password=False)
+
+    reader = Reader(page, tmp_path, monkeypatch, make_database)
 
     with disposing_engines(runner):
         try:

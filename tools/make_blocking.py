@@ -177,7 +177,7 @@ def _imports(nodes: list[ast.stmt], body: str) -> list[str]:
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             [alias] = node.names
-            name = alias.asname or alias.name
+            name = RESULTS.sub("BlockingTenantResults", alias.asname or alias.name)
             is_used = name in {"annotations", "t"} or re.search(rf"\b{name}\b", body)
 
             if is_used and name not in ASYNC_ONLY_IMPORTS:

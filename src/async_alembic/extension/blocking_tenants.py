@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..plans import Plan
+    from ..results import BlockingTenantResults
     from ..results import DatabaseStatus
 
 
