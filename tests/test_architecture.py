@@ -260,6 +260,7 @@ PRIVATE: dict[str, Callable[[], object]] = {
         asyncpg.PGDialect_asyncpg._invalidate_schema_cache
     ),
     "_creator": lambda: sa.NullPool(lambda: None)._creator,  # type: ignore[arg-type]
+    "_dispatch": lambda: _parameter(sa.Pool.__init__, "_dispatch"),
     "_invoke_creator": lambda: sa.NullPool(lambda: None)._invoke_creator,  # type: ignore[arg-type]
     "_invalidate": lambda: sa.Pool._invalidate,
     "_proxied": _proxied_engine,

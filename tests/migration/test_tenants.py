@@ -327,6 +327,22 @@ def test_schemas_of_the_app_are_searched_after_the_tenants(
     assert [result.error for result in found] == [None] * 4
 
 
+@on_schemas
+def test_a_session_is_used_again_as_if_it_was_new(site: Site, caller: Caller) -> None:
+    """What a revision sets for one tenant does not reach the next one."""
+    code = """
+    get = "SELECT current_setting('lock_timeout'), to_regclass('pg_temp.notes')"
+    assert [*op.get_bind().exec_driver_sql(get).one()] == ["0", None]
+    op.execute("SET lock_timeout = '7s'; CREATE TEMPORARY TABLE notes (id INTEGER)")
+    op.execute("SELECT pg_advisory_lock(7)")
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7"
+    assert op.get_bind().exec_driver_sql(held).scalar() == 1
+    """
+    write_revision(site.folder, "c3", "b2", code)
+    found = caller.collect(site.alembic, "upgrade_tenants", limit=1)
+    assert [result.error for result in found] == [None] * 4
+
+
 @on_each_database
 def test_those_at_work_are_rolled_back_when_the_caller_stops(site: Site) -> None:
     write_revision(site.folder, "c3", "b2", "import time; time.sleep(0.3)")

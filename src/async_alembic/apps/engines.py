@@ -9,9 +9,13 @@ import copy
 import re
 import sys
 import typing as t
+import weakref
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import Pool
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
@@ -43,6 +47,11 @@ _own_arguments: contextvars.ContextVar[c.Mapping[str, t.Any] | None] = (
 _other_place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar(
     "other_place", default=None
 )
+#: Whether a migration has used a connection that is kept.
+_USED = "async_alembic_used"
+_kept_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+#: The engine whose copy has a pool.
+_origins: weakref.WeakKeyDictionary[Pool, sa.Engine] = weakref.WeakKeyDictionary()
 #: Pools with one connection, or one connection per thread.
 SINGLE_CONNECTION_POOLS = (SingletonThreadPool, StaticPool)
 
@@ -70,29 +79,61 @@ def with_own_pool(engine: sa.Engine) -> sa.Engine:
     """Return a copy of an engine whose connections are made in the same way, but are
     not those of the engine's pool.
     """
+    return _copied(engine, engine.pool.recreate())
+
+
+def with_kept_connections(engine: sa.Engine, count: int) -> sa.Engine:
+    """Return a copy of an engine that keeps connections of its own, which one migration
+    after another uses. Whoever makes it disposes of it.
+
+    :param count: How many there may be.
+    """
+    pool_class = AsyncAdaptedQueuePool if engine.dialect.is_async else QueuePool
+    # There's no public way to make a pool that connects as another one does.
+    pool = pool_class(
+        engine.pool._creator,
+        pool_size=count,
+        max_overflow=0,
+        dialect=engine.dialect,
+        _dispatch=engine.pool.dispatch,
+    )
+    _kept_pools.add(pool)
+    return _copied(engine, pool)
+
+
+def keeps_connections(engine: sa.Engine | AsyncEngine) -> bool:
+    """Return whether an engine is made by :func:`with_kept_connections`."""
+    return engine.pool in _kept_pools
+
+
+def _copied(engine: sa.Engine, pool: Pool) -> sa.Engine:
+    """Return a copy of an engine with another pool."""
     # A new engine would lack the listeners and settings of this one.
     engine_copy = copy.copy(engine)
     # An engine made by Engine.execution_options() uses the pool of its parent.
     parent = getattr(engine, "_proxied", None)
 
     if parent is not None:
-        engine_copy._proxied = with_own_pool(parent)  # type: ignore[attr-defined]
+        engine_copy._proxied = _copied(parent, pool)  # type: ignore[attr-defined]
     else:
-        engine_copy.pool = engine.pool.recreate()
+        engine_copy.pool = pool
+        _origins[pool] = _origins.get(engine.pool, engine)
 
     return engine_copy
 
 
 def replace_connections(engines: c.Iterable[sa.Engine]) -> None:
-    """Make the pools of engines replace the connections that they have, each when it is
-    next used. Drivers keep plans of statements and ids of types, which a migration may
-    have changed.
+    """Make the pools of engines, or of those that they are copies of, replace the
+    connections that they have, each when it is next used. Drivers keep plans of
+    statements and ids of types, which a migration may have changed.
     """
     for engine in engines:
-        if not is_single_connection(engine):
+        pool = _origins.get(engine.pool, engine).pool
+
+        if not isinstance(pool, SINGLE_CONNECTION_POOLS):
             # There's no public way that does not close them now, which only the loop
             # that they belong to can do.
-            engine.pool._invalidate(None)  # type: ignore[arg-type]
+            pool._invalidate(None)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -171,7 +212,8 @@ def with_schema(engine: sa.Engine, schema: str) -> sa.Engine:
     """Return a copy of an engine for sessions whose default schema is another one. Who
     uses it sets the search path of the sessions, or connects to another database.
     """
-    copied = with_own_pool(engine)
+    is_kept = keeps_connections(engine)
+    copied = _copied(engine, engine.pool) if is_kept else with_own_pool(engine)
     # The pool still connects by the engine's dialect: both have the same listeners.
     _listen(engine)
     # Where it looks for tables that have no schema.
@@ -191,6 +233,11 @@ def _parts(engine: sa.Engine) -> c.Iterator[sa.Engine]:
     while (parent := getattr(engine, "_proxied", None)) is not None:
         engine = parent
         yield engine
+
+
+def needs_own_pool(engine: sa.Engine | AsyncEngine) -> bool:
+    """Return whether a migration must not take its connection from an engine's pool."""
+    return not is_single_connection(engine) and not keeps_connections(engine)
 
 
 def _listen(engine: sa.Engine) -> None:
@@ -230,17 +277,24 @@ def resolve_option_engine(engine: sa.Engine) -> tuple[sa.Engine, dict[str, t.Any
     return engine, options
 
 
-def initialize_dialect(connection: sa.Connection) -> None:
-    """Initialize the dialect from the server, if that is not done yet.
+def prepare_connection(connection: sa.Connection) -> None:
+    """Initialize the dialect of a connection from the server, if that is not done yet,
+    and let it forget what an earlier migration has set.
 
-    SQLAlchemy initializes it on the first connection of an engine and its copies. Other
-    threads could use their connections before that is finished.
+    SQLAlchemy initializes a dialect on the first connection of an engine and its
+    copies. Other threads could use their connections before that is finished.
 
     :param connection: A connection that is not in a transaction.
     """
     if connection.dialect.default_schema_name is None:
         connection.dialect.initialize(connection)
         connection.rollback()
+
+    if keeps_connections(connection.engine):
+        if _USED in connection.info:
+            dialect_of(connection).reset_session(connection)
+
+        connection.info[_USED] = True
 
 
 @contextlib.contextmanager

@@ -85,6 +85,25 @@ class Tenants:
         """The engine that all tenants share, if they are schemas."""
         return self._find_engine() if self._find_engine is not None else None
 
+    def keeping_connections(self, count: int) -> tuple[Tenants, AnyEngine | None]:
+        """Return the same tenants with an engine that keeps its connections, and that
+        engine, which is to be disposed of. A session of PostgreSQL is slow until it
+        has read the catalogs that it needs.
+
+        :param count: How many tenants are worked on at once.
+        """
+        from ..dialects import dialect_named
+        from .engines import copied_by
+        from .engines import with_kept_connections
+
+        engine = self.shared_engine
+
+        if engine is None or not dialect_named(engine.dialect.name).has_search_path:
+            return self, None
+
+        kept = copied_by(with_kept_connections, engine, count)
+        return Tenants(dict.fromkeys(self._given).keys(), lambda: kept), kept
+
     @property
     def uninitialized_engine(self) -> AnyEngine | None:
         """That engine, if it has not connected yet. What is learnt of the server then

@@ -212,6 +212,13 @@ class Dialect:
         if connection.in_transaction():
             connection.commit()
 
+    def reset_session(self, connection: sa.Connection) -> None:
+        """Undo what a migration has left in a session that another one goes on to use.
+
+        :param connection: A connection outside of a transaction.
+        """
+        raise NotImplementedError
+
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
         """Return the value that restores a session setting; ``None`` if that is the one
         from the start of the session.

@@ -9,9 +9,10 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ..apps.engines import initialize_dialect
 from ..apps.engines import is_single_connection
+from ..apps.engines import needs_own_pool
 from ..apps.engines import own_arguments
+from ..apps.engines import prepare_connection
 from ..apps.engines import replace_connections
 from ..apps.engines import resolve_option_engine
 from ..apps.engines import with_own_pool
@@ -85,7 +86,7 @@ def open_databases(
     connections = {}
 
     for name, engine in engines.items():
-        if own_connections and not is_single_connection(engine):
+        if own_connections and needs_own_pool(engine):
             engine = with_own_pool(engine)
             stack.callback(engine.dispose)
 
@@ -96,7 +97,7 @@ def open_databases(
             own_arguments(engine, own_connections),
         ):
             connection = stack.enter_context(base.connect())
-            initialize_dialect(connection)
+            prepare_connection(connection)
             connections[name] = connection.execution_options(**options)
             time_limit.add(connection)
 

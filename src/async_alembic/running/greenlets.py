@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..apps.engines import initialize_dialect
 from ..apps.engines import is_single_connection
+from ..apps.engines import needs_own_pool
 from ..apps.engines import own_arguments
+from ..apps.engines import prepare_connection
 from ..apps.engines import replace_connections
 from ..apps.engines import resolve_option_engine
 from ..apps.engines import with_own_pool
@@ -128,7 +129,7 @@ async def _open_connections(
         connections: dict[str, AsyncConnection] = {}
 
         for name, engine in engines.items():
-            if own_connections and not is_single_connection(engine):
+            if own_connections and needs_own_pool(engine):
                 engine = AsyncEngine(with_own_pool(engine.sync_engine))
                 stack.push_async_callback(engine.dispose)
 
@@ -182,7 +183,7 @@ async def _run_in_greenlet(
         )
 
         for name, opened_connection in databases.connections.items():
-            initialize_dialect(opened_connection)
+            prepare_connection(opened_connection)
             dialect = dialect_of(opened_connection)
             interruptions[name] = dialect.interruption(opened_connection)
             time_limit.add(opened_connection)

@@ -7,8 +7,8 @@ import contextlib
 
 import sqlalchemy as sa
 
-from ..apps.engines import initialize_dialect
 from ..apps.engines import own_arguments
+from ..apps.engines import prepare_connection
 from ..apps.engines import with_own_pool
 from ..apps.engines import wrap_connection_errors
 from .time_limit import TimeLimit
@@ -38,7 +38,7 @@ def out_of_band_connector(
                 if time_limit is not None:
                     time_limit.add(connection)
 
-                initialize_dialect(connection)
+                prepare_connection(connection)
                 yield connection
         finally:
             engine.dispose()

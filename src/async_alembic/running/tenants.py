@@ -213,17 +213,26 @@ async def _run(call: TenantCall[T]) -> TenantResults[T]:
             )
 
         project, databases = await run_in_worker_thread(
-            lambda: call.bind(call.tenants.find(name))
+            lambda: call.bind(tenants.find(name))
         )
         command = call.command
         return await await_on_databases(
             project, databases, command.command, *command.args
         )
 
-    async with contextlib.aclosing(_fan_out(call, groups, run)) as results:
-        async for result in results:
-            for name in groups[result.tenant]:
-                yield dataclasses.replace(result, tenant=name)
+    tenants, kept = call.tenants.keeping_connections(call.limit)
+
+    try:
+        async with contextlib.aclosing(_fan_out(call, groups, run)) as results:
+            async for result in results:
+                for name in groups[result.tenant]:
+                    yield dataclasses.replace(result, tenant=name)
+    finally:
+        if kept is not None:
+            disposing = kept.dispose()
+
+            if disposing is not None:
+                await disposing
 
 
 async def _read_heads(

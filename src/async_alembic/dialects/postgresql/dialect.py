@@ -181,6 +181,11 @@ class PostgreSQL(Dialect):
             with super().session(connection, settings, restore=restore):
                 yield
 
+    def reset_session(self, connection: sa.Connection) -> None:
+        from .settings import reset_session
+
+        reset_session(connection)
+
     def current_heads(
         self, connection: sa.Connection, versions: sa.TableClause
     ) -> tuple[str, ...]:

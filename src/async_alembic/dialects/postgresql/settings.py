@@ -30,6 +30,24 @@ _set = sa.text("SELECT set_config(:name, :value, :is_local)").bindparams(
     sa.bindparam("is_local", type_=sa.Boolean),
 )
 
+#: As DISCARD ALL, which would also discard what drivers have prepared.
+_RESET = (
+    "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;"
+    " SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+
+def reset_session(connection: sa.Connection) -> None:
+    """See :meth:`.Dialect.reset_session`."""
+    if connection.dialect.driver == "asyncpg":
+        # It would prepare the text, which has several statements.
+        adapted: t.Any = connection.connection.dbapi_connection
+        adapted.run_async(lambda driver: driver.execute(_RESET))
+        return
+
+    connection.exec_driver_sql(_RESET)
+    connection.commit()
+
 
 def get_setting(connection: sa.Connection, name: str) -> str | None:
     """See :meth:`.Dialect.get_setting`."""
