@@ -15,6 +15,7 @@ from click.testing import Result
 from examples.flask_async import app as flask_async
 from examples.flask_sync import app as flask_sync
 from examples.notes import notes
+from examples.tenants import app as tenants
 from examples.two_databases import app as two_databases
 from flask import Flask
 from quart import Quart
@@ -258,6 +259,37 @@ def test_the_command_line_names_each_of_the_two_databases(
     assert run_cli(app, "current", "--check-heads").exit_code == 0
 
 
+async def test_each_customer_has_a_database(
+    database_factory: DatabaseFactory, tmp_path: Path
+) -> None:
+    tenant_url = f"sqlite+aiosqlite:///{tmp_path}/{{name}}.db"
+    url = as_text(database_factory(aiosqlite))
+    app = tenants.create_app(url, tenant_url)
+
+    async with app.test_app():
+        client = app.test_client()
+
+        for name in ("acme", "globex"):
+            added = await client.post("/customers", form={"name": name})
+            assert added.status_code == 201
+
+        again = await client.post("/customers", form={"name": "acme"})
+        assert again.status_code == 409
+        acme = {"host": "acme.localhost"}
+        sold = await client.post("/", form={"amount": "7"}, headers=acme)
+        assert sold.status_code == 201
+        assert await (await client.get("/", headers=acme)).get_json() == {"total": 7}
+        globex = await client.get("/", headers={"host": "globex.localhost"})
+        assert await globex.get_json() == {"total": 0}
+        unknown = await client.get("/", headers={"host": "hooli.localhost"})
+        assert unknown.status_code == 404
+
+    assert {"acme.db", "globex.db"} <= {*os.listdir(tmp_path)}
+    # It is started again, with customers.
+    async with tenants.create_app(url, tenant_url).test_app():
+        pass
+
+
 @pytest.mark.parametrize(
     ("folder", "program", "args"),
     [
@@ -265,6 +297,7 @@ def test_the_command_line_names_each_of_the_two_databases(
         ("flask_sync", "flask", []),
         ("flask_async", "flask", []),
         ("two_databases", "quart", []),
+        ("tenants", "quart", []),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -172,7 +172,7 @@ class FreshApp:
             if not isinstance(engine, AsyncEngine):
                 engine.dispose()
             elif is_single_connection(engine):
-                _run_in_thread(functools.partial(asyncio.run, engine.dispose()))
+                run_in_thread(functools.partial(asyncio.run, engine.dispose()))
 
     async def adispose(self) -> None:
         """Awaited form of :meth:`dispose`."""
@@ -185,7 +185,7 @@ class FreshApp:
     def _call(self, fn: c.Callable[[], T]) -> T:
         # The pool of a sync engine may have one connection for each thread. An async
         # engine needs a new event loop, and this thread may be running one.
-        return _run_in_thread(fn) if are_async(self.databases.engines) else fn()
+        return run_in_thread(fn) if are_async(self.databases.engines) else fn()
 
 
 def _extension_of(returned: object) -> BaseAlembic:
@@ -218,6 +218,7 @@ def _disable_pooling(engine: sa.Engine | AsyncEngine) -> None:
         )
 
 
-def _run_in_thread(fn: c.Callable[[], T]) -> T:
+def run_in_thread(fn: c.Callable[[], T]) -> T:
+    """Call a function where no event loop runs."""
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(contextvars.copy_context().run, fn).result()

@@ -129,6 +129,20 @@ def migrated_to(make_fresh_database: MakeDatabase) -> MakeDatabase:
 
 
 @pytest.fixture
+def fresh_tenants(
+    fresh_database: FreshDatabase,
+) -> c.Iterator[c.Callable[[int], list[str]]]:
+    """Make migrated tenants in, or beside, ``fresh_database``. ``fresh_tenants(3)``
+    returns their names. From then on, they are the tenants of its extension.
+    """
+    from .tenants import FreshTenants
+
+    tenants = FreshTenants(fresh_database)
+    yield tenants.make
+    tenants.drop()
+
+
+@pytest.fixture
 def no_leaks() -> c.Iterator[None]:
     """Fail if the test leaves a connection or a context open."""
     from . import leaks
