@@ -15,11 +15,11 @@ PAGE = ROOT / "docs" / "explanation" / "findings.md"
 HEADER = """\
 # What was learned about others
 
-For whoever uses Alembic, SQLAlchemy, a driver or a server, with this package or without it.
+For whoever uses Alembic, SQLAlchemy, a driver or a server, with this package or not.
 
-Each finding is about the versions that it names, and a good engineer would guess otherwise.
-A script installs these packages in a temporary folder, shows what they do without
-`async_alembic`, and fails if that has changed. In a clone:
+Each finding is about the versions that it names, and a good engineer would guess
+otherwise. A script installs these packages in a temporary folder, shows what they do
+without `async_alembic`, and fails if that has changed. In a clone:
 
 ```{code-block} console
 $ bash findings/NAME.sh

@@ -90,7 +90,8 @@ class AwaitedTenants(AwaitedHistory):
         :param keep_going: Whether to go on after a tenant has failed. Otherwise, those
             at work are finished, and no other is begun.
         :param timeout: How long to come back to a tenant that is locked, or cannot be
-            connected to, in seconds; by default, ``ALEMBIC_LOCK_TIMEOUT``.
+            connected to, in seconds; by default, ``ALEMBIC_LOCK_TIMEOUT``, and 30 s
+            while no connection can be made.
         :return: The result of each tenant, as soon as it is there.
         :raises TargetError: If the extension has no tenants, or none of a name.
         """

@@ -29,6 +29,8 @@ if t.TYPE_CHECKING:
     from .base import BaseAlembic
 
 T = t.TypeVar("T")
+#: How long to come back to tenants while no connection can be made to any, in seconds.
+CONNECT_TIMEOUT = 30.0
 
 
 class TenantOptions(t.NamedTuple):
@@ -77,10 +79,13 @@ def make_call(
             f"'limit' must be how many tenants to migrate at once, not {options.limit}."
         )
 
-    app, timeout = extension._app(), options.timeout
+    app = extension._app()
 
-    if timeout is None:
-        timeout = extension._registry.state(app).settings(app).lock_timeout
+    if options.timeout is None:
+        lock_timeout = extension._registry.state(app).settings(app).lock_timeout
+        connect_timeout = CONNECT_TIMEOUT
+    else:
+        lock_timeout = connect_timeout = options.timeout
 
     return TenantCall(
         command,
@@ -90,7 +95,8 @@ def make_call(
         functools.partial(bind_shared, extension, app, tenants),
         options.limit,
         options.keep_going,
-        timeout,
+        lock_timeout,
+        connect_timeout,
     )
 
 

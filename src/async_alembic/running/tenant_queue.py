@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections
 import heapq
+import logging
 import random
 import time
 import typing as t
@@ -17,6 +18,8 @@ from ..errors import LockTimeout
 if t.TYPE_CHECKING:
     import collections.abc as c
 
+log: logging.Logger = logging.getLogger("async_alembic")
+
 #: The shortest and the longest delay before a tenant is tried again, in seconds.
 _MIN_DELAY = 0.05
 _MAX_DELAY = 1.0
@@ -27,13 +30,20 @@ class TenantQueue:
 
     :param names: Their names.
     :param limit: How many may be at work at once.
-    :param timeout: How long to come back to a tenant, in seconds, before it counts as
-        failed.
+    :param lock_timeout: How long to come back to a tenant that is locked, in seconds.
+    :param connect_timeout: How long to come back to tenants while no connection can be
+        made to any, in seconds.
     :ivar limit: How many may be at work now. Where a server admits no further
         connections, there are fewer.
     """
 
-    def __init__(self, names: c.Iterable[str], limit: int, timeout: float) -> None:
+    def __init__(
+        self,
+        names: c.Iterable[str],
+        limit: int,
+        lock_timeout: float,
+        connect_timeout: float,
+    ) -> None:
         # Other machines should not come to the same tenants at the same time.
         shuffled = [*names]
         random.shuffle(shuffled)
@@ -42,7 +52,8 @@ class TenantQueue:
         self._attempts: collections.Counter[str] = collections.Counter()
         self._locked_since: dict[str, float] = {}
         self._connected_at = time.monotonic()
-        self._timeout = timeout
+        self._lock_timeout = lock_timeout
+        self._connect_timeout = connect_timeout
         self._wanted = limit
         self.limit: int = limit
 
@@ -81,18 +92,22 @@ class TenantQueue:
         if isinstance(error, DatabaseConnectionError):
             self.limit = max(1, min(self.limit, at_work))
             # Others may get on, so it is not this tenant's time that counts.
-            since = self._connected_at
+            since, timeout = self._connected_at, self._connect_timeout
             comes_back = not is_login_refused(error)
         else:
             self._connected_at = now
             self.limit = min(self.limit + 1, self._wanted)
             since = self._locked_since.setdefault(name, now)
+            timeout = self._lock_timeout
             comes_back = isinstance(error, LockTimeout)
 
-        if not comes_back or now - since >= self._timeout:
+        if not comes_back or now - since >= timeout:
             self._locked_since.pop(name, None)
             self._attempts.pop(name, None)
             return False
+
+        if isinstance(error, DatabaseConnectionError) and not self._attempts[name]:
+            log.warning("%s Trying again.", error)
 
         self._attempts[name] += 1
         longest = min(_MIN_DELAY * 2 ** self._attempts[name], _MAX_DELAY)

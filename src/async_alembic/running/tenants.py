@@ -70,8 +70,8 @@ class TenantCall(t.Generic[T]):
         their schemas, if one has.
     :param limit: How many tenants to connect to at once.
     :param keep_going: Whether to go on after a tenant has failed.
-    :param timeout: How long to come back to a tenant that is locked, or cannot be
-        connected to, in seconds.
+    :param lock_timeout: See :class:`.TenantQueue`.
+    :param connect_timeout: See :class:`.TenantQueue`.
     """
 
     command: TenantCommand[T]
@@ -81,7 +81,12 @@ class TenantCall(t.Generic[T]):
     bind_shared: c.Callable[[], tuple[Project, Databases | None]]
     limit: int
     keep_going: bool
-    timeout: float
+    lock_timeout: float
+    connect_timeout: float
+
+    def queue(self, names: c.Iterable[str]) -> TenantQueue:
+        """Return a queue of some of the tenants."""
+        return TenantQueue(names, self.limit, self.lock_timeout, self.connect_timeout)
 
 
 async def await_for_tenants(call: TenantCall[T]) -> TenantResults[T]:
@@ -239,7 +244,7 @@ async def _read_heads(
     call: TenantCall[T], project: Project, shared: Databases
 ) -> dict[str, Heads]:
     """Return where the tenants are, whose schemas are in one database."""
-    waiting = TenantQueue([""], 1, call.timeout)
+    waiting = call.queue([""])
 
     while True:
         try:
@@ -258,7 +263,7 @@ async def _fan_out(
     names: c.Iterable[str],
     run: c.Callable[[str], c.Awaitable[T]],
 ) -> TenantResults[T]:
-    waiting = TenantQueue(names, call.limit, call.timeout)
+    waiting = call.queue(names)
     at_work: set[asyncio.Task[TenantResult[T]]] = set()
 
     try:
