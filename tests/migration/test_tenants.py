@@ -144,6 +144,26 @@ def test_each_tenant_is_upgraded_in_its_own_place(site: Site, caller: Caller) ->
     )
 
 
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+def test_on_mariadb_the_names_are_those_of_databases(
+    site: Site, caller: Caller
+) -> None:
+    names = {name: str(url.database) for name, url in site.urls.items()}
+    alembic = Alembic(
+        site.app,
+        metadatas=sa.MetaData(),
+        engines=site.engine,
+        tenants=lambda: names.values(),
+    )
+    found = by_name(caller.collect(alembic, "upgrade_tenants"))
+    assert found.keys() == {*names.values()}
+    assert [site.version(name) for name in names] == ["b2"] * 4
+    states = caller.collect(alembic, "status_of_tenants")
+    assert {result.value.state for result in states} == {"current"}
+    assert ids(caller(alembic.with_options(tenant=names["acme"]), "current")) == ["b2"]
+    assert caller.tables(site.engine) == set()
+
+
 @on_each_database
 def test_the_shared_part_has_its_own_history(site: Site, caller: Caller) -> None:
     """Whoever upgrades the app's database does not get the tenants' tables there."""

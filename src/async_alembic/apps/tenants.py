@@ -102,7 +102,7 @@ class Tenants:
             return self, None
 
         kept = copied_by(with_kept_connections, engine, count)
-        return Tenants(dict.fromkeys(self._given).keys(), lambda: kept), kept
+        return Tenants(self._given.keys(), lambda: kept), kept
 
     @property
     def uninitialized_engine(self) -> AnyEngine | None:
