@@ -106,6 +106,11 @@ def keeps_connections(engine: sa.Engine | AsyncEngine) -> bool:
     return engine.pool in _kept_pools
 
 
+def is_copy(engine: sa.Engine | AsyncEngine) -> bool:
+    """Return whether an engine is a copy, whose pool nobody disposes of."""
+    return engine.pool in _origins
+
+
 def _copied(engine: sa.Engine, pool: Pool) -> sa.Engine:
     """Return a copy of an engine with another pool."""
     # A new engine would lack the listeners and settings of this one.

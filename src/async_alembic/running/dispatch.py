@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ..apps.engines import is_copy
 from ..commands import changes_databases
 from ..migration.environment import Environment
 from . import by_engine
@@ -67,6 +68,9 @@ def _make_work(
 def _needs_own_connections(
     project: Project, databases: Databases, command: object
 ) -> bool:
-    """Return whether the sessions of a command must not reach the app afterwards."""
+    """Return whether the sessions of a command must not reach the app afterwards, or
+    are those of a copy of its engine.
+    """
     has_session = project.settings.has_session(databases.metadatas)
-    return has_session or changes_databases(command)
+    are_copies = any(map(is_copy, databases.engines.values()))
+    return has_session or are_copies or changes_databases(command)
