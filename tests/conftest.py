@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import pkgutil
 import time
 from collections.abc import AsyncIterator
 from collections.abc import Iterator
@@ -10,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import URL
+
+import async_alembic
 
 from .backends import Backend
 from .backends import DatabaseFactory
@@ -68,6 +72,17 @@ def pytest_collection_modifyitems(
     # again while coverage is measured.
     for item in {*items} - {*cases(items)}:
         item.add_marker("no_cover")
+
+    if config.pluginmanager.hasplugin("_cov"):
+        import_all_modules()
+
+
+def import_all_modules() -> None:
+    """Import all of the package while coverage is measured. The first test that needs a
+    module may be one that is not.
+    """
+    for module in pkgutil.walk_packages(async_alembic.__path__, "async_alembic."):
+        importlib.import_module(module.name)
 
 
 def require(missing: str | None) -> None:
