@@ -59,9 +59,10 @@ ecosystem: $(STAMPS)/ecosystem  ## Test packages that extend Alembic, in an envi
 	$(ECOSYSTEM)/bin/python -m pytest -n 2 -p no:pytest_alembic tests/ecosystem/packages.py tests/ecosystem/tools.py $(ARGS)
 
 .PHONY: lint
-lint: $(STAMPS)/lint  ## Check style and formatting
+lint: $(STAMPS)/lint  ## Check style, formatting and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell
 
 .PHONY: types
 types: $(STAMPS)/typing  ## Check the types with mypy and pyright

@@ -296,6 +296,30 @@ def test_every_public_name_is_in_the_reference(module: ModuleType) -> None:
     assert set(names) == set(module.__all__)
 
 
+def anchors_of(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    plain = (re.sub(r"[^\w\s-]", "", title.lower()) for title in titles)
+    return {re.sub(r"\s", "-", title) for title in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_absolute_links_lead_to_our_pages_and_files(page: Path) -> None:
+    """The README is also shown elsewhere, so that its links are absolute."""
+    site = r"https://async-alembic\.readthedocs\.io/en/latest/([\w/-]*)\.html(?:#([\w-]+))?"
+
+    for name, anchor in re.findall(site, page.read_text()):
+        target = ROOT / "docs" / f"{name}.md"
+        assert target.exists(), name
+        assert not anchor or anchor in anchors_of(target), f"{name}#{anchor}"
+
+    ours = (
+        r"https://github\.com/async-alembic/async-alembic/(?:blob|tree)/main/([\w./-]+)"
+    )
+
+    for name in re.findall(ours, page.read_text()):
+        assert (ROOT / name).exists(), name
+
+
 def ids_of(file: Path) -> Iterator[str]:
     """As pytest names them in this folder: ``test_docs.py::test_blocks_are_found``."""
     name = file.relative_to(TESTS).as_posix()
