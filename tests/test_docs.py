@@ -43,6 +43,7 @@ import pytest
 from click.testing import CliRunner
 
 import async_alembic
+from async_alembic import AsyncAlembicError
 from async_alembic import testing
 
 from .backends import by_id
@@ -294,6 +295,18 @@ def test_every_public_name_is_in_the_reference(module: ModuleType) -> None:
         r"^\.\. auto(?:class|data|exception|function):: (\w+)$", text, re.M
     )
     assert set(names) == set(module.__all__)
+
+
+def test_each_error_has_a_way_out() -> None:
+    page = (ROOT / "docs/how-to/troubleshooting.md").read_text()
+    errors = {
+        name
+        for name in async_alembic.__all__
+        if isinstance(cls := getattr(async_alembic, name), type)
+        and issubclass(cls, AsyncAlembicError)
+    }
+    assert len(errors) > 25
+    assert errors - {*re.findall(r"`(\w+)`", page)} == set()
 
 
 def anchors_of(page: Path) -> set[str]:
