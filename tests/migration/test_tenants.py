@@ -318,6 +318,20 @@ def test_a_schema_that_is_missing_is_named(site: Site, caller: Caller) -> None:
     assert all(result.error is None for result in found.values())
 
 
+@on_schemas
+def test_the_apps_own_schema_is_no_tenant(site: Site, caller: Caller) -> None:
+    """Both histories would write into one version table."""
+    site.names.append("public")
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    assert "is the app's own schema" in str(found.pop("public").error)
+    assert all(result.error is None for result in found.values())
+
+    with pytest.raises(TargetError, match="is the app's own schema"):
+        caller(site.alembic, "create_tenant", "public")
+
+    assert caller.tables(site.engine) == set()
+
+
 @on_each_database
 def test_a_new_tenant_is_created(
     site: Site, caller: Caller, database_factory: DatabaseFactory, backend: Backend

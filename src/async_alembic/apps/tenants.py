@@ -184,6 +184,12 @@ def _schema_tenant(name: str, engine: AnyEngine) -> Tenant:
 
     dialect = dialect_named(engine.dialect.name)
 
+    if name == engine.dialect.default_schema_name:
+        raise TargetError(
+            f"'{name}' is the app's own schema, which has another history. Leave it out"
+            " of 'tenants'; 'upgrade()' migrates it."
+        )
+
     # A database of SQLite is a file, whose path a name does not tell.
     if dialect.schemas_are_databases and dialect.maintenance_database:
         return Tenant(name, copied_by(with_other_database, engine, name))
