@@ -9,13 +9,9 @@ code block and every command on it, from top to bottom, in a new folder.
 - In a ``console`` block, each line after ``$`` is a command. ``quart`` and ``flask``
   are run in this process. What is shown below a command is what it must print, apart
   from times and the ids of revisions, and only a command with such a text may fail.
-<<<<<<< ours
 - The comment ``<!-- In a new folder. -->`` begins a new folder.
-=======
-- The comment ``<!-- In a new folder. -->`` begins a new folder and namespace.
 - The comments ``<!-- On PostgreSQL. -->`` and ``<!-- On MariaDB. -->`` set the variable
   ``DATABASE_URL`` to a new database on such a server.
->>>>>>> theirs
 - Blocks of other languages are shown only.
 
 Sybil and pytest-markdown-docs run Python blocks as well, but neither the commands in
