@@ -21,8 +21,13 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx_click",
+    "sphinx_copybutton",
 ]
 myst_heading_anchors = 3
+
+# Commands are copied without their prompt and their output.
+copybutton_prompt_text = "$ "
+copybutton_exclude = ".linenos"
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -31,5 +36,6 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "async-alembic"
 exclude_patterns = ["_build", "_ext"]
