@@ -533,7 +533,7 @@ PROGRAM = """
 import sys
 import sqlalchemy as sa
 from flask import Flask
-from async_alembic import Alembic
+from async_alembic import Alembic, PartialRevisionError
 
 root, url, *given = sys.argv[1:]
 app = Flask("app", root_path=root)
@@ -543,7 +543,8 @@ engine = sa.create_engine(url)
 alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine, tenants=tenants)
 print("begins", flush=True)
 for result in alembic.sync.upgrade_tenants(limit=4):
-    if result.error:
+    # A process that was killed has left it where DDL cannot be rolled back.
+    if result.error and not isinstance(result.error, PartialRevisionError):
         raise result.error
     for script in result.applied:
         print(result.tenant, script.revision, flush=True)
@@ -600,8 +601,17 @@ def test_processes_share_the_work_and_may_be_killed(
         result = subprocess.run(command, capture_output=True, text=True, check=True)
         assert result.stdout.splitlines() == ["begins"]
 
-        for number in range(100):
-            assert _version(site, backend, number) == "b2"
+        left = [number for number in range(100) if not _is_done(site, backend, number)]
+        # Two processes with four tenants each were killed.
+        assert len(left) <= (8 if backend.database == "mariadb" else 0)
+
+
+def _is_done(site: Site, backend: Backend, number: int) -> bool:
+    try:
+        return _version(site, backend, number) == "b2"
+    except (sa.exc.ProgrammingError, ValueError):
+        # There is no version table, or nothing in it.
+        return False
 
 
 def _version(site: Site, backend: Backend, number: int) -> str:
