@@ -22,6 +22,10 @@ class MigrationLock(abc.ABC):
     :ivar key: Unique to one version table on the server.
     """
 
+    #: What to check after the lock was lost.
+    advice: t.ClassVar[str] = (
+        "Check whether a revision releases all locks of its session"
+    )
     key: str
 
     @abc.abstractmethod

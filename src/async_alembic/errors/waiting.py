@@ -50,11 +50,10 @@ class LockLostError(AsyncAlembicError):
     :ivar database: The name of the engine, such as ``"default"``.
     """
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, advice: str) -> None:
         super().__init__(
             f"The migration lock of database '{database}' was lost, so no further"
-            " revision was applied. Check whether a revision releases all locks of its"
-            " session, and run the command again."
+            f" revision was applied. {advice}, and run the command again."
         )
         self.database = database
 

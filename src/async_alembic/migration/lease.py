@@ -47,6 +47,11 @@ class Lease(MigrationLock):
     :param name: The name of the database.
     """
 
+    advice: t.ClassVar[str] = (
+        f"Its lease was not renewed for {TIME_TO_LIVE - MARGIN:.0f} seconds: check"
+        " whether the database or this machine was stalled"
+    )
+
     def __init__(self, env: Environment, name: str) -> None:
         # All migrators lock several databases in the order of their names.
         self.key = name
@@ -237,7 +242,7 @@ class Lease(MigrationLock):
 
     def _stop_if_lost(self, *args: object) -> None:
         if self._has_expired():
-            raise LockLostError(self._name)
+            raise LockLostError(self._name, self.advice)
 
     def _has_expired(self) -> bool:
         return self._is_lost or self._age() > TIME_TO_LIVE - MARGIN

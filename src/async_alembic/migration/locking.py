@@ -194,8 +194,8 @@ class Locks:
         if throttled and now - self._checked_at.get(name, 0) < CHECK_INTERVAL:
             return
 
-        if name in self._locks and not self._locks[name].is_held():
-            raise LockLostError(name)
+        if name in self._locks and not (lock := self._locks[name]).is_held():
+            raise LockLostError(name, lock.advice)
 
         self._checked_at[name] = now
 
