@@ -60,9 +60,11 @@ class Shop:
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self.caller(self.again(), method, *args, **kwargs)
 
-    def fail(self, method: str = "upgrade", *args: Any) -> PartialRevision | None:
+    def fail(
+        self, method: str = "upgrade", *args: Any, **kwargs: Any
+    ) -> PartialRevision | None:
         with pytest.raises(MigrationError) as caught:
-            self.call(method, *args)
+            self.call(method, *args, **kwargs)
 
         return caught.value.partial
 

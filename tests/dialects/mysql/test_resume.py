@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import HealthCheck
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from async_alembic import Alembic
 from async_alembic import ConfigurationError
@@ -27,6 +31,7 @@ from .shop import on_mariadb
 from .shop import on_one_driver
 from .shop import Shop
 
+INSERT = "INSERT INTO t (x) VALUES (1)"
 TABLES = ["CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, x INT)"]
 
 
@@ -370,3 +375,87 @@ def test_several_databases_are_resumed_each(
     assert ids(caller(alembic, "upgrade", resume=True)) == ["a1"]
     assert caller.versions(both["other"]) == ["a1"]
     assert caller.tables(both["other"]) == {"a"}
+
+
+@on_mariadb
+def test_the_statement_that_has_failed_is_executed_again(shop: Shop) -> None:
+    """Once its cause is gone, as by a table that was in the way."""
+    shop.execute("CREATE TABLE v (z INT)")
+    text = body("CREATE TABLE u (z INT)", "CREATE TABLE v (y INT)", INSERT)
+    write_revision(shop.folder, "a2", "a1", text)
+    partial = shop.fail()
+    assert partial is not None
+    assert partial.failed == "CREATE TABLE v (y INT)"
+
+    with pytest.raises(MigrationError, match="already exists"):
+        shop.call("upgrade", resume=True)
+
+    shop.execute("DROP TABLE v")
+    assert ids(shop.call("upgrade", resume=True)) == ["a2"]
+    assert not shop.has_record
+    assert shop.query("SELECT y FROM v") == []
+    assert shop.query("SELECT x FROM t") == [(1,)]
+
+
+#: What a revision may do, with a number for its table, row or missing table.
+STEPS = {
+    "insert": "op.execute('INSERT INTO t (x) VALUES ({0})')",
+    "create": "op.execute('CREATE TABLE made_{0} (z INT)')",
+    "read": "assert op.get_bind().exec_driver_sql('SELECT 1').all() == [(1,)]",
+    "set": "op.execute('SET @x = {0}')",
+    "caught": (
+        "try:\n    op.execute('DROP TABLE nothing_{0}')"
+        "\nexcept sa.exc.OperationalError:\n    pass"
+    ),
+    "undone": (
+        "with op.get_bind().begin_nested() as savepoint:"
+        "\n    op.execute('INSERT INTO t (x) VALUES (-{0})')\n    savepoint.rollback()"
+    ),
+    "commit": "op.get_bind().commit()",
+    # Fails until the table is there.
+    "wait": "op.execute('ALTER TABLE missing_{0} ADD y INT')",
+    "wait in vain": (
+        "try:\n    op.execute('ALTER TABLE missing_{0} ADD y INT')"
+        "\nexcept sa.exc.ProgrammingError:"
+        "\n    op.get_bind().exec_driver_sql('SELECT 1').all()\n    raise"
+    ),
+}
+
+
+@on_one_driver
+@awaited_only
+@pytest.mark.full
+@given(steps=st.lists(st.sampled_from([*STEPS]), max_size=9))
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_a_revision_is_resumed_as_often_as_it_fails(
+    shop: Shop, steps: list[str]
+) -> None:
+    """Each of its statements is applied once, whatever failed before."""
+    code = "\n".join(STEPS[step].format(n) for n, step in enumerate(steps))
+    write_revision(shop.folder, "a2", "a1", code or "pass")
+    missing = [n for n, step in enumerate(steps) if step.startswith("wait")]
+    way = {}
+
+    for n in missing:
+        # What has applied nothing yet needs no resuming.
+        partial = shop.fail("upgrade", **way)
+        way = {"resume": partial is not None}
+        shop.execute(f"CREATE TABLE missing_{n} (z INT)")
+
+    assert ids(shop.call("upgrade", **way)) == ["a2"]
+    assert not shop.has_record
+    found = {
+        *(f"made_{n}" for n, step in enumerate(steps) if step == "create"),
+        *(f"missing_{n}" for n in missing),
+    }
+    tables = shop.caller.tables(shop.engine) - {"t"}
+    assert tables == found
+    rows = [(n,) for n, step in enumerate(steps) if step == "insert"]
+    assert shop.query("SELECT x FROM t ORDER BY x") == rows
+    # The next example begins anew.
+    shop.execute(*(f"DROP TABLE {table}" for table in tables), "DELETE FROM t")
+    shop.call("stamp", "a1")

@@ -139,11 +139,17 @@ class MySQLJournal(Journal):
         )
 
     def mark(self, position: int, *, transaction: bool) -> None:
-        """Begin a transaction.
+        """Begin a transaction, and forget what an earlier attempt has left of it.
 
         :param position: The position of its first statement.
         """
-        self._execute_all([*_beginning(transaction), self._insert(position)])
+        self._execute_all(
+            [
+                *_beginning(transaction),
+                (f"DELETE FROM {self._table} WHERE position >= %s", (position,)),
+                self._insert(position),
+            ]
+        )
 
     def write(
         self, position: int, entries: c.Sequence[Entry], *, transaction: bool
@@ -206,7 +212,7 @@ class MySQLJournal(Journal):
     def probe(self, *, transaction: bool) -> None:
         """Begin a transaction to find out whether a statement commits."""
         self._execute("ROLLBACK")
-        self.mark(_PROBE, transaction=transaction)
+        self._execute_all([*_beginning(transaction), self._insert(_PROBE)])
 
     def has_committed(self) -> bool:
         """Return whether something has committed since the probe."""
@@ -276,10 +282,14 @@ def _read(
     if begin is None or _is_outdated((begin["heads"] or "").split(), heads):
         return None
 
-    texts = [rows[position]["details"] for position in sorted(rows)]
-    entries = [Entry(*v) for text in texts if text for v in json.loads(text)]
+    entries = _read_entries(rows)
     applied = tuple(entry.text for entry in entries if entry.kind == APPLIED)
-    is_open = None in texts
+    is_open = any(row["details"] is None for row in rows.values())
+
+    if not is_open:
+        # What follows has left nothing, such as the statement that has failed.
+        while entries and entries[-1].kind != APPLIED:
+            entries.pop()
 
     if not applied and not is_open:
         return None
@@ -295,6 +305,17 @@ def _read(
         **details,
     )
     return Recorded(partial, tuple(entries))
+
+
+def _read_entries(rows: dict[int, dict[str, t.Any]]) -> list[Entry]:
+    entries: list[Entry] = []
+
+    for position, row in sorted(rows.items()):
+        # What was resumed replaces the rest of an earlier attempt.
+        del entries[position - 1 :]
+        entries += [Entry(*values) for values in json.loads(row["details"] or "[]")]
+
+    return entries
 
 
 def _read_earlier_version(
