@@ -48,8 +48,12 @@ SIGNATURES = {
     "stamp": "(self, target='heads', *, purge=False)",
     "tenant_names": "(self)",
     "create_tenant": "(self, name)",
-    "upgrade_tenants": f"(self, target='heads', *, {OF_TENANTS}",
-    "downgrade_tenants": f"(self, target=-1, *, {OF_TENANTS}",
+    "upgrade_tenants": (
+        f"(self, target='heads', *, retry=False, resume=False, {OF_TENANTS}"
+    ),
+    "downgrade_tenants": (
+        f"(self, target=-1, *, retry=False, resume=False, {OF_TENANTS}"
+    ),
     "stamp_tenants": f"(self, target='heads', *, purge=False, {OF_TENANTS}",
     "status_of_tenants": f"(self, *, {OF_TENANTS}",
     "check_tenants": f"(self, *, {OF_TENANTS}",

@@ -22,6 +22,7 @@ from async_alembic import ConfigurationError
 from async_alembic import DatabaseConnectionError
 from async_alembic import LockTimeout
 from async_alembic import MigrationError
+from async_alembic import PartialRevisionError
 from async_alembic import TargetError
 from async_alembic import TenantResult
 
@@ -242,6 +243,58 @@ def test_a_tenant_that_fails_is_named_and_the_others_go_on(
 
     caller.collect(alembic, "upgrade_tenants", only=["globex"])
     assert site.version("globex") == "b2"
+
+
+@on([by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")])
+@pytest.mark.parametrize("way", ["resume", "retry"])
+def test_tenants_with_a_half_applied_revision_go_on(
+    site: Site, caller: Caller, way: str
+) -> None:
+    """As one that a killed process has left. The others are upgraded as usual."""
+    caller.collect(site.alembic, "upgrade_tenants")
+    create = create_table("one") + "\n" + create_table("two")
+    write_revision(site.folder, "c3", "b2", create)
+    late, *half = site.names
+
+    for name in half:
+        site.execute(name, "CREATE TABLE two (id INTEGER)")
+
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants", only=half))
+    assert all(isinstance(result.error, MigrationError) for result in found.values())
+
+    for name in half:
+        site.execute(name, "DROP TABLE two")
+
+        if way == "retry":
+            site.execute(name, "DROP TABLE one")
+
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    refused = [n for n, r in found.items() if isinstance(r.error, PartialRevisionError)]
+    assert sorted(refused) == sorted(half)
+    assert site.version(late) == "c3"
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants", **{way: True}))
+    assert {name: ids(result.applied) for name, result in found.items()} == {
+        late: [],
+        **dict.fromkeys(half, ["c3"]),
+    }
+
+    for name in site.names:
+        assert site.execute(name, "SELECT * FROM two") == []
+
+
+@on([by_id("mariadb-pymysql")])
+def test_the_command_resumes_tenants(site: Site, caller: Caller) -> None:
+    caller.collect(site.alembic, "upgrade_tenants")
+    create = create_table("one") + "\n" + create_table("two")
+    write_revision(site.folder, "c3", "b2", create)
+    site.execute("acme", "CREATE TABLE two (id INTEGER)")
+    upgrade = "db", "upgrade", "--tenants"
+    assert invoke(site.app, *upgrade).exit_code == 1
+    site.execute("acme", "DROP TABLE two")
+    assert "'db upgrade --resume'" in invoke(site.app, *upgrade).output
+    result = invoke(site.app, *upgrade, "--resume")
+    assert result.exit_code == 0
+    assert "[acme] applied 1 revision" in result.output
 
 
 @on_schemas

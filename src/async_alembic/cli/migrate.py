@@ -71,10 +71,12 @@ def upgrade(
     tenants, script = _split(options)
 
     if tenants:
-        _refuse_with_tenants(retry, resume, script)
+        _refuse_with_tenants(script)
         return tenants.run(
             alembic.upgrade_tenants,
             target,
+            retry=retry,
+            resume=resume,
             describe=describe_revisions("applied"),
             key="revisions",
         )
@@ -108,10 +110,12 @@ def downgrade(
     tenants, script = _split(options)
 
     if tenants:
-        _refuse_with_tenants(retry, resume, script)
+        _refuse_with_tenants(script)
         return tenants.run(
             alembic.downgrade_tenants,
             target,
+            retry=retry,
+            resume=resume,
             describe=describe_revisions("reverted"),
             key="revisions",
         )
@@ -138,9 +142,8 @@ def _split(options: dict[str, t.Any]) -> tuple[TenantOptions, SqlOptions]:
     return TenantOptions(**options), SqlOptions(**of_sql)
 
 
-def _refuse_with_tenants(retry: bool, resume: bool, script: SqlOptions) -> None:
-    if retry or resume or script:
+def _refuse_with_tenants(script: SqlOptions) -> None:
+    if script:
         raise click.UsageError(
-            "'--retry', '--resume' and '--sql' are for one tenant: give '--tenant NAME'"
-            " instead of '--tenants'."
+            "'--sql' is for one tenant: give '--tenant NAME' instead of '--tenants'."
         )

@@ -29,8 +29,14 @@ def upgrade(
     *,
     retry: bool = False,
     resume: bool = False,
+    at: tuple[str, ...] | None = None,
 ) -> list[Script]:
-    found = find_heads(env)
+    """Upgrade databases.
+
+    :param at: The ids of the revisions that the only database was at, if they were read
+        before.
+    """
+    found = find_heads(env) if at is None else _known_heads(env, at)
 
     if all(is_at(env.project.files.graph, target, heads) for heads in found.values()):
         return []
@@ -43,6 +49,12 @@ def upgrade(
 
     env.databases.offload(migrate.load)
     return t.cast("list[Script]", migrate(env, target, found, retry, resume))
+
+
+def _known_heads(env: Environment, at: tuple[str, ...]) -> FoundHeads:
+    [name] = env.names
+    env.check_known(name, at)
+    return {name: at}
 
 
 @converted_database_errors()

@@ -71,6 +71,8 @@ class AwaitedTenants(AwaitedHistory):
         self,
         target: StepTarget = "heads",
         *,
+        retry: bool = False,
+        resume: bool = False,
         only: c.Iterable[str] | None = None,
         limit: int = 10,
         keep_going: bool = True,
@@ -84,6 +86,10 @@ class AwaitedTenants(AwaitedHistory):
         same goes for those at work when the iteration is ended early or cancelled.
 
         :param target: As of :meth:`upgrade`.
+        :param retry: As of :meth:`upgrade`, for the tenants with a half applied
+            revision.
+        :param resume: As of :meth:`upgrade`, for the tenants with a half applied
+            revision.
         :param only: The names of some tenants, instead of all.
         :param limit: How many tenants to work on at once, each with a connection.
             There are fewer where a server admits no more.
@@ -102,7 +108,11 @@ class AwaitedTenants(AwaitedHistory):
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
             TenantCommand(
-                commands.upgrade.upgrade, (target,), nothing_to_upgrade(target)
+                commands.upgrade.upgrade,
+                (target,),
+                {"retry": retry, "resume": resume},
+                takes_heads=True,
+                known=nothing_to_upgrade(target),
             ),
         )
 
@@ -110,6 +120,8 @@ class AwaitedTenants(AwaitedHistory):
         self,
         target: StepTarget = -1,
         *,
+        retry: bool = False,
+        resume: bool = False,
         only: c.Iterable[str] | None = None,
         limit: int = 10,
         keep_going: bool = True,
@@ -119,6 +131,8 @@ class AwaitedTenants(AwaitedHistory):
 
         :param target: As of :meth:`downgrade`. Use an id: a number of steps goes
             further down when it is run again.
+        :param retry: As of :meth:`upgrade_tenants`.
+        :param resume: As of :meth:`upgrade_tenants`.
         :param only: As of :meth:`upgrade_tenants`.
         :param limit: As of :meth:`upgrade_tenants`.
         :param keep_going: As of :meth:`upgrade_tenants`.
@@ -129,7 +143,11 @@ class AwaitedTenants(AwaitedHistory):
 
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
-            TenantCommand(commands.migrate.downgrade, (target,)),
+            TenantCommand(
+                commands.migrate.downgrade,
+                (target,),
+                {"retry": retry, "resume": resume},
+            ),
         )
 
     def stamp_tenants(

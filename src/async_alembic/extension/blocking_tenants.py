@@ -67,6 +67,8 @@ class BlockingTenants(BlockingHistory):
         self,
         target: StepTarget = "heads",
         *,
+        retry: bool = False,
+        resume: bool = False,
         only: c.Iterable[str] | None = None,
         limit: int = 10,
         keep_going: bool = True,
@@ -80,7 +82,11 @@ class BlockingTenants(BlockingHistory):
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
             TenantCommand(
-                commands.upgrade.upgrade, (target,), nothing_to_upgrade(target)
+                commands.upgrade.upgrade,
+                (target,),
+                {"retry": retry, "resume": resume},
+                takes_heads=True,
+                known=nothing_to_upgrade(target),
             ),
         )
 
@@ -89,6 +95,8 @@ class BlockingTenants(BlockingHistory):
         self,
         target: StepTarget = -1,
         *,
+        retry: bool = False,
+        resume: bool = False,
         only: c.Iterable[str] | None = None,
         limit: int = 10,
         keep_going: bool = True,
@@ -100,7 +108,11 @@ class BlockingTenants(BlockingHistory):
 
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
-            TenantCommand(commands.migrate.downgrade, (target,)),
+            TenantCommand(
+                commands.migrate.downgrade,
+                (target,),
+                {"retry": retry, "resume": resume},
+            ),
         )
 
     @blocks_iterating

@@ -46,6 +46,9 @@ class TenantCommand(t.Generic[T]):
 
     :param command: The command.
     :param args: Its arguments.
+    :param kwargs: Its keyword arguments.
+    :param takes_heads: Whether it takes the ids of the revisions that a tenant is at as
+        ``at``, where they were read before.
     :param known: Returns the result for a tenant that is at some revisions, if that can
         be told without connecting to it.
     :param by_heads: Whether the result is the same for all tenants that are at the same
@@ -54,6 +57,8 @@ class TenantCommand(t.Generic[T]):
 
     command: DatabaseCommand[..., T]
     args: tuple[t.Any, ...] = ()
+    kwargs: c.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    takes_heads: bool = False
     known: c.Callable[[Project, tuple[str, ...]], T | None] = lambda project, at: None
     by_heads: bool = False
 
@@ -220,9 +225,13 @@ async def _run(call: TenantCall[T]) -> TenantResults[T]:
         project, databases = await run_in_worker_thread(
             lambda: call.bind(tenants.find(name))
         )
-        command = call.command
+        command, kwargs = call.command, {**call.command.kwargs}
+
+        if command.takes_heads:
+            kwargs["at"] = heads.get(name)
+
         return await await_on_databases(
-            project, databases, command.command, *command.args
+            project, databases, command.command, *command.args, **kwargs
         )
 
     tenants, kept = call.tenants.keeping_connections(call.limit)
