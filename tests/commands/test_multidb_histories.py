@@ -17,6 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from async_alembic import Alembic
 from async_alembic.errors import ConfigurationError
+from async_alembic.errors import MigrationError
 from async_alembic.errors import TargetError
 
 from ..backends import Backend
@@ -285,6 +286,41 @@ def test_revisions_from_when_there_was_one_database_are_for_the_default_one(
 
     caller(alembic, "downgrade", "base")
     assert shop.tables(caller) == {"default": set(), "log": set()}
+
+
+@on([*SYNC, *ASYNC])
+def test_a_database_can_be_added_later(
+    shop: Shop, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The older revisions have no functions for it."""
+    shop.write_revision("a1", None, "default", "users", "visits")
+    path = shop.folder / "versions" / "a1.py"
+    path.write_text(path.read_text().replace("_log(", "_former("))
+    shop.write_revision("b2", "a1", "default", "orders", "visits")
+    shop.add_table("visits", "log")
+    alembic = shop.alembic()
+
+    assert "CREATE TABLE visits" in caller(alembic, "upgrade_sql")["log"]
+    assert ids(caller(alembic, "upgrade")) == ["a1", "b2"]
+    assert shop.tables(caller) == {"default": {"users", "orders"}, "log": {"visits"}}
+    assert f"'{path}' has no upgrade_log(), so it changes nothing" in caplog.text
+
+    caller(alembic, "downgrade", "base")
+    assert shop.tables(caller) == {"default": set(), "log": set()}
+
+
+@on_sqlite
+def test_a_function_that_lacks_a_key_fails(shop: Shop, caller: Caller) -> None:
+    """It is not the lookup of the function itself."""
+    shop.write_revision("a1", None, "default", "users", "visits")
+    path = shop.folder / "versions" / "a1.py"
+    text = path.read_text().replace(create_table("visits"), "{}['upgrade_log']")
+    path.write_text(text)
+
+    with pytest.raises(MigrationError, match="KeyError: 'upgrade_log'"):
+        caller(shop.alembic(), "upgrade")
+
+    assert shop.tables(caller)["default"] == set()
 
 
 @on_sqlite

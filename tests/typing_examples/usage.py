@@ -125,3 +125,10 @@ def look_at_an_error(error: RevisionNotFoundError, status: DatabaseStatus) -> No
 class Numbered(Alembic):
     def rev_id(self) -> str:
         return f"{1:04d}"
+
+
+def pass_the_metadata_of_flask_sqlalchemy(
+    of_binds: dict[str | None, sa.MetaData], of_names: dict[str, sa.MetaData]
+) -> None:
+    Alembic(metadatas=of_binds)
+    Alembic(metadatas=of_names)

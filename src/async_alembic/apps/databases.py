@@ -27,7 +27,10 @@ T = t.TypeVar("T")
 log: logging.Logger = logging.getLogger("async_alembic")
 
 Metadata: t.TypeAlias = "sa.MetaData | list[sa.MetaData]"
-Metadatas: t.TypeAlias = "Metadata | dict[str, sa.MetaData | list[sa.MetaData]]"
+#: Flask-SQLAlchemy's own dict has ``None`` for the default database.
+Metadatas: t.TypeAlias = (
+    "Metadata | c.Mapping[str, Metadata] | c.Mapping[str | None, Metadata]"
+)
 AnyEngine: t.TypeAlias = "sa.Engine | AsyncEngine"
 EngineMap: t.TypeAlias = (
     "dict[str, sa.Engine] | dict[str, AsyncEngine] | dict[str, AnyEngine]"

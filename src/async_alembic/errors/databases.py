@@ -85,11 +85,17 @@ class DatabaseError(AsyncAlembicError):
                 f"SQLAlchemy raised {with_class(error)}."
                 " Correct the models, the revision or the settings that it names."
             )
-        elif _is_of_server(getattr(error, "orig", None)):
+        elif blocker is not None:
             message = (
                 f"The database rejected a statement: {first_line(error)}"
-                f"{_format_blocker(blocker)}. Check that the user has the privileges"
-                " for it, and that no other migration is using the database."
+                f"{_format_blocker(blocker)}. What was not committed was rolled back."
+                " Run the command again when that session has ended its transaction."
+            )
+        elif _is_of_server(getattr(error, "orig", None)):
+            message = (
+                f"The database rejected a statement: {first_line(error)}. Check that"
+                " the user has the privileges for it, and that no other migration is"
+                " using the database."
             )
         else:
             message = (

@@ -5,7 +5,10 @@ from __future__ import annotations
 import collections.abc as c
 import functools
 import inspect
+import types
 import typing as t
+
+from .events import log
 
 
 def with_engine_name(
@@ -13,7 +16,8 @@ def with_engine_name(
 ) -> c.Callable[..., None]:
     """Return a revision's function that gets the name of the database, if it takes one.
     A function without a name is from when there was one database, and does nothing on
-    the others.
+    the others. One that lacks the function that it looks up by the name is from before
+    that database was added, and does nothing on it.
 
     :param fn: ``upgrade()`` or ``downgrade()``.
     :param name: What the revisions call the database.
@@ -25,11 +29,39 @@ def with_engine_name(
         for parameter in parameters
     )
 
+    looked_up = f"{fn.__name__}_{name}"
+
     @functools.wraps(fn)
     def run(**kwargs: t.Any) -> None:
         if takes_name:
-            fn(engine_name=name, **kwargs)
+            try:
+                fn(engine_name=name, **kwargs)
+            except KeyError as e:
+                if not _is_lookup(e, fn, looked_up):
+                    raise
+
+                log.warning(
+                    "'%s' has no %s(), so it changes nothing in database '%s'.",
+                    inspect.getfile(fn),
+                    looked_up,
+                    name,
+                )
         elif is_default:
             fn(**kwargs)
 
     return run
+
+
+def _is_lookup(error: KeyError, fn: c.Callable[..., None], looked_up: str) -> bool:
+    """Return whether an error means that a revision lacks the function of a database,
+    which templates for several databases call by ``globals()``.
+    """
+    *_, last = _frames(error.__traceback__)
+    is_own = last.f_code is getattr(fn, "__code__", None)
+    return is_own and error.args == (looked_up,) and looked_up not in last.f_globals
+
+
+def _frames(traceback: types.TracebackType | None) -> c.Iterator[types.FrameType]:
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next

@@ -438,7 +438,7 @@ def test_a_revision_is_resumed_as_often_as_it_fails(
     code = "\n".join(STEPS[step].format(n) for n, step in enumerate(steps))
     write_revision(shop.folder, "a2", "a1", code or "pass")
     missing = [n for n, step in enumerate(steps) if step.startswith("wait")]
-    way = {}
+    way: dict[str, Any] = {}
 
     for n in missing:
         # What has applied nothing yet needs no resuming.
