@@ -38,10 +38,11 @@ class Alembic(AwaitedTenants):
     The methods need an app context only if several apps are registered.
 
     :param app: Call :meth:`init_app` with this app.
-    :param metadatas: The metadata of the models: one :class:`~sqlalchemy.MetaData`, a
-        list of them, or a dict of either by database name. If omitted, it is taken from
-        Flask-SQLAlchemy or Advanced Alchemy.
-    :param engines: The databases: an :class:`~sqlalchemy.Engine`, an
+    :param metadatas: The metadata of the models: one
+        :class:`~sqlalchemy.schema.MetaData`, a list of them, or a dict of either by
+        database name. If omitted, it is taken from Flask-SQLAlchemy or Advanced
+        Alchemy.
+    :param engines: The databases: an :class:`~sqlalchemy.engine.Engine`, an
         :class:`~sqlalchemy.ext.asyncio.AsyncEngine`, a dict of engines of one kind by
         database name, or a callable that returns either and is called on first use. If
         omitted, they are taken from Flask-SQLAlchemy, Flask-SQLAlchemy-Lite or Advanced
