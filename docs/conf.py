@@ -25,6 +25,7 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
 ]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 # Commands are copied without their prompt and their output.
