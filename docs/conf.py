@@ -78,4 +78,6 @@ intersphinx_mapping = {
 html_theme = "furo"
 pygments_dark_style = "github-dark"
 html_title = "async-alembic"
+html_static_path = ["_static"]
+html_css_files = ["definitions.css"]
 exclude_patterns = ["_build", "_ext"]

@@ -49,6 +49,8 @@ def resolve(app: Sphinx, document: nodes.document) -> None:
         if name in SECTIONS:
             section = {"reftype": "ref", "reftarget": SECTIONS[name]}
             node.attributes.update(refdomain="std", refexplicit=True, **section)
+            # Instead of one text for a resolved reference, and one for another.
+            node[:] = [nodes.inline(name, name)]
             continue
 
         module, _, rest = name.partition(".")
