@@ -15,9 +15,7 @@ from async_alembic import AsyncAlembicError
 
 PAGE = (Path(__file__).parents[1] / "docs/reference/errors.md").read_text()
 #: The name of each error, and what is said of it.
-SAID = re.findall(
-    r"^\{exc\}`~async_alembic\.(\w+)`\n: ((?:.+\n)+)", PAGE, re.MULTILINE
-)
+SAID = re.findall(r"^\{exc\}`~async_alembic\.(\w+)`\n: ((?:.+\n)+)", PAGE, re.MULTILINE)
 ERRORS = [
     value
     for name in async_alembic.__all__
