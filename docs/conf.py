@@ -18,11 +18,14 @@ copyright = author
 release = version = version_of("async-alembic")
 
 extensions = [
+    "annotations",
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
     "sphinx_click",
     "sphinx_copybutton",
 ]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 # Commands are copied without their prompt and their output.
@@ -35,7 +38,46 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 
+# Each name that is referred to must exist, here or in an inventory.
+nitpicky = True
+# Type variables and aliases, which are explained where they are used, and a proxy.
+nitpick_ignore = [
+    ("py:class", name)
+    for name in [
+        "AppFactory",
+        "Comparer",
+        "Directives",
+        "EngineSource",
+        "Filter",
+        "Listener",
+        "Metadatas",
+        "Renderer",
+        "State",
+        "Steps",
+        "T",
+        "TenantSource",
+        "Urls",
+        "async_alembic.extension.proxies.AwaitedProxy",
+        "async_alembic.results.T",
+    ]
+]
+# CI does not reach these sites. Our inventories have the names that we use, in Sphinx's
+# format 1. tests/test_inventories.py imports them.
+intersphinx_mapping = {
+    name: (url, f"inventories/{name}.inv")
+    for name, url in {
+        "alembic": "https://alembic.sqlalchemy.org/en/latest/",
+        "click": "https://click.palletsprojects.com/en/stable/",
+        "flask": "https://flask.palletsprojects.com/en/stable/",
+        "python": "https://docs.python.org/3/",
+        "quart": "https://quart.palletsprojects.com/en/latest/",
+        "sqlalchemy": "https://docs.sqlalchemy.org/en/20/",
+    }.items()
+}
+
 html_theme = "furo"
 pygments_dark_style = "github-dark"
 html_title = "async-alembic"
+html_static_path = ["_static"]
+html_css_files = ["definitions.css"]
 exclude_patterns = ["_build", "_ext"]

@@ -8,7 +8,8 @@ code block and every command on it, from top to bottom, in a new folder.
   So it imports all that it needs, and has no ``await`` outside of a function.
 - In a ``console`` block, each line after ``$`` is a command. ``quart`` and ``flask``
   are run in this process. What is shown below a command is what it must print, apart
-  from times and the ids of revisions, and only a command with such a text may fail.
+  from times, dates and the ids of revisions, and only a command with such a text may
+  fail.
 - The comment ``<!-- In a new folder. -->`` begins a new folder.
 - The comments ``<!-- On PostgreSQL. -->`` and ``<!-- On MariaDB. -->`` set the variable
   ``DATABASE_URL`` to a new database on such a server.
@@ -109,6 +110,7 @@ def generalize(output: str) -> str:
     """An output without what differs from run to run."""
     output = re.sub(r"(?<!\d)\d{10}(?!\d)", "<id>", output)
     output = re.sub(r"\d+(\.\d+)? m?s\b", "<time>", output)
+    output = re.sub(r"\b\d{4}-\d\d-\d\d\b", "<date>", output)
     # Which is one line, and is wrapped on a page.
     output = re.sub(r"(?ms)^Error: .*\Z", lambda m: " ".join(m[0].split()), output)
     return "\n".join(line.rstrip() for line in output.strip().splitlines())

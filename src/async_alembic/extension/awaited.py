@@ -30,7 +30,8 @@ T = t.TypeVar("T")
 
 
 class Alembic(AwaitedTenants):
-    """Database migrations for a Quart or Flask app, with async methods.
+    """Database migrations for a :class:`~quart.app.Quart` or :class:`~flask.Flask` app,
+    with async methods.
 
     With an ``AsyncEngine``, the methods run on the caller's event loop; with an
     ``Engine``, in a worker thread. :attr:`sync` has the same methods, blocking.
@@ -38,21 +39,23 @@ class Alembic(AwaitedTenants):
     The methods need an app context only if several apps are registered.
 
     :param app: Call :meth:`init_app` with this app.
-    :param metadatas: The metadata of the models: one :class:`~sqlalchemy.MetaData`, a
-        list of them, or a dict of either by database name. If omitted, it is taken from
-        Flask-SQLAlchemy or Advanced Alchemy.
-    :param engines: The databases: an :class:`~sqlalchemy.Engine`, an
+    :param metadatas: The metadata of the models: one
+        :class:`~sqlalchemy.schema.MetaData`, a list of them, or a dict of either by
+        database name. If omitted, it is taken from Flask-SQLAlchemy or Advanced
+        Alchemy.
+    :param engines: The databases: an :class:`~sqlalchemy.engine.Engine`, an
         :class:`~sqlalchemy.ext.asyncio.AsyncEngine`, a dict of engines of one kind by
         database name, or a callable that returns either and is called on first use. If
         omitted, they are taken from Flask-SQLAlchemy, Flask-SQLAlchemy-Lite or Advanced
         Alchemy, else from ``ALEMBIC["sqlalchemy.url"]``.
     :param run_mkdir: Whether to call :meth:`mkdir` when an app is registered and a
         folder is missing.
-    :param command_name: The name of the command group to add to the app's command line.
-        If empty, no group is added.
+    :param command_name: The name of the :class:`click.Group` to add to the app's
+        command line. If empty, no group is added.
     :param tenants: The tenants of the app: a function, which may be async, that returns
-        the names of their schemas in the default database, or a dict of the URL or
-        engine of each one's database by name, or a function that returns such a dict.
+        the names of their schemas in the default database, or a dict of the
+        :class:`~sqlalchemy.engine.URL` or engine of each one's database by name, or a
+        function that returns such a dict.
     :param tenant_metadatas: The metadata of the tenants' models; by default, that of
         the default database.
     """
@@ -158,7 +161,8 @@ class Alembic(AwaitedTenants):
         return await self._on_scratch(commands.trace.trace, target, current)
 
     async def produce_migrations(self) -> MigrationScript:
-        """Get the operations that a new revision would have. With several databases,
+        """Get the operations that a new revision would have, as Alembic's
+        :func:`~alembic.autogenerate.produce_migrations` does. With several databases,
         ``upgrade_ops_list`` has an item for each, whose ``upgrade_token`` names the
         database.
         """
@@ -166,7 +170,7 @@ class Alembic(AwaitedTenants):
 
     async def compare_metadata(self) -> list[tuple[t.Any, ...]]:
         """Get the differences between models and databases, in the format of Alembic's
-        ``compare_metadata``.
+        :func:`~alembic.autogenerate.compare_metadata`.
         """
         return await self._on_databases(commands.compare.compare_metadata)
 
@@ -281,8 +285,9 @@ class Alembic(AwaitedTenants):
     async def run_migrations(self, fn: Steps, **kwargs: t.Any) -> None:
         """Run the migration steps that a function returns, on each database.
 
-        :param fn: A function that takes the current heads and the ``MigrationContext``,
-            and returns the steps to run.
+        :param fn: A function that takes the current heads and the
+            :class:`~alembic.runtime.migration.MigrationContext`, and returns the steps
+            to run.
         :param kwargs: Passed to ``upgrade`` or ``downgrade`` of each revision.
         """
         await self._on_databases(commands.migrate.run_migrations, fn, **kwargs)
@@ -290,8 +295,8 @@ class Alembic(AwaitedTenants):
     async def run(self, fn: c.Callable[[Environment], T]) -> T:
         """Call a sync function with the open databases, in one transaction.
 
-        :param fn: A function that takes an environment, which has ``context`` and
-            ``op``, and ``contexts`` and ``ops`` by database name.
+        :param fn: A function that takes an :class:`.Environment`, which has ``context``
+            and ``op``, and ``contexts`` and ``ops`` by database name.
         :return: The function's result.
         """
         return await self._on_databases(commands.migrate.run, fn)

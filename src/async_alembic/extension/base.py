@@ -83,7 +83,7 @@ class BaseAlembic(HookDecorators):
     def init_app(self, app: App) -> None:
         """Register this extension on an app, without connecting.
 
-        :param app: A Flask or Quart app.
+        :param app: A :class:`~flask.Flask` or :class:`~quart.app.Quart` app.
         :raises ConfigurationError: If the app's ``ALEMBIC`` config is invalid.
         """
         self._registry.add(app)

@@ -94,8 +94,9 @@ class HookDecorators:
         """Register a function that writes the code for something in a revision.
 
         :param fn: Takes the type, as ``"type"`` or ``"server_default"``, the object,
-            and Alembic's context, to whose ``imports`` it can add. Returns the code, or
-            ``False`` to leave it to the next function, then to Alembic.
+            and an :class:`~alembic.autogenerate.api.AutogenContext`, to whose
+            ``imports`` it can add. Returns the code, or ``False`` to leave it to the
+            next function, then to Alembic.
         """
         return self._add_hook("render_item", fn)
 

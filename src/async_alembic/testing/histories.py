@@ -51,7 +51,7 @@ class History:
 
     If a check fails, its method raises an assertion error. The first line says what is
     wrong, the other lines show details. If a check cannot run, its method raises
-    :exc:`.CheckSkippedError`.
+    ``CheckSkippedError``.
 
     :param make: Makes a database at a revision. It must not be in memory.
     :param known_failures: Revisions that are known to fail and cannot be changed any

@@ -22,7 +22,7 @@ _SHOWN_FRAMES = 3
 def no_leaks() -> c.Iterator[None]:
     """Check that the block leaves no connection, app context or migration context open.
 
-    :raises CheckFailedError: If one is open. The message shows where each connection
+    :raises AssertionError: If one is open. The message shows where each connection
         was checked out.
     """
     proxy = _installed_proxy()
