@@ -41,6 +41,15 @@ def test_an_unknown_revision_is_named(project: Project, args: tuple[str, str]) -
     assert "x9" in cast("RevisionNotFoundError", error).revision
 
 
+@in_every_way
+@pytest.mark.parametrize("method", ["upgrade", "downgrade", "stamp"])
+def test_a_misspelt_id_of_digits_is_named(project: Project, method: str) -> None:
+    """Our own ids are such numbers. It is no number of steps."""
+    project.upgrade("ab12")
+    error = project.fail(RevisionNotFoundError, method, "1795338893")
+    assert "'1795338893'" in str(error)
+
+
 @pytest.mark.parametrize("shell", ["awaited", "blocking"])
 @pytest.mark.parametrize(
     "call",

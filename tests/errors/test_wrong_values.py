@@ -61,6 +61,20 @@ def test_run_takes_no_coroutine_function(
     assert caller.tables(project.engine) == set()
 
 
+@pytest.mark.parametrize("key", ["connection", "literal_binds", "tag"])
+def test_arguments_that_the_extension_sets_are_refused(
+    key: str, tmp_path: Path, engines: EngineFactory, caller: Caller
+) -> None:
+    """Alembic would get them twice, or take them for offline mode."""
+    project = Project(tmp_path, engines)
+    write_revision(project.folder, "a1")
+    project.app.config["ALEMBIC_CONTEXT"][key] = True
+
+    for method in "upgrade", "upgrade_sql":
+        with pytest.raises(ConfigurationError, match=f"'{key}'. Remove it"):
+            caller(project.alembic, method)
+
+
 @pytest.mark.parametrize("target", [None, 1.5, [None]])
 def test_a_target_of_another_type_is_named(
     target: Any, tmp_path: Path, engines: EngineFactory, caller: Caller

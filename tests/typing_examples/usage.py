@@ -60,7 +60,7 @@ async def await_it(alembic: Alembic) -> None:
     assert_type(await alembic.revision("message", label=["a"]), list[Script])
     assert_type(await alembic.merge(), Script | None)
     assert_type(await alembic.produce_migrations(), MigrationScript)
-    assert_type(await alembic.compare_metadata(), list[tuple[Any, ...]])
+    assert_type(await alembic.compare_metadata(), list[Any])
     assert_type(await alembic.needs_upgrade(), bool)
     assert_type(await alembic.needs_revision(), bool)
     assert_type(await alembic.status(), dict[str, DatabaseStatus])

@@ -27,7 +27,17 @@ SEPARATORS = {
     ";": ";",
 }
 #: Arguments that the extension itself passes to EnvironmentContext.configure().
-RESERVED_CONTEXT_KEYS = ("connection", "url", "dialect_name", "target_metadata", "fn")
+#: What sets the other arguments of ``configure()``.
+RESERVED_CONTEXT_KEYS: c.Mapping[str, str] = {
+    **dict.fromkeys(
+        ("connection", "url", "dialect_name", "target_metadata", "fn"),
+        "the extension sets it from 'engines' and 'metadatas'",
+    ),
+    **dict.fromkeys(
+        ("dialect_opts", "literal_binds", "output_buffer", "starting_rev", "tag"),
+        "'--sql' sets it",
+    ),
+}
 
 
 def set_defaults(app_config: c.MutableMapping[str, t.Any]) -> None:
@@ -269,14 +279,18 @@ class Settings:
         """
         context: c.Mapping[str, t.Any] = self.app_config["ALEMBIC_CONTEXT"]
 
-        for key in RESERVED_CONTEXT_KEYS:
-            if key in context:
+        options = {**self.migrate.context, **context}
+
+        for key, source in RESERVED_CONTEXT_KEYS.items():
+            if key in options:
+                place = (
+                    "app.config['ALEMBIC_CONTEXT']" if key in context else "Migrate()"
+                )
                 raise ConfigurationError(
-                    f"app.config['ALEMBIC_CONTEXT'] must not have the key '{key}'."
-                    " Remove it; the extension sets it from 'engines' and 'metadatas'."
+                    f"{place} must not have the key '{key}'. Remove it; {source}."
                 )
 
-        return self.hooks.added_to({**self.migrate.context, **context})
+        return self.hooks.added_to(options)
 
     @property
     def template_args(self) -> c.Mapping[str, t.Any]:

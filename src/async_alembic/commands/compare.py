@@ -47,11 +47,9 @@ def produce_migrations(env: Environment) -> MigrationScript:
 
 
 @converted_errors()
-def compare_metadata(env: Environment) -> list[tuple[t.Any, ...]]:
+def compare_metadata(env: Environment) -> list[t.Any]:
     script = produce_migrations(env)
-    diffs: list[tuple[t.Any, ...]] = env.databases.offload(
-        lambda: [*differences_of(script)]
-    )
+    diffs: list[t.Any] = env.databases.offload(lambda: [*differences_of(script)])
     return diffs
 
 

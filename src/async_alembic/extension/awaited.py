@@ -168,7 +168,7 @@ class Alembic(AwaitedTenants):
         """
         return await self._on_databases(commands.compare.produce_migrations)
 
-    async def compare_metadata(self) -> list[tuple[t.Any, ...]]:
+    async def compare_metadata(self) -> list[t.Any]:
         """Get the differences between models and databases, in the format of Alembic's
         :func:`~alembic.autogenerate.compare_metadata`.
         """

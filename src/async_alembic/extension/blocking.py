@@ -102,7 +102,7 @@ class SyncAlembic(BlockingTenants, OpAndContext):
         return self._on_databases(commands.compare.produce_migrations)
 
     @blocks
-    def compare_metadata(self) -> list[tuple[t.Any, ...]]:
+    def compare_metadata(self) -> list[t.Any]:
         """Blocking form of :meth:`Alembic.compare_metadata`."""
         return self._on_databases(commands.compare.compare_metadata)
 

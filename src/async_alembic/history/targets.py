@@ -15,7 +15,8 @@ if t.TYPE_CHECKING:
 
 Target: t.TypeAlias = "str | Script | c.Sequence[str | Script]"
 StepTarget: t.TypeAlias = "int | Target"
-_count = re.compile(r"-?[1-9][0-9]*")
+#: A longer number is a misspelt id.
+_count = re.compile(r"-?[1-9][0-9]{0,4}")
 
 
 def to_ids(target: Target) -> list[str]:
