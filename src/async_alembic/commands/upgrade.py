@@ -43,11 +43,13 @@ def upgrade(
 
     migrate = Deferred("migrate", "upgrade_from")
 
-    for name in env.names:
-        # The import takes a while, which must not be spent in a transaction.
-        env.end_transaction(name)
+    if not migrate.is_loaded:
+        for name in env.names:
+            # The import takes a while, which must not be spent in a transaction.
+            env.end_transaction(name)
 
-    env.databases.offload(migrate.load)
+        env.databases.offload(migrate.load)
+
     return t.cast("list[Script]", migrate(env, target, found, retry, resume))
 
 
