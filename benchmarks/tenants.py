@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from compileall import compile_dir
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,6 +31,8 @@ from tests.servers import Server
 
 from async_alembic import Alembic
 
+from .distance import distant
+from .distance import ROUND_TRIP
 from .history import write_history
 from .lab import Lab
 from .measuring import alternate
@@ -46,8 +49,15 @@ from .tools import shown
 
 ASYNCPG = "async-alembic on asyncpg, 10 at a time"
 PSYCOPG2 = "async-alembic on psycopg2, 10 at a time"
+TWICE = "two processes of async-alembic on asyncpg"
 LOOP = "a loop over alembic.command on psycopg2"
-DRIVERS = {ASYNCPG: "asyncpg", PSYCOPG2: "psycopg2", LOOP: "psycopg2"}
+DRIVERS = {
+    ASYNCPG: "asyncpg",
+    PSYCOPG2: "psycopg2",
+    TWICE: "asyncpg",
+    LOOP: "psycopg2",
+}
+PROCESSES = {**dict.fromkeys(DRIVERS, 1), TWICE: 2}
 LIMIT = 10
 #: How much more one of ten times as many tenants may take, and still be called as much.
 FLAT = 1.2
@@ -76,10 +86,14 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
     count = scale.tenants
     from_empty = f"{count:,} tenant schemas of {scale.small} revisions, from empty"
     at_head = f"{count:,} tenant schemas of {scale.small} revisions, at head"
+    away = (
+        f"{count // 10:,} tenant schemas of {scale.small} revisions, from empty, on a"
+        f" server {1000 * ROUND_TRIP:.0f} ms away"
+    )
     each = "one of many tenant schemas at head, on asyncpg"
 
     if missing := lab.missing("PostgreSQL"):
-        titles = (from_empty, at_head, each)
+        titles = (from_empty, at_head, away, each)
         yield from (Table(title, skipped=missing) for title in titles)
         return
 
@@ -88,16 +102,29 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
     write_projects(folder, scale.small)
     measures = {name: measure_of(server, folder, name, count) for name in DRIVERS}
     samples = alternate(measures, scale.few, warm_ups=0)
-    ratios = {ours: Ratio(ours, LOOP, 0.35) for ours in (ASYNCPG, PSYCOPG2)}
+    ours = [name for name in DRIVERS if name != LOOP]
     yield compare(
         from_empty,
         {name: [empty for empty, _, _ in sample] for name, sample in samples.items()},
-        ratios.values(),
+        [Ratio(name, LOOP, 0.35) for name in ours],
     )
     yield compare(
         at_head,
         {name: [head for _, head, _ in sample] for name, sample in samples.items()},
-        [Ratio(ours, LOOP, 0.05) for ours in ratios],
+        [Ratio(name, LOOP, 0.05) for name in ours],
+    )
+
+    with distant(server.port) as port:
+        measures = {
+            name: measure_of(server, folder, name, count // 10, port)
+            for name in DRIVERS
+        }
+        distant_samples = alternate(measures, scale.few, warm_ups=0)
+
+    yield compare(
+        away,
+        {name: [s for s, _, _ in sample] for name, sample in distant_samples.items()},
+        [Ratio(name, LOOP, 0.35) for name in ours],
     )
 
     sizes = (count // 10, count, 10 * count)
@@ -131,16 +158,26 @@ def write_projects(folder: Path, revisions: int) -> None:
 
 
 def measure_of(
-    server: Server, folder: Path, name: str, count: int
+    server: Server, folder: Path, name: str, count: int, port: int | None = None
 ) -> Callable[[], Measured]:
+    """Return a function that measures.
+
+    :param port: That of the server; by default, the server is not away.
+    """
     function = upgrade_in_loop if name == LOOP else upgrade_at_once
     code = code_to_call(function)
 
     def measure() -> Measured:
         with new_database(server, count) as database:
-            url = shown(server.url(f"postgresql+{DRIVERS[name]}", database))
-            empty, head, size = run_python(code, os.fspath(folder), url, count)
+            url = server.url(f"postgresql+{DRIVERS[name]}", database)
+            url = url.set(port=port or url.port)
+            args = code, os.fspath(folder), shown(url), count
 
+            with ThreadPoolExecutor() as pool:
+                runs = [pool.submit(run_python, *args) for _ in range(PROCESSES[name])]
+                measured = [run.result() for run in runs]
+
+        empty, head, size = map(max, zip(*measured, strict=True))
         return empty, head, size
 
     return measure
