@@ -70,6 +70,12 @@ types: $(STAMPS)/typing  ## Check the types with mypy and pyright
 	$(PYRIGHT)
 	$(PYRIGHT) --verifytypes async_alembic --ignoreexternal
 
+.PHONY: dist
+dist: $(STAMPS)/lint  ## Build the package into dist, and check what PyPI will show
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist >/dev/null
+	$(BIN)/twine check --strict dist/*
+
 .PHONY: docs
 docs: $(STAMPS)/docs  ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env docs docs/_build/html
