@@ -85,7 +85,7 @@ SIGNATURES = {
     "needs_upgrade": "(self)",
     "needs_revision": "(self)",
     "status": "(self, *, details=False)",
-    "wait_until_current": "(self, timeout=None)",
+    "wait_until_current": "(self, timeout=None, *, allow_ahead=False)",
     "ensure_version": "(self)",
     "drop_all": "(self)",
     "run_migrations": "(self, fn, **kwargs)",

@@ -201,6 +201,9 @@ def test_wait_ends_when_the_database_is_current(db: Project) -> None:
     assert output.startswith("Error: The databases did not become current within 0.1 s")
     db("upgrade")
     assert db("wait") == ""
+    db.look.execute(db.engine, "UPDATE alembic_version SET version_num = 'ffff'")
+    assert "ffff" in db("wait", fails=1)
+    assert db("wait", "--allow-ahead") == ""
 
 
 @on_every_app

@@ -142,6 +142,16 @@ def test_a_database_is_in_one_of_five_states(
         assert caught.value.database == "default"
         assert caught.value.revisions == ("eeee",)
 
+    # Older code can serve where nothing of its own is pending.
+    with pytest.raises(UnknownRevisionInDatabaseError):
+        caller(alembic, "wait_until_current", 0.1, allow_ahead=True)
+
+    set_versions(caller, project.engine, "eeee")
+    caller(alembic, "wait_until_current", 0.1, allow_ahead=True)
+
+    with pytest.raises(UnknownRevisionInDatabaseError):
+        caller(alembic, "wait_until_current", 0.1)
+
 
 def test_pending_are_in_the_order_of_an_upgrade(
     tmp_path: Path, engines: EngineFactory, caller: Caller

@@ -260,12 +260,17 @@ def status(alembic: Migrations, /, **options: t.Any) -> Answer:
 @click.option(
     "--timeout", type=click.FloatRange(min=0), help="The longest time to wait, in s."
 )
-def wait(alembic: Migrations, timeout: float | None) -> None:
+@click.option(
+    "--allow-ahead",
+    is_flag=True,
+    help="Also end if newer code has migrated the database further.",
+)
+def wait(alembic: Migrations, timeout: float | None, allow_ahead: bool) -> None:
     """Wait until another process has upgraded the database.
 
     Exits with 1 if the timeout expires. Without --timeout, there is no limit.
     """
-    alembic.wait_until_current(timeout)
+    alembic.wait_until_current(timeout, allow_ahead=allow_ahead)
 
 
 def check_up_to_date(alembic: Migrations) -> None:

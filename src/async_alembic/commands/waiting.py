@@ -59,10 +59,12 @@ class Waiting:
     """Computes delays while waiting for the databases to become current.
 
     :param timeout: How long to wait, in seconds; ``None`` for no limit.
+    :param allow_ahead: Whether newer code may have migrated a database further.
     """
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, allow_ahead: bool = False) -> None:
         self._timeout = timeout
+        self._wanted: set[str] = {"current", "ahead"} if allow_ahead else {"current"}
         self._started = time.monotonic()
         self._delay = 0.05
         self._next_warning = 0.0
@@ -74,7 +76,7 @@ class Waiting:
         each time, up to 1.
 
         :param found: What the last check found, by the name of the database.
-        :return: ``None`` if every database is current.
+        :return: ``None`` if every database is where it is wanted.
         :raises WaitTimeoutError: If the timeout expires.
         :raises UnknownRevisionInDatabaseError: If waiting cannot help.
         """
@@ -82,13 +84,15 @@ class Waiting:
 
         for name, position in found.items():
             if isinstance(position, Position):
-                check_known({name: position})
+                if position.state not in self._wanted:
+                    check_known({name: position})
+
                 states[name] = position.state
             else:
                 states[name] = position
 
         self.empty = frozenset(n for n, state in states.items() if state == "empty")
-        late = {name: state for name, state in states.items() if state != "current"}
+        late = {name: s for name, s in states.items() if s not in self._wanted}
         return self._next_delay(late) if late else None
 
     def delay_after(self, error: DatabaseConnectionError) -> float:

@@ -241,19 +241,26 @@ class Alembic(AwaitedTenants):
         """
         return await self._on_databases(commands.audit.applied)
 
-    async def wait_until_current(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def wait_until_current(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109
+        *,
+        allow_ahead: bool = False,
+    ) -> None:
         """Wait until another process has upgraded every database to head. A server that
         cannot be reached is waited for, too.
 
         :param timeout: The longest time to wait, in seconds; ``None`` for no limit.
+        :param allow_ahead: Whether to go on if newer code has migrated a database
+            further, as when a process of the old release starts during a roll-out.
         :raises WaitTimeoutError: If a database is not current when the timeout expires.
         :raises UnknownRevisionInDatabaseError: If a database is at a revision that the
-            code does not have.
+            code does not have, unless that is allowed.
         :raises DatabaseConnectionError: If a server refuses the login.
         """
         from ..commands.waiting import Waiting
 
-        waiting = Waiting(timeout)
+        waiting = Waiting(timeout, allow_ahead)
         delay: float | None = 0.0
 
         while delay is not None:

@@ -146,11 +146,16 @@ class SyncAlembic(BlockingTenants, OpAndContext):
         return self._on_databases(commands.audit.applied)
 
     @blocks
-    def wait_until_current(self, timeout: float | None = None) -> None:
+    def wait_until_current(
+        self,
+        timeout: float | None = None,
+        *,
+        allow_ahead: bool = False,
+    ) -> None:
         """Blocking form of :meth:`Alembic.wait_until_current`."""
         from ..commands.waiting import Waiting
 
-        waiting = Waiting(timeout)
+        waiting = Waiting(timeout, allow_ahead)
         delay: float | None = 0.0
 
         while delay is not None:
