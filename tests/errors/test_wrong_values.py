@@ -61,7 +61,7 @@ def test_run_takes_no_coroutine_function(
     assert caller.tables(project.engine) == set()
 
 
-@pytest.mark.parametrize("key", ["connection", "literal_binds", "tag"])
+@pytest.mark.parametrize("key", ["connection", "literal_binds", "dialect_opts"])
 def test_arguments_that_the_extension_sets_are_refused(
     key: str, tmp_path: Path, engines: EngineFactory, caller: Caller
 ) -> None:

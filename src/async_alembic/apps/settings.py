@@ -34,7 +34,7 @@ RESERVED_CONTEXT_KEYS: c.Mapping[str, str] = {
         "the extension sets it from 'engines' and 'metadatas'",
     ),
     **dict.fromkeys(
-        ("dialect_opts", "literal_binds", "output_buffer", "starting_rev", "tag"),
+        ("dialect_opts", "literal_binds", "output_buffer"),
         "'--sql' sets it",
     ),
 }
