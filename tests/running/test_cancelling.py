@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import threading
 import time
@@ -58,6 +59,34 @@ async def test_a_cancelled_upgrade_is_rolled_back_and_the_pool_is_sound(
     assert line.endswith(f"a2.py). {end}")
     site.revision("a2", "a1", "pass")
     assert ids(await site.alembic.upgrade()) == ["a1", "a2"]
+
+
+@on([by_id("postgresql-psycopg2"), by_id("mariadb-pymysql")])
+async def test_what_is_left_is_said_if_a_thread_is_interrupted(
+    backend: Backend,
+    engine_for: EngineFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its error does not reach the caller, who gets the cancellation."""
+    running = threading.Event()
+    site = Site(engine_for(backend), tmp_path)
+    site.pass_in(running=running)
+    sleep = SLEEP[backend.database].format(60)
+    site.revision(
+        "a2",
+        "a1",
+        f"""
+        op.execute("CREATE TABLE begun (id INTEGER)")
+        op.get_context().opts["running"].set()
+        op.execute({sleep!r})
+        """,
+    )
+    await cancel_an_upgrade(site, running)
+    [line] = caplog.messages
+    is_atomic = backend.database == "postgresql"
+    left = "rolled back" if is_atomic else "half applied.*--resume"
+    assert re.search(f"The upgrade of database 'default' .* a2 .*{left}", line)
 
 
 @on([by_id("postgresql-asyncpg"), by_id("mariadb-asyncmy")])

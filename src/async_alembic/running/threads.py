@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import logging
 import threading
 import typing as t
 
@@ -12,6 +13,7 @@ from sqlalchemy import event
 
 from ..dialects import dialect_of
 from ..dialects import Interruption
+from ..errors import AsyncAlembicError
 from ..migration.open_databases import OpenDatabases
 from .direct import run_directly
 from .direct import Work
@@ -23,6 +25,7 @@ from .time_limit import TimeLimit
 from .worker_threads import run_in_worker_thread
 
 T = t.TypeVar("T")
+log: logging.Logger = logging.getLogger("async_alembic")
 
 
 async def run_in_thread(
@@ -91,8 +94,15 @@ async def run_in_thread(
                 time_limit,
                 wait_for,
             )
-        except _Cancelled:
-            return None
+        except (_Cancelled, AsyncAlembicError) as e:
+            # The caller gets the cancellation, and not what is left of a revision.
+            if cancelled.is_set() and (failure := _find_failure(e)) is not None:
+                log.warning("%s", failure)
+
+            if isinstance(e, _Cancelled):
+                return None
+
+            raise
 
     def cancel() -> None:
         cancelled.set()
@@ -106,3 +116,13 @@ async def run_in_thread(
 
 class _Cancelled(BaseException):
     """Stops work whose caller was cancelled. ``except Exception`` does not catch it."""
+
+
+def _find_failure(error: BaseException | None) -> AsyncAlembicError | None:
+    """Return the error that an interrupted statement has led to, if any. Work that is
+    cancelled stops at its next statement, and that hides it.
+    """
+    while error is not None and not isinstance(error, AsyncAlembicError):
+        error = error.__context__
+
+    return error
