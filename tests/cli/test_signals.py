@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from .project import environ_of
 from .project import on_one_app
 from .project import Project
 from .project import write_app
+from .test_json import VALIDATOR
 
 #: Of each database, a statement that takes half a minute.
 LONG = {
@@ -165,6 +167,37 @@ def test_a_signal_ends_waiting_at_once(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_question(number: signal.Signals, tmp_path: Path) -> None:
+    write_app("flask", BOTH_KINDS[0], tmp_path)
+
+    with _start("flask", tmp_path, "drop-all", stdin=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        # The question has no end of line.
+        assert process.stderr.read(4) == "Drop"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 128 + number
+    assert errors.endswith(
+        "Interrupted. Changes that were not committed were rolled back.\n"
+    )
+
+
+def test_an_interrupted_command_prints_its_document(tmp_path: Path) -> None:
+    process = _upgrade_slowly(BOTH_KINDS[0], "time.sleep(60)", tmp_path, json=True)
+
+    with process:
+        _wait_for(tmp_path / "started", process)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=90)
+
+    assert process.returncode == 128 + signal.SIGINT
+    document = json.loads(output)
+    VALIDATOR.validate(document)
+    assert document["error"]["type"] == "Interrupted"
+
+
 @pytest.mark.parametrize("ignored", [None, signal.SIGINT], ids=str)
 def test_a_signal_that_comes_again_breaks_nothing(
     ignored: signal.Signals | None, tmp_path: Path
@@ -230,7 +263,11 @@ TABLES = "SELECT name FROM sqlite_master"
 
 
 def _upgrade_slowly(
-    backend: Backend, code: str, tmp_path: Path, ignored: signal.Signals | None = None
+    backend: Backend,
+    code: str,
+    tmp_path: Path,
+    ignored: signal.Signals | None = None,
+    json: bool = False,
 ) -> subprocess.Popen[str]:
     """Start an upgrade that makes a table, then the file "started", and does that."""
     write_app("flask", backend, tmp_path)
@@ -243,8 +280,10 @@ def _upgrade_slowly(
         if ignored is not None:
             signal.signal(ignored, signal.SIG_IGN)
 
+    options = ["--json"] if json else []
+    stdout = subprocess.PIPE if json else subprocess.DEVNULL
     return _start(
-        "flask", tmp_path, "upgrade", stdout=subprocess.DEVNULL, preexec_fn=ignore
+        "flask", tmp_path, "upgrade", *options, stdout=stdout, preexec_fn=ignore
     )
 
 

@@ -46,7 +46,7 @@ class Answer:
                 echo(line)
 
 
-def print_error(command: str, error: Exception) -> None:
+def print_error(command: str, error: BaseException) -> None:
     """Print an error as JSON."""
     fields = {name: getattr(error, name, None) for name in _ERROR_FIELDS}
     kind = type(error).__name__

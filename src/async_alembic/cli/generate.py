@@ -13,6 +13,7 @@ from .completion import Revision
 from .inspect import check_up_to_date
 from .options import command
 from .options import label_option
+from .options import refused_option
 from .options import rev_id_option
 from .options import splice_option
 from .output import echo
@@ -79,6 +80,11 @@ if t.TYPE_CHECKING:
     "--against-history",
     is_flag=True,
     help="Compare the models with what the revisions make, instead of the database.",
+)
+@refused_option(
+    "--sql",
+    "A revision is the same with and without a database: use '--empty', which needs"
+    " none. 'db upgrade --sql' writes the SQL of a revision.",
 )
 def revision(
     alembic: Migrations, /, message: str | None, text: str | None, **options: t.Any
@@ -190,5 +196,12 @@ def edit(alembic: Migrations, revisions: tuple[str, ...]) -> None:
 
     The editor is $VISUAL or $EDITOR.
     """
-    for script in alembic.show(revisions or "heads"):
+    scripts = alembic.show(revisions or "heads")
+
+    if not scripts:
+        raise click.UsageError(
+            "There is no file to open: no revision, or the base, was named."
+        )
+
+    for script in scripts:
         click.edit(filename=script.path)

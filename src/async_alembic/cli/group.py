@@ -139,18 +139,20 @@ class MigrationGroup(click.Group):
 
             _print_json_error(ctx, e)
             raise Failure(str(e)) from e
-        except (Failure, click.Abort) as e:
-            _print_json_error(ctx, e)
-            raise
-        except Interrupted as e:
-            echo(
-                "Interrupted. Changes that were not committed were rolled back.",
-                err=True,
-            )
-            ctx.exit(128 + e.number)
+        except (Failure, click.Abort, Interrupted) as e:
+            # Click hides a signal that arrives while it asks.
+            interrupt = e.__context__ if isinstance(e, click.Abort) else e
+
+            if not isinstance(interrupt, Interrupted):
+                _print_json_error(ctx, e)
+                raise
+
+            _print_json_error(ctx, interrupt)
+            echo(str(interrupt), err=True)
+            ctx.exit(128 + interrupt.number)
 
 
-def _print_json_error(ctx: click.Context, error: Exception) -> None:
+def _print_json_error(ctx: click.Context, error: BaseException) -> None:
     from .invocation import Invocation
 
     if Invocation.of(ctx).json:
@@ -167,5 +169,7 @@ def _advice(name: str) -> str:
     if name in INSTEAD:
         return f" {INSTEAD[name]}"
 
-    nearest = difflib.get_close_matches(name, [*MODULES, *ALIASES])
+    known, lower = [*MODULES, *ALIASES], name.lower()
+    nearest = [n for n in known if len(lower) > 1 and n.startswith(lower)]
+    nearest = nearest or difflib.get_close_matches(lower, known)
     return " Did you mean " + " or ".join(map(repr, nearest)) + "?" if nearest else ""

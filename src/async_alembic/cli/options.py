@@ -122,8 +122,11 @@ OF_GROUP: list[click.Parameter] = [
     *(_directory, _x_arg, _quiet, _json, _color, _raiseerr, _version, _config)
 ]
 _OF_EVERY_COMMAND = [
-    *(_directory, _x_arg, _quiet, _json, _color, _database, _tenant, _no_prompt)
+    *(_directory, _x_arg, _quiet, _json, _color, _raiseerr, _version),
+    *(_database, _tenant, _no_prompt),
 ]
+#: Click asks the first command that needs it, if nobody says so.
+_HELP = {"help_option_names": ["--help", "-h"]}
 
 
 class MigrationCommand(click.Command):
@@ -135,6 +138,7 @@ class MigrationCommand(click.Command):
     """
 
     def __init__(self, *args: t.Any, connects: bool = False, **kwargs: t.Any) -> None:
+        kwargs["context_settings"] = {**_HELP, **kwargs.get("context_settings", {})}
         super().__init__(*args, **kwargs)
         own = {name for param in self.params for name in param.opts}
 
@@ -174,6 +178,21 @@ def command(**attributes: t.Any) -> c.Callable[[c.Callable[..., t.Any]], click.C
     :param attributes: Those of :class:`MigrationCommand`.
     """
     return click.command(cls=MigrationCommand, **attributes)
+
+
+def refused_option(name: str, advice: str) -> Decorator:
+    """Add an option that another tool has, to say what to use instead.
+
+    :param advice: What to use.
+    """
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            raise click.UsageError(advice, ctx)
+
+    return click.option(
+        name, is_flag=True, hidden=True, expose_value=False, callback=refuse
+    )
 
 
 verbose_option: Decorator = click.option(

@@ -8,6 +8,7 @@ import click
 
 from .answer import Answer
 from .options import command
+from .options import refused_option
 
 if t.TYPE_CHECKING:
     from .protocol import Migrations
@@ -15,6 +16,9 @@ if t.TYPE_CHECKING:
 
 @command(connects=True)
 @click.pass_obj
+@refused_option(
+    "--sql", "Use 'db upgrade --sql', which also creates the version table."
+)
 def ensure_version(alembic: Migrations) -> Answer:
     """Create the version table if it does not exist."""
     created = alembic.ensure_version()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import re
 import typing as t
 
 from .base import AsyncAlembicError
@@ -17,6 +18,16 @@ if t.TYPE_CHECKING:
 
 _SERVER_ADVICE = "Check the URL, the credentials, and that the database can be reached."
 _OPTIONS_ADVICE = "Check the engine's options and its listeners."
+_FULL_ADVICE = (
+    "The server admits no further connection: raise its limit or that of the role, or"
+    " end other sessions."
+)
+#: What PostgreSQL, MySQL and MariaDB say. psycopg and psycopg2 have no code.
+_full = re.compile(
+    "too many (clients|connections)|connection slots are reserved"
+    "|max_(user_)?connections",
+    re.IGNORECASE,
+)
 
 
 class ConfigurationError(AsyncAlembicError):
@@ -106,8 +117,15 @@ class DatabaseConnectionError(AsyncAlembicError):
         self.reason: str = hide_secrets(with_class(error), url)
         super().__init__(
             f"Cannot connect to database '{database}' at {self.url}: {self.reason}."
-            f" {_OPTIONS_ADVICE if _is_of_program(error) else _SERVER_ADVICE}"
+            f" {_advice(error, self.reason)}"
         )
+
+
+def _advice(error: BaseException, reason: str) -> str:
+    if _full.search(reason):
+        return _FULL_ADVICE
+
+    return _OPTIONS_ADVICE if _is_of_program(error) else _SERVER_ADVICE
 
 
 def _is_of_program(error: BaseException) -> bool:

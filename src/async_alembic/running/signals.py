@@ -20,7 +20,9 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, number: signal.Signals) -> None:
-        super().__init__()
+        super().__init__(
+            "Interrupted. Changes that were not committed were rolled back."
+        )
         self.number = number
 
 
