@@ -259,6 +259,9 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_invalidate_schema_cache": lambda: (
         asyncpg.PGDialect_asyncpg._invalidate_schema_cache
     ),
+    "_connection_record": lambda: (
+        "_connection_record" in inspect.getsource(sa.pool.base._ConnectionFairy) or None
+    ),
     "_creator": lambda: sa.NullPool(lambda: None)._creator,  # type: ignore[arg-type]
     "_dispatch": lambda: _parameter(sa.Pool.__init__, "_dispatch"),
     "_invoke_creator": lambda: sa.NullPool(lambda: None)._invoke_creator,  # type: ignore[arg-type]

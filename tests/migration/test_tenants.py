@@ -298,6 +298,66 @@ def test_the_command_resumes_tenants(site: Site, caller: Caller) -> None:
 
 
 @on_schemas
+def test_listeners_of_new_connections_count_for_every_tenant(
+    site: Site, caller: Caller
+) -> None:
+    """Sessions are used again, and reset in between."""
+    engine = getattr(site.engine, "sync_engine", site.engine)
+
+    @sa.event.listens_for(engine, "connect")
+    def mark(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SET application_name = 'marked'")
+        cursor.close()
+        connection.commit()
+
+    keep = "CREATE TABLE marks AS SELECT current_setting('application_name') AS mark"
+    write_revision(site.folder, "c3", "b2", f"op.execute({keep!r})")
+    caller.collect(site.alembic, "upgrade_tenants", limit=1)
+
+    for name in site.names:
+        assert site.execute(name, "SELECT mark FROM marks") == [("marked",)]
+
+
+@on_schemas
+def test_a_schema_may_have_a_percent_sign(site: Site, caller: Caller) -> None:
+    name = "100% {more}"
+    site.names.append(name)
+    site.execute(None, 'CREATE SCHEMA "100%% {more}"')
+    write_revision(site.folder, "c3", "b2", create_table("c"), "op.drop_table('c')")
+    reads = (
+        create_table("d") + "\nassert op.get_bind().scalar(sa.text('SELECT 1')) == 1"
+    )
+    write_revision(site.folder, "d4", "c3", reads, "op.drop_table('d')")
+
+    for method, *args in ("upgrade_tenants",), ("downgrade_tenants", "base"):
+        found = by_name(caller.collect(site.alembic, method, *args, only=[name]))
+        assert found[name].error is None
+        assert len(found[name].value) == 4
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
+def test_a_server_that_is_down_is_not_hammered(
+    driver: str, tmp_path: Path, caller: Caller, engines: EngineFactory
+) -> None:
+    backend = by_id(f"postgresql-{driver}")
+    engine = engines(backend, sa.make_url(f"postgresql+{driver}://u@127.0.0.1:1/d"))
+    attempts = []
+    sync_engine = getattr(engine, "sync_engine", engine)
+    sa.event.listen(sync_engine, "do_connect", lambda *args: attempts.append(args))
+    app = make_app("flask", tmp_path)
+    alembic = Alembic(
+        app, metadatas=sa.MetaData(), engines=engine, tenants=lambda: ["acme"]
+    )
+    write_revision(tmp_path / "tenant_migrations", "a1")
+
+    with pytest.raises(DatabaseConnectionError):
+        caller.collect(alembic, "upgrade_tenants", timeout=2)
+
+    assert 2 <= len(attempts) < 20
+
+
+@on_schemas
 def test_no_other_tenant_is_begun_after_a_failure(site: Site, caller: Caller) -> None:
     for name in site.names:
         site.execute(name, "CREATE TABLE users (id INTEGER)")

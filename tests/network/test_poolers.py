@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from async_alembic import Alembic
+from async_alembic import MigrationError
 
 from ..backends import Backend
 from ..backends import by_id
@@ -150,3 +151,44 @@ def test_settings_count_for_every_question_and_reach_no_other_client(
         # The next client of the pooler's only session.
         if mode == "transaction":
             assert caller.query(engine, "SHOW search_path") == [('"$user", public',)]
+
+
+@on_postgresql
+def test_what_would_work_on_another_schema_is_refused(
+    backend: Backend,
+    postgres_server: PostgresServer,
+    database_factory: DatabaseFactory,
+    engines: EngineFactory,
+    caller: Caller,
+    tmp_path: Path,
+) -> None:
+    """Outside of a transaction, the search path is that of the pooler's session."""
+    require(PgBouncer.missing())
+    url = database_factory(backend)
+
+    with PgBouncer(postgres_server, "transaction") as pooler:
+        through = url_of(backend, pooler.url(url))
+        engine = engines(backend, through, poolclass=sa.NullPool)
+        caller.execute(
+            engine,
+            "CREATE SCHEMA tenant",
+            "CREATE TABLE tenant.log (id INTEGER)",
+            "CREATE TABLE log AS SELECT 1 AS id",
+        )
+        app = make_app(
+            "flask", tmp_path, ALEMBIC_SESSION={"search_path": "tenant, public"}
+        )
+        alembic = Alembic(app, metadatas=sa.MetaData(), engines=engine)
+        delete = """
+        op.execute("CREATE TABLE begun (id INTEGER)")
+        with op.get_context().autocommit_block():
+            op.execute("DELETE FROM log")
+        """
+        write_revision(tmp_path / "migrations", "a1", None, delete)
+
+        with pytest.raises(MigrationError, match="'search_path'.*pooler") as caught:
+            caller(alembic, "upgrade")
+
+        assert caught.value.outcome is not None
+        assert not caught.value.outcome.has_committed
+        assert caller.query(engine, "SELECT id FROM public.log") == [(1,)]

@@ -298,8 +298,22 @@ def prepare_connection(connection: sa.Connection) -> None:
     if keeps_connections(connection.engine):
         if _USED in connection.info:
             dialect_of(connection).reset_session(connection)
+            _repeat_connect(connection)
 
         connection.info[_USED] = True
+
+
+def _repeat_connect(connection: sa.Connection) -> None:
+    """Call the app's listeners for new connections. A session that is reset has lost
+    what they have set.
+    """
+    pooled = connection.connection
+
+    for listener in connection.engine.pool.dispatch.connect:
+        # What SQLAlchemy's own ones set up is not of the session.
+        if not (getattr(listener, "__module__", None) or "").startswith("sqlalchemy."):
+            # There's no public way to get the record.
+            listener(pooled.dbapi_connection, pooled._connection_record)
 
 
 @contextlib.contextmanager

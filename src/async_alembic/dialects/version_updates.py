@@ -21,10 +21,11 @@ class VersionUpdate(t.NamedTuple):
     next: str
 
     @classmethod
-    def of(cls, context: t.Any) -> VersionUpdate | None:
+    def of(cls, context: t.Any, statement: str) -> VersionUpdate | None:
         """Return the update that is executed, if it is one.
 
         :param context: SQLAlchemy's execution context.
+        :param statement: The statement, as it is sent.
         """
         # The context has the options of the statement that Alembic executes, which was
         # replaced by this one.
@@ -34,7 +35,7 @@ class VersionUpdate(t.NamedTuple):
             return None
 
         ids = context.compiled_parameters[0]
-        table = context.statement.partition(" SET ")[0].removeprefix("UPDATE ")
+        table = statement.partition(" SET ")[0].removeprefix("UPDATE ")
         return cls(table, ids["last_id"], ids["next_id"])
 
     def missing_row(self) -> RevisionError:

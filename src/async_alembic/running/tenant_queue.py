@@ -110,7 +110,7 @@ class TenantQueue:
             log.warning("%s Trying again.", error)
 
         self._attempts[name] += 1
-        longest = min(_MIN_DELAY * 2 ** self._attempts[name], _MAX_DELAY)
+        longest = min(_MIN_DELAY * 2 ** min(self._attempts[name], 32), _MAX_DELAY)
         delay = random.uniform(longest / 2, longest)
         heapq.heappush(self._waiting, (now + delay, name))
         return True

@@ -173,8 +173,13 @@ class _InThread(t.Generic[T]):
         self._thread.join()
 
     def _run_loop(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._wait())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._wait())
+        except RuntimeError as e:
+            # gevent's greenlets share a thread, in which another loop may run.
+            self._failure = e
+            self._results.put(None)
 
     async def _wait(self) -> None:
         await asyncio.wait([self._task])
@@ -256,6 +261,8 @@ async def _read_heads(
     waiting = call.queue([""])
 
     while True:
+        waiting.next()
+
         try:
             return await await_on_databases(
                 project, shared, commands.tenants.read_heads, call.names

@@ -191,6 +191,8 @@ def test_what_is_interrupted_may_be_applied(shop: Shop) -> None:
     assert (partial.interrupted, partial.uncertain) == (True, (insert,))
     assert f"may also be applied, together with [{insert}]." in str(partial)
     assert shop.refuse().partial == partial
+    # As if an earlier attempt to resume it was killed.
+    shop.execute("INSERT INTO alembic_version_partial (position) VALUES (-1)")
     # It is not applied, but the rows before it are.
     assert ids(shop.call("upgrade", resume=True)) == ["a2"]
     assert shop.query("SELECT * FROM t") == [(1, None)]

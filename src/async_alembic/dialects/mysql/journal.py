@@ -212,6 +212,7 @@ class MySQLJournal(Journal):
     def probe(self, *, transaction: bool) -> None:
         """Begin a transaction to find out whether a statement commits."""
         self._execute("ROLLBACK")
+        self.end_probe()
         self._execute_all([*_beginning(transaction), self._insert(_PROBE)])
 
     def has_committed(self) -> bool:
@@ -227,6 +228,7 @@ class MySQLJournal(Journal):
             return True
 
     def end_probe(self) -> None:
+        """Forget the last probe, which may be of a process that was killed."""
         self._execute(f"DELETE FROM {self._table} WHERE position = %s", _PROBE)
         self._execute("COMMIT")
 

@@ -338,10 +338,9 @@ class MySQLConnection(MigratedConnection):
         has_rows = cursor.description is not None
         is_applied = has_committed or (not has_rows and cursor.rowcount > 0)
 
-        if (
-            self._responses.is_autocommit
-            and not has_committed
-            and (is_applied or error)
+        # An error may mean that it is applied, or be one that the revision catches.
+        if not has_committed and (
+            error or (self._responses.is_autocommit and is_applied)
         ):
             replay.refuse(f"it is unknown whether [{entry.text}] was applied")
 

@@ -6,10 +6,12 @@ import contextlib
 import sqlalchemy as sa
 
 from ..base import Wait
+from ..migrated import Block
 from ..migrated import is_autocommit
 from ..migrated import listening
 from ..migrated import MigratedConnection
 from .advisory_locks import AdvisoryLock
+from .settings import check_holds_outside_transactions
 from .sqlstates import sqlstate
 
 #: "in_failed_sql_transaction": the server has rejected an earlier statement.
@@ -64,6 +66,14 @@ class PostgreSQLConnection(MigratedConnection):
             yield
         finally:
             self._is_in_revision = False
+
+    @contextlib.contextmanager
+    def autocommit_block(self, block: Block) -> c.Iterator[None]:
+        # Before it commits.
+        check_holds_outside_transactions(self._connection)
+
+        with super().autocommit_block(block):
+            yield
 
     def swallowed(self, error: BaseException) -> str | None:
         is_aborted = sqlstate(getattr(error, "orig", None)) == _ABORTED

@@ -17,6 +17,9 @@ from ..place import setting_errors
 #: The execution option for the settings that each transaction of a connection gets.
 _LOCAL_SETTINGS = "async_alembic_local_settings"
 
+#: The settings that decide which tables a statement works on, or as whom.
+_MEANING = {"role", "search_path", "session_authorization"}
+
 _name = sa.bindparam("name", type_=sa.String)
 #: A value that a session has set itself. It has all others from its start
 #: (https://www.postgresql.org/docs/current/view-pg-settings.html).
@@ -96,6 +99,23 @@ def in_each_transaction(
         yield
     finally:
         event.remove(connection, "begin", _apply)
+
+
+def check_holds_outside_transactions(connection: sa.Connection) -> None:
+    """Check that a statement outside of a transaction means the same as in one.
+
+    :raises ConfigurationError: If each transaction of the connection gets settings that
+        decide which tables it works on, or as whom.
+    """
+    settings = connection.get_execution_options().get(_LOCAL_SETTINGS, {})
+
+    for name in settings.keys() & _MEANING:
+        raise ConfigurationError(
+            f"app.config['ALEMBIC_SESSION']['{name}'] cannot be set outside of a"
+            " transaction behind this pooler, so 'autocommit_block()' is refused."
+            " Migrate by a URL that leads to the server, or to a pooler in session"
+            " mode."
+        )
 
 
 def apply_settings_last(connection: sa.Connection) -> None:

@@ -36,7 +36,7 @@ class VersionWrites:
         :param context: SQLAlchemy's execution context.
         :return: Whether it is deferred.
         """
-        if (step := VersionUpdate.of(context)) is None:
+        if (step := VersionUpdate.of(context, text)) is None:
             return False
 
         if not self._is_tried:

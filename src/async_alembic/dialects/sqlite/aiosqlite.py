@@ -39,7 +39,7 @@ class DriverThread:
         self, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any = None
     ) -> None:
         """Execute a statement, or defer it if it updates the version table."""
-        update = VersionUpdate.of(context)
+        update = VersionUpdate.of(context, statement)
 
         # A cursor of SQLAlchemy's adapter would be ahead of it.
         if update or not isinstance(cursor, Cursor):
