@@ -87,6 +87,15 @@ def test_a_second_upgrade_finds_nothing_to_do(db: Project) -> None:
     assert db("upgrade") == "Nothing to upgrade.\n"
 
 
+@on_one_app
+def test_an_upgrade_without_revisions_says_so(db: Project) -> None:
+    """As when they are in another folder."""
+    for path in db.migrations.glob("*.py"):
+        path.unlink()
+
+    assert "there are no revisions" in db("upgrade")
+
+
 @on_every_app
 @pytest.mark.parametrize(
     ("target", "expected"),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from async_alembic import Alembic
 from async_alembic import AsyncAlembicError
+from async_alembic import ConfigurationError
 from async_alembic import NotUpToDateError
 from async_alembic import RevisionFileError
 
@@ -46,6 +47,17 @@ class TestWhatIsWritten:
         assert project.files() == before
         assert names(caller(project.alembic, "downgrade")) == [script.revision]
         assert caller.tables(project.engine) == set()
+
+    def test_a_folder_that_cannot_be_written_to_is_named(
+        self, tmp_path: Path, engines: EngineFactory, caller: Caller
+    ) -> None:
+        project = Project(
+            tmp_path, engines, metadatas=table(), file_template="year/%(rev)s"
+        )
+        (project.folder / "year").touch()
+
+        with pytest.raises(ConfigurationError, match="Cannot write a revision: .*year"):
+            caller(project.alembic, "revision", "add users")
 
     def test_no_difference_in_any_of_several_databases_writes_nothing(
         self, tmp_path: Path, engines: EngineFactory, caller: Caller

@@ -88,7 +88,7 @@ def upgrade(
     with shown_progress():
         scripts = alembic.upgrade(target, retry=retry, resume=resume)
 
-    lines = [] if scripts else ["Nothing to upgrade."]
+    lines = [] if scripts else [_nothing_to_upgrade(alembic)]
     return Answer({"revisions": scripts}, lines, is_note=True)
 
 
@@ -135,6 +135,13 @@ def downgrade(
 
     lines = [] if scripts else ["Nothing to downgrade."]
     return Answer({"revisions": scripts}, lines, is_note=True)
+
+
+def _nothing_to_upgrade(alembic: Migrations) -> str:
+    if alembic.heads():
+        return "Nothing to upgrade."
+
+    return "Nothing to upgrade: there are no revisions. 'db revision' creates one."
 
 
 def _split(options: dict[str, t.Any]) -> tuple[TenantOptions, SqlOptions]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import os
 import threading
 import traceback
@@ -187,7 +189,9 @@ class Scripts(ScriptDirectory):
     def _generate_template(self, src: Path, dest: Path, **kwargs: t.Any) -> None:
         # Alembic calls this to write the file, and then imports the file.
         kwargs["message"] = escape_message(kwargs["message"])
-        dest.parent.mkdir(parents=True, exist_ok=True)
+
+        with _writing_errors():
+            dest.parent.mkdir(parents=True, exist_ok=True)
 
         try:
             self._render(src, dest, kwargs)
@@ -233,7 +237,8 @@ class Scripts(ScriptDirectory):
 
     def _render(self, src: Path, dest: Path, values: dict[str, t.Any]) -> None:
         try:
-            super()._generate_template(src, dest, **values)
+            with _writing_errors():
+                super()._generate_template(src, dest, **values)
         except CommandError as e:
             if (error := e.__context__) is None:
                 raise
@@ -276,6 +281,17 @@ class Scripts(ScriptDirectory):
         # The map is built on its first use.
         _ = revision_map.heads
         return revision_map
+
+
+@contextlib.contextmanager
+def _writing_errors() -> c.Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise errors.ConfigurationError(
+            f"Cannot write a revision: {e.strerror} ('{e.filename}'). Correct the"
+            " permissions of the folder, or app.config['ALEMBIC']."
+        ) from e
 
 
 def _fails_elsewhere(error: BaseException, path: Path) -> bool:

@@ -17,14 +17,17 @@ from hypothesis import settings
 from hypothesis import strategies
 from sqlalchemy.pool import StaticPool
 
+from async_alembic import Alembic
 from async_alembic import SyncAlembic
 from async_alembic.errors import AsyncAlembicError
 from async_alembic.errors import MigrationError
 
+from ...backends import Backend
 from ...backends import by_id
 from ...backends import EngineFactory
 from ...backends import MEMORY_BACKENDS
 from ...backends import on
+from ...harness import Caller
 from ...harness import create_table
 from ...harness import make_app
 from ...harness import one_connection
@@ -51,6 +54,26 @@ def test_everything_of_sqlite_is_in_one_transaction(twin: Twin) -> None:
     sa.event.listen(sync_engine, "commit", lambda _: commits.append("COMMIT"))
     twin.upgrade()
     assert len(commits) == 1
+
+
+@on([by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")])
+def test_a_database_that_cannot_be_written_to_is_an_error(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Also where only the version table is written to, at the commit."""
+    app = make_app("flask", tmp_path)
+    url = sa.make_url(f"{backend.drivername}:///file:{tmp_path / 'app.db'}?uri=true")
+    write_revision(tmp_path / "migrations", "a1")
+    alembic = Alembic(app, metadatas=sa.MetaData(), engines=engines(backend, url))
+    caller(alembic, "upgrade")
+    write_revision(tmp_path / "migrations", "b2", "a1")
+    reading = engines(backend, url.update_query_dict({"mode": "ro"}))
+    alembic = Alembic(
+        app, metadatas=sa.MetaData(), engines=reading, command_name="other"
+    )
+
+    with pytest.raises(AsyncAlembicError, match="attempt to write a readonly"):
+        caller(alembic, "upgrade")
 
 
 class Modes:

@@ -10,6 +10,8 @@ import collections
 import contextlib
 import typing as t
 
+from sqlalchemy.exc import DBAPIError
+
 from ..copies import changed_dialect
 from ..migrated import listening
 from ..version_updates import VersionUpdate
@@ -55,8 +57,20 @@ class DriverThread:
 
         :raises RevisionError: If the version table was changed by something else.
         """
-        if self._deferred:
+        if not self._deferred:
+            return
+
+        _, statement, parameters = self._deferred[0]
+        dialect = self._connection.dialect
+
+        try:
             self.run(lambda driver: None)
+        except dialect.loaded_dbapi.Error as e:
+            # At a commit, SQLAlchemy does not make it an error of its own.
+            error = dialect.loaded_dbapi.Error
+            raise DBAPIError.instance(
+                statement, parameters, e, error, dialect=dialect
+            ) from e
 
     def discard(self) -> None:
         """Drop the deferred update, as the transaction is rolled back."""
