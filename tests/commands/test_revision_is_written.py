@@ -52,7 +52,11 @@ class TestWhatIsWritten:
         self, tmp_path: Path, engines: EngineFactory, caller: Caller
     ) -> None:
         project = Project(
-            tmp_path, engines, metadatas=table(), file_template="year/%(rev)s"
+            tmp_path,
+            engines,
+            metadatas=table(),
+            file_template="year/%(rev)s",
+            recursive_version_locations=True,
         )
         (project.folder / "year").touch()
 
