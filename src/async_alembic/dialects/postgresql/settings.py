@@ -111,10 +111,9 @@ def check_holds_outside_transactions(connection: sa.Connection) -> None:
 
     for name in settings.keys() & _MEANING:
         raise ConfigurationError(
-            f"app.config['ALEMBIC_SESSION']['{name}'] cannot be set outside of a"
-            " transaction behind this pooler, so 'autocommit_block()' is refused."
-            " Migrate by a URL that leads to the server, or to a pooler in session"
-            " mode."
+            f"The setting '{name}' cannot hold outside of a transaction behind this"
+            " pooler, so 'autocommit_block()' is refused. Migrate by a URL that leads"
+            " to the server, or to a pooler in session mode."
         )
 
 
