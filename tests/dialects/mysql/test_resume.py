@@ -397,29 +397,6 @@ def test_the_statement_that_has_failed_is_executed_again(shop: Shop) -> None:
     assert shop.query("SELECT x FROM t") == [(1,)]
 
 
-@on_mariadb
-def test_what_has_returned_rows_outside_of_a_transaction_is_not_executed_again(
-    shop: Shop,
-) -> None:
-    """It may have written them, as a text of INSERT ... RETURNING does."""
-    insert = "INSERT INTO t (x) VALUES (1) RETURNING id"
-    text = f"""
-with op.get_context().autocommit_block():
-    assert op.get_bind().exec_driver_sql({insert!r}).all() == [(1,)]
-
-raise ValueError
-"""
-    write_revision(shop.folder, "a2", "a1", text)
-    partial = shop.fail()
-    assert partial is not None
-    assert partial.applied == (insert,)
-
-    with pytest.raises(ResumeError, match="returned rows"):
-        shop.call("upgrade", resume=True)
-
-    assert shop.query("SELECT x FROM t") == [(1,)]
-
-
 #: What a revision may do, with a number for its table, row or missing table.
 STEPS = {
     "insert": "op.execute('INSERT INTO t (x) VALUES ({0})')",

@@ -212,7 +212,7 @@ class MySQLConnection(MigratedConnection):
         has_rows = cursor.description is not None
         is_open = self._responses.is_in_transaction
         is_applied = (
-            self._responses.may_have_changed(context)
+            bool(context.isinsert or context.isupdate or context.isdelete)
             if has_rows
             else cursor.rowcount > 0 or not is_open
         )

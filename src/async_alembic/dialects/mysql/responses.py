@@ -55,16 +55,6 @@ class Responses:
         if self._has_status:
             self._driver_connection.server_status &= ~_IN_TRANSACTION
 
-    def may_have_changed(self, context: t.Any) -> bool:
-        """Return whether a statement that has returned rows may have changed some. In
-        autocommit mode, a text may have committed them.
-
-        :param context: SQLAlchemy's execution context.
-        """
-        is_text = context.compiled is None or context.is_text
-        is_dml = context.isinsert or context.isupdate or context.isdelete
-        return bool(is_dml or (is_text and self.is_autocommit))
-
     def ask(self) -> bool:
         """Return whether a transaction is open. Errors and rows don't say so."""
         if self._has_status:
