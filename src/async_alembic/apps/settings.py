@@ -26,8 +26,8 @@ SEPARATORS = {
     ":": ":",
     ";": ";",
 }
-#: Arguments that the extension itself passes to EnvironmentContext.configure().
-#: What sets the other arguments of ``configure()``.
+#: Arguments that the extension itself passes to EnvironmentContext.configure(), and
+#: what sets them.
 RESERVED_CONTEXT_KEYS: c.Mapping[str, str] = {
     **dict.fromkeys(
         ("connection", "url", "dialect_name", "target_metadata", "fn"),

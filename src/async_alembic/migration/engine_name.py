@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import functools
 import inspect
-import types
+import traceback
 import typing as t
 
 from .events import log
@@ -56,12 +56,6 @@ def _is_lookup(error: KeyError, fn: c.Callable[..., None], looked_up: str) -> bo
     """Return whether an error means that a revision lacks the function of a database,
     which templates for several databases call by ``globals()``.
     """
-    *_, last = _frames(error.__traceback__)
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
     is_own = last.f_code is getattr(fn, "__code__", None)
     return is_own and error.args == (looked_up,) and looked_up not in last.f_globals
-
-
-def _frames(traceback: types.TracebackType | None) -> c.Iterator[types.FrameType]:
-    while traceback is not None:
-        yield traceback.tb_frame
-        traceback = traceback.tb_next

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from ..dialects import dialect_of
 from ..dialects import Interruption
 from ..errors import AsyncAlembicError
+from ..errors import causes_of
 from ..migration.open_databases import OpenDatabases
 from .direct import run_directly
 from .direct import Work
@@ -95,9 +96,12 @@ async def run_in_thread(
                 wait_for,
             )
         except (_Cancelled, AsyncAlembicError) as e:
-            # The caller gets the cancellation, and not what is left of a revision.
-            if cancelled.is_set() and (failure := _find_failure(e)) is not None:
-                log.warning("%s", failure)
+            # The caller gets the cancellation, and not what is left of a revision. Work
+            # that is cancelled stops at its next statement, and that hides the error.
+            failures = [x for x in causes_of(e) if isinstance(x, AsyncAlembicError)]
+
+            if cancelled.is_set() and failures:
+                log.warning("%s", failures[0])
 
             if isinstance(e, _Cancelled):
                 return None
@@ -116,13 +120,3 @@ async def run_in_thread(
 
 class _Cancelled(BaseException):
     """Stops work whose caller was cancelled. ``except Exception`` does not catch it."""
-
-
-def _find_failure(error: BaseException | None) -> AsyncAlembicError | None:
-    """Return the error that an interrupted statement has led to, if any. Work that is
-    cancelled stops at its next statement, and that hides it.
-    """
-    while error is not None and not isinstance(error, AsyncAlembicError):
-        error = error.__context__
-
-    return error
