@@ -319,6 +319,38 @@ def test_listeners_of_new_connections_count_for_every_tenant(
         assert site.execute(name, "SELECT mark FROM marks") == [("marked",)]
 
 
+@on([by_id(f"postgresql-{name}") for name in ("psycopg2", "psycopg", "asyncpg")])
+def test_the_default_schema_is_that_of_the_tenant(site: Site, caller: Caller) -> None:
+    """What is kept with a session is not taken for what another tenant has."""
+    body = """
+        bind = op.get_bind()
+        assert bind.dialect.default_schema_name == sa.inspect(bind).default_schema_name
+        op.create_table(f"of_{bind.dialect.default_schema_name}", sa.Column("id"))
+        """
+    body = body.replace('sa.Column("id")', 'sa.Column("id", sa.Integer)')
+    write_revision(site.folder, "c3", "b2", body)
+    found = caller.collect(site.alembic, "upgrade_tenants", limit=1)
+    assert [result.error for result in found] == [None] * 4
+
+    for name in site.names:
+        assert site.execute(name, f'SELECT * FROM "of_{name}"') == []
+
+
+@on([by_id("postgresql-psycopg2"), by_id("mariadb-pymysql")])
+def test_tenants_take_turns_on_a_few_threads(site: Site, caller: Caller) -> None:
+    """To start a thread for each would take longer than much of what runs in it."""
+    body = """
+        import threading
+        name = f"by_{threading.get_native_id()}"
+        op.create_table(name, sa.Column("id", sa.Integer))
+        """
+    write_revision(site.folder, "c3", "b2", body)
+    caller.collect(site.alembic, "upgrade_tenants", limit=2)
+    query = "SELECT DISTINCT table_name FROM information_schema.tables"
+    query += " WHERE table_name LIKE 'by|_%%' ESCAPE '|'"
+    assert len({row for name in site.names for row in site.execute(name, query)}) <= 2
+
+
 @on_schemas
 def test_a_schema_may_have_a_percent_sign(site: Site, caller: Caller) -> None:
     name = "100% {more}"

@@ -47,8 +47,9 @@ _own_arguments: contextvars.ContextVar[c.Mapping[str, t.Any] | None] = (
 _other_place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar(
     "other_place", default=None
 )
-#: Whether a migration has used a connection that is kept.
-_USED = "async_alembic_used"
+#: The dialect of a connection that is kept, once a migration has used it. What was
+#: compiled for it serves the next one.
+_DIALECT = "async_alembic_dialect"
 _kept_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 #: The engine whose copy has a pool.
 _origins: weakref.WeakKeyDictionary[Pool, sa.Engine] = weakref.WeakKeyDictionary()
@@ -296,11 +297,13 @@ def prepare_connection(connection: sa.Connection) -> None:
         connection.rollback()
 
     if keeps_connections(connection.engine):
-        if _USED in connection.info:
+        if (dialect := connection.info.get(_DIALECT)) is not None:
+            dialect.default_schema_name = connection.dialect.default_schema_name
+            connection.dialect = dialect
             dialect_of(connection).reset_session(connection)
             _repeat_connect(connection)
 
-        connection.info[_USED] = True
+        connection.info[_DIALECT] = connection.dialect
 
 
 def _repeat_connect(connection: sa.Connection) -> None:

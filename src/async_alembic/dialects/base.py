@@ -186,7 +186,9 @@ class Dialect:
         try:
             for name, value in settings.items():
                 with setting_errors(name, value):
-                    before[name] = self.get_setting(connection, name)
+                    if restore:
+                        before[name] = self.get_setting(connection, name)
+
                     self.set_setting(connection, name, value)
 
             self._end_transaction(connection)
@@ -223,15 +225,16 @@ class Dialect:
         """Return the value that restores a session setting; ``None`` if that is the one
         from the start of the session.
         """
-        raise ConfigurationError(
-            "app.config['ALEMBIC_SESSION'] cannot be used with this database. Set it to"
-            " {}."
-        )
+        return None
 
     def set_setting(
         self, connection: sa.Connection, name: str, value: Setting | None
     ) -> None:
-        raise NotImplementedError
+        """Change a session setting, if there is one of that name."""
+        raise ConfigurationError(
+            "app.config['ALEMBIC_SESSION'] cannot be used with this database. Set it to"
+            " {}."
+        )
 
     def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
         """Return where the version table is. The server is asked, as URLs can name one
@@ -321,10 +324,6 @@ class Dialect:
         :param impl: Alembic's implementation for the database.
         """
         return contextlib.nullcontext()
-
-    def is_read_only(self, connection: sa.Connection) -> bool:
-        """Return whether the server is a replica, or refuses to write."""
-        return False
 
     def is_blocked(self, error: BaseException) -> bool:
         """Return whether a driver's error means that a lock was not available, so

@@ -23,11 +23,13 @@ class Place(t.NamedTuple):
         the database has none.
     :param is_settled: Whether the schema stays the same whatever other migrators do. It
         does not if it depends on a search path, and the table is missing.
+    :param is_read_only: Whether the server is a replica, or refuses to write.
     """
 
     database: str | None
     schema: str | None
     is_settled: bool = True
+    is_read_only: bool = False
 
 
 @contextlib.contextmanager

@@ -62,8 +62,7 @@ def _migrate_exclusively(
     retries = env.project.settings.retries
     delays = backoff(RETRY_DELAY)
 
-    _check_writable(env, names)
-    _check_distinct(env, names)
+    _find_places(env, names)
     locks = Locks(env, names)
 
     for retry in range(retries + 1):
@@ -92,21 +91,18 @@ def _migrate_exclusively(
         env.databases.sleep(next(delays))
 
 
-def _check_writable(env: Environment, names: c.Iterable[str]) -> None:
-    # In the transaction that has found revisions to run, which saves round trips.
-    for name in names:
-        if env.dialect(name).is_read_only(env.connection(name)):
-            raise ReadOnlyError(name)
-
-
-def _check_distinct(env: Environment, names: c.Iterable[str]) -> None:
-    """Check that no two names are the same database. Its second transaction would wait
-    for the first one.
+def _find_places(env: Environment, names: c.Iterable[str]) -> None:
+    """Find where the version tables are. Check that they can be written to, and that no
+    two names are the same database, whose second transaction would wait for the first.
     """
     found: dict[tuple[str | None, ...], str] = {}
 
     for name in names:
+        # In the transaction that has found revisions to run, which saves round trips.
         place = env.find_place(name)
+
+        if place.is_read_only:
+            raise ReadOnlyError(name)
 
         if place.database is None:
             continue

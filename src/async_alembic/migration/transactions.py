@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
 #: How many compiled statements to keep. A loop over rows repeats a few of them.
 MAX_COMPILED = 50
+#: Those of a session, which one migration after another may use.
+_COMPILED = "async_alembic_compiled"
 
 
 class Transactions:
@@ -115,7 +117,8 @@ def begin_transactions(
     with _first_error(failure), contextlib.ExitStack() as stack:
         for name in locks.in_order(names):
             connection = env.idle_connection(name)
-            connection.execution_options(compiled_cache=CompiledCache())
+            compiled = connection.info.setdefault(_COMPILED, CompiledCache())
+            connection.execution_options(compiled_cache=compiled)
             env.dialect(name).use_transactions(connection)
 
             with kept_alive_except(env, name, names):

@@ -26,6 +26,7 @@ from .dispatch import await_on_databases
 from .imports import load
 from .tenant_queue import TenantQueue
 from .worker_threads import run_in_worker_thread
+from .worker_threads import shared_worker_threads
 
 if t.TYPE_CHECKING:
     from ..apps.databases import Databases
@@ -242,10 +243,13 @@ async def _run(call: TenantCall[T]) -> TenantResults[T]:
     tenants, kept = call.tenants.keeping_connections(call.limit)
 
     try:
-        async with contextlib.aclosing(_fan_out(call, groups, run)) as results:
-            async for result in results:
-                for name in groups[result.tenant]:
-                    yield dataclasses.replace(result, tenant=name)
+        with shared_worker_threads(call.limit) as context:
+            fanned_out = _fan_out(call, groups, run, context)
+
+            async with contextlib.aclosing(fanned_out) as results:
+                async for result in results:
+                    for name in groups[result.tenant]:
+                        yield dataclasses.replace(result, tenant=name)
     finally:
         if kept is not None:
             disposing = kept.dispose()
@@ -278,6 +282,7 @@ async def _fan_out(
     call: TenantCall[T],
     names: c.Iterable[str],
     run: c.Callable[[str], c.Awaitable[T]],
+    context: contextvars.Context,
 ) -> TenantResults[T]:
     waiting = call.queue(names)
     at_work: set[asyncio.Task[TenantResult[T]]] = set()
@@ -285,7 +290,8 @@ async def _fan_out(
     try:
         while True:
             while len(at_work) < waiting.limit and (name := waiting.next()) is not None:
-                at_work.add(asyncio.create_task(_timed(name, run)))
+                work = _timed(name, run)
+                at_work.add(asyncio.create_task(work, context=context.copy()))
 
             if not at_work and waiting.is_empty:
                 return

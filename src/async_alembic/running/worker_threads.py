@@ -13,7 +13,31 @@ import typing as t
 
 from ..apps.current import loop_is_running
 
+if t.TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 T = t.TypeVar("T")
+#: The threads that calls of a context take turns on; ``None`` for one for each call.
+_shared: contextvars.ContextVar[Executor | None] = contextvars.ContextVar(
+    "worker_threads", default=None
+)
+
+
+@contextlib.contextmanager
+def shared_worker_threads(count: int) -> c.Iterator[contextvars.Context]:
+    """Share threads between many short calls on asyncio. To start one takes longer than
+    most of these calls do.
+
+    :param count: How many calls there may be at once. The others wait.
+    :return: The context of the calls.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    context = contextvars.copy_context()
+
+    with ThreadPoolExecutor(count, "async_alembic") as executor:
+        context.run(_shared.set, executor)
+        yield context
 
 
 async def run_in_worker_thread(
@@ -51,11 +75,16 @@ async def _run_on_asyncio(
     import asyncio
     import concurrent.futures
 
-    # The loop's own threads are few, and a migration can wait in one for minutes.
-    executor = concurrent.futures.ThreadPoolExecutor(1, "async_alembic")
     context = contextvars.copy_context()
-    future = asyncio.get_running_loop().run_in_executor(executor, context.run, fn)
-    executor.shutdown(wait=False)
+    loop = asyncio.get_running_loop()
+
+    if (shared := _shared.get()) is not None:
+        future = loop.run_in_executor(shared, context.run, fn)
+    else:
+        # The loop's own threads are few, and a migration can wait in one for minutes.
+        executor = concurrent.futures.ThreadPoolExecutor(1, "async_alembic")
+        future = loop.run_in_executor(executor, context.run, fn)
+        executor.shutdown(wait=False)
 
     try:
         await asyncio.wait([future])

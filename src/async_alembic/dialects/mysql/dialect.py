@@ -52,8 +52,8 @@ _SESSION = {
     "wsrep_sync_wait": 1,
 }
 #: A privilege lifts it; MariaDB and MySQL have their own, and older servers SUPER.
-_is_read_only = sa.text(
-    "SELECT @@global.read_only AND NOT EXISTS ("
+_place = sa.text(
+    "SELECT DATABASE(), @@global.read_only AND NOT EXISTS ("
     "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type"
     " IN ('SUPER', 'READ ONLY ADMIN', 'READ_ONLY ADMIN', 'CONNECTION_ADMIN'))"
 )
@@ -138,8 +138,9 @@ class MySQL(Dialect):
 
     def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
         # A schema is the same as a database.
-        schema = schema or connection.scalar(sa.text("SELECT DATABASE()"))
-        return Place(schema, schema)
+        current, is_read_only = connection.execute(_place).one()
+        schema = schema or current
+        return Place(schema, schema, is_read_only=bool(is_read_only))
 
     def server(self, connection: sa.Connection) -> str | None:
         return str(connection.scalar(_server))
@@ -163,22 +164,15 @@ class MySQL(Dialect):
 
         return MySQLJournal(connection, table, versions, schema)
 
-    def is_read_only(self, connection: sa.Connection) -> bool:
-        return bool(connection.scalar(_is_read_only))
-
     def get_setting(self, connection: sa.Connection, name: str) -> Setting | None:
-        if not re.fullmatch(r"\w+", name):
-            raise ConfigurationError(
-                f"app.config['ALEMBIC_SESSION']['{name}'] is not a valid name"
-                " of a setting. Correct it; 'SHOW VARIABLES' lists all settings."
-            )
-
+        _check_setting(name)
         value: Setting | None = connection.scalar(sa.text(f"SELECT @@SESSION.{name}"))
         return value
 
     def set_setting(
         self, connection: sa.Connection, name: str, value: Setting | None
     ) -> None:
+        _check_setting(name)
         connection.execute(sa.text(f"SET SESSION {name} = :value"), {"value": value})
 
     def is_blocked(self, error: BaseException) -> bool:
@@ -260,3 +254,11 @@ def _keep_session(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"SET SESSION {name} = {_SESSION[name]}")
 
     connection.rollback()
+
+
+def _check_setting(name: str) -> None:
+    if not re.fullmatch(r"\w+", name):
+        raise ConfigurationError(
+            f"app.config['ALEMBIC_SESSION']['{name}'] is not a valid name"
+            " of a setting. Correct it; 'SHOW VARIABLES' lists all settings."
+        )

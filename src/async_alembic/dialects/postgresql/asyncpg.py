@@ -389,6 +389,7 @@ def _to_named(
 
 def _returns_rows(statement: Statement) -> bool:
     if statement.first_word in _DML:
-        return "RETURNING" in statement.words
+        may_return = "RETURNING" in statement.text.upper()
+        return may_return and "RETURNING" in statement.words
 
     return statement.first_word not in _WITHOUT_ROWS

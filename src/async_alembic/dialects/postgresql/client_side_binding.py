@@ -28,6 +28,8 @@ if t.TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
+#: The dialect of a session, and its copy.
+_COPY = "async_alembic_psycopg2_binding"
 #: Only used for rendering, so its driver need not be installed.
 _psycopg2: Dialect = t.cast("t.Any", PGDialect_psycopg2)()
 
@@ -72,7 +74,22 @@ def cursor_advice(connection: sa.Connection, error: BaseException) -> str | None
     return None
 
 
-def _with_psycopg2_binding(dialect: Dialect) -> Dialect:
+def _with_psycopg2_binding(connection: sa.Connection) -> Dialect:
+    """Return a copy of a connection's dialect that binds as psycopg2's does, the same
+    for all migrations of a session. What is compiled for it serves them all.
+    """
+    original, copied = connection.info.get(_COPY, (None, t.cast("t.Any", None)))
+
+    if original is not connection.dialect:
+        copied = _copied(connection.dialect)
+        connection.info[_COPY] = connection.dialect, copied
+
+    # The session may have served another tenant.
+    copied.default_schema_name = connection.dialect.default_schema_name
+    return t.cast("Dialect", copied)
+
+
+def _copied(dialect: Dialect) -> Dialect:
     """Copy a dialect, and make it render parameters as psycopg2's, mostly untyped."""
     copied = copy_dialect(dialect)
     copied.bind_typing = _psycopg2.bind_typing
@@ -141,7 +158,7 @@ def _on_psycopg(connection: sa.Connection) -> c.Iterator[None]:
             adapted.autocommit = autocommit
 
     _set_attributes(driver_connection, factories)
-    connection.dialect = _with_psycopg2_binding(connection.dialect)
+    connection.dialect = _with_psycopg2_binding(connection)
     event.listen(connection, "begin", begin)
 
     try:
@@ -166,7 +183,7 @@ def _set_attributes(target: object, values: c.Mapping[str, object]) -> None:
 def _on_asyncpg(connection: sa.Connection) -> c.Iterator[None]:
     binding = AsyncpgBinding(connection)
 
-    with binding.installed(_with_psycopg2_binding(connection.dialect)):
+    with binding.installed(_with_psycopg2_binding(connection)):
         yield
 
 

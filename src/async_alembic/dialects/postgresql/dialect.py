@@ -38,11 +38,12 @@ _BLOCKED = {"55P03", "40P01"}
 #: "read_only_sql_transaction"
 _READ_ONLY = "25006"
 
-#: ``to_regclass()`` looks for a table as a query does, along the search path. The last
-#: function is volatile, so that a proxy asks the primary.
+#: ``to_regclass()`` looks for a table as a query does, along the search path.
+#: pg_is_in_recovery() is volatile, so that a proxy asks the primary.
 _place = sa.text(
     "SELECT current_database(), coalesce(:schema, n.nspname, current_schema()),"
-    " c.oid IS NOT NULL, pg_is_in_recovery()"
+    " c.oid IS NOT NULL,"
+    " pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
     " FROM (SELECT to_regclass("
     "coalesce(quote_ident(:schema) || '.', '') || quote_ident(:table)) AS oid) AS found"
     " LEFT JOIN pg_class c ON c.oid = found.oid"
@@ -51,10 +52,6 @@ _place = sa.text(
     sa.bindparam("schema", type_=sa.String), sa.bindparam("table", type_=sa.String)
 )
 
-# The function is volatile, so that a proxy asks the primary.
-_is_read_only = sa.text(
-    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
-)
 #: Partitions and other tables that inherit, and the tables of extensions.
 _dependent_tables = sa.text(
     "SELECT n.nspname, c.relname"
@@ -225,13 +222,11 @@ class PostgreSQL(Dialect):
         with read_at_once(impl), compare_all(impl):
             yield
 
-    def is_read_only(self, connection: sa.Connection) -> bool:
-        return bool(connection.scalar(_is_read_only))
-
     def place(self, connection: sa.Connection, schema: str | None, table: str) -> Place:
         names = {"schema": schema, "table": table}
-        database, found, has_table, _ = connection.execute(_place, names).one()
-        return Place(database, found, is_settled=has_table or schema is not None)
+        row = connection.execute(_place, names).one()
+        database, found, has_table, is_read_only = row
+        return Place(database, found, has_table or schema is not None, is_read_only)
 
     def server(self, connection: sa.Connection) -> str | None:
         # In microseconds.

@@ -15,6 +15,13 @@ if t.TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
+# A dialect remembers how to render those that it has seen before.
+_BOOLEAN = sa.Boolean()
+_INTEGER = sa.Integer()
+_FLOAT = sa.Float()
+_NUMERIC = sa.Numeric()
+_STRING = sa.String()
+
 
 def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None:
     """Render a value as psycopg2 does: by its Python type, with a cast only where the
@@ -29,25 +36,23 @@ def literal(value: object, dialect: Dialect, *, backslashes: bool) -> str | None
         case None:
             return "NULL"
         case bool():
-            return _render(value, sa.Boolean(), dialect)
+            return _render(value, _BOOLEAN, dialect)
         case int():
-            return _render_number(value, sa.Integer(), dialect)
+            return _render_number(value, _INTEGER, dialect)
         case float():
             if not math.isfinite(value):
                 return None
 
-            return _render_number(value, sa.Float(), dialect)
+            return _render_number(value, _FLOAT, dialect)
         case decimal.Decimal():
             return (
-                _render_number(value, sa.Numeric(), dialect)
-                if value.is_finite()
-                else None
+                _render_number(value, _NUMERIC, dialect) if value.is_finite() else None
             )
         case str():
             if "\0" in value or (backslashes and "\\" in value):
                 return None
 
-            return _render(value, sa.String(), dialect)
+            return _render(value, _STRING, dialect)
         case dt.datetime():
             type_ = sa.TIMESTAMP(timezone=value.tzinfo is not None)
             return _render_with_cast(value, type_, dialect)

@@ -55,14 +55,6 @@ def reset_session(connection: sa.Connection) -> None:
 def get_setting(connection: sa.Connection, name: str) -> str | None:
     """See :meth:`.Dialect.get_setting`."""
     value, is_of_session = connection.execute(_get, {"name": name}).one()
-
-    # A name with a dot is a custom setting, which need not exist.
-    if value is None and "." not in name:
-        raise ConfigurationError(
-            f"app.config['ALEMBIC_SESSION']['{name}'] is not a setting of this server."
-            " Correct the name; 'SHOW ALL' lists all settings."
-        )
-
     return t.cast("str", value) if is_of_session else None
 
 
@@ -136,5 +128,4 @@ def _apply(connection: sa.Connection) -> None:
 
     for name, value in options[_LOCAL_SETTINGS].items():
         with setting_errors(name, value):
-            get_setting(connection, name)
             set_setting(connection, name, value, is_local=True)

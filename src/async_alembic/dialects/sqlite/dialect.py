@@ -120,6 +120,8 @@ class SQLite(Dialect):
     def set_setting(
         self, connection: sa.Connection, name: str, value: Setting | None
     ) -> None:
+        # SQLite ignores a name that it doesn't know.
+        self.get_setting(connection, name)
         text = str(value).replace("'", "''")
         pragma(connection, f"{name}='{text}'")
 
