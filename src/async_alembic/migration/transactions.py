@@ -8,8 +8,8 @@ import typing as t
 
 from .locking import Locks
 from .operations import RevisionOperations
-from .version_table import cached_version_update
 from .version_table import qualified_version_table
+from .version_table import reused_version_update
 
 if t.TYPE_CHECKING:
     from ..dialects.migrated import MigratedConnection
@@ -133,9 +133,7 @@ def begin_transactions(
         for name in names:
             context = env.contexts[name]
             stack.enter_context(qualified_version_table(env, name))
-            stack.enter_context(
-                cached_version_update(env.connection(name), context.version_table)
-            )
+            stack.enter_context(reused_version_update(context))
             stack.enter_context(_dialect_operations(transactions, env, name))
 
             with kept_alive_except(env, name, names):

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import functools
-import re
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.sql import operators
-from sqlalchemy.sql import visitors
 
 from ..dialects import VERSION_UPDATE
 
 if t.TYPE_CHECKING:
-    from .environment import Environment
+    from alembic.runtime.migration import MigrationContext
 
-_quoted = re.compile("'([^']*)'")
+    from .environment import Environment
 
 
 @contextlib.contextmanager
@@ -49,62 +44,49 @@ def qualified_version_table(env: Environment, name: str) -> c.Iterator[None]:
 
 
 @contextlib.contextmanager
-def cached_version_update(
-    connection: sa.Connection, version_table: str
-) -> c.Iterator[None]:
-    """Make a connection compile the update at the end of each revision once, with the
-    ids as parameters. Alembic writes them as literals, and compiling each update takes
-    longer than many revisions do.
+def reused_version_update(context: MigrationContext) -> c.Iterator[None]:
+    """Make Alembic execute one statement at the end of each revision, with the ids as
+    parameters. It would build and compile another update each time, which takes longer
+    than many revisions do.
 
-    :param connection: The connection.
-    :param version_table: The name of the version table.
+    :param context: The migration context of a database.
     """
-    update_of = functools.cache(_parametrized_update)
-
-    def replace(
-        connection: sa.Connection,
-        statement: t.Any,
-        multiparams: t.Any,
-        params: t.Any,
-        options: t.Any,
-    ) -> tuple[t.Any, t.Any, t.Any]:
-        table = statement.table if isinstance(statement, sa.Update) else None
-
-        if isinstance(table, sa.Table) and table.name == version_table:
-            if (ids := _extract_ids(statement)) is not None:
-                return update_of(table), multiparams, ids
-
-        return statement, multiparams, params
-
-    event.listen(connection, "before_execute", replace, retval=True)
+    # There's no public way to get the table.
+    table = context._version
+    update = table.update().values(version_num=sa.bindparam("next_id"))
+    update = update.where(table.c.version_num == sa.bindparam("last_id"))
+    update = update.execution_options(**{VERSION_UPDATE: True})
+    # Alembic creates the table itself, so there is no class to extend.
+    table.update = lambda: _RevisionUpdate(update)  # type: ignore[method-assign, return-value, assignment]
 
     try:
         yield
     finally:
-        event.remove(connection, "before_execute", replace)
+        del table.update
 
 
-def _parametrized_update(table: sa.Table) -> sa.Update:
-    """Return an update from one revision to the next."""
-    update = table.update().values(version_num=sa.bindparam("next_id"))
-    update = update.where(table.c.version_num == sa.bindparam("last_id"))
-    return update.execution_options(**{VERSION_UPDATE: True})
+class _RevisionUpdate:
+    """Alembic's update from one revision to the next: takes what Alembic calls, which
+    has the ids as literals.
 
+    :param update: The statement with parameters.
+    """
 
-def _extract_ids(statement: sa.Update) -> dict[str, str] | None:
-    """Return the ids in Alembic's update; ``None`` if it is another statement."""
-    match [*visitors.iterate(statement)]:
-        case [
-            sa.Update(),
-            sa.Table(),
-            sa.BinaryExpression(operator=operators.eq),
-            sa.ColumnClause(is_literal=True, name=str(next_id)),
-            sa.Column(name="version_num"),
-            sa.ColumnClause(is_literal=True, name=str(last_id)),
-        ]:
-            if (to := _quoted.fullmatch(next_id)) and (
-                at := _quoted.fullmatch(last_id)
-            ):
-                return {"next_id": to[1], "last_id": at[1]}
+    def __init__(self, update: sa.Update) -> None:
+        self._update = update
+        self._ids: dict[str, str] = {}
 
-    return None
+    def values(self, version_num: sa.ColumnClause[t.Any]) -> _RevisionUpdate:
+        self._ids["next_id"] = version_num.name.strip("'")
+        return self
+
+    def where(self, is_last: sa.BinaryExpression[t.Any]) -> _RevisionUpdate:
+        last_id = t.cast("sa.ColumnClause[t.Any]", is_last.right)
+        self._ids["last_id"] = last_id.name.strip("'")
+        return self
+
+    # There's no public way to be executed.
+    def _execute_on_connection(
+        self, connection: sa.Connection, *args: t.Any
+    ) -> sa.CursorResult[t.Any]:
+        return connection.execute(self._update, self._ids)
