@@ -20,7 +20,7 @@ from async_alembic.apps.known_settings import _OPTIONS
 from async_alembic.apps.settings import RESERVED_CONTEXT_KEYS
 from async_alembic.apps.settings import set_defaults
 from async_alembic.apps.settings import Settings
-from async_alembic.apps.tenants import _own_settings
+from async_alembic.apps.tenant_config import _own_settings
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/reference/config.md").read_text()

@@ -36,12 +36,12 @@ TIME = r"\((\d+ ms|\d+\.\d s)\)"
 BOTH_KINDS = [by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")]
 
 
-def invoke(app: App, *args: str) -> Result:
+def invoke(app: App, *args: str, input: str | None = None) -> Result:
     """Run a command as the user's tests do. What is raised on purpose stays one
     sentence; everything else fails the test.
     """
     runner: Any = cast("Any", app).test_cli_runner()
-    return cast("Result", runner.invoke(args=args, catch_exceptions=False))
+    return cast("Result", runner.invoke(args=args, input=input, catch_exceptions=False))
 
 
 @dataclass

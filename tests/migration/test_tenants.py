@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import sqlalchemy as sa
 import trio
 
 from async_alembic import Alembic
-from async_alembic import ConfigurationError
 from async_alembic import DatabaseConnectionError
 from async_alembic import LockTimeout
 from async_alembic import MigrationError
@@ -32,8 +30,6 @@ from ..backends import DatabaseFactory
 from ..backends import EngineFactory
 from ..backends import on
 from ..backends import SHARED_BACKENDS
-from ..cli.project import invoke
-from ..cli.test_json import VALIDATOR
 from ..direct import execute
 from ..harness import Caller
 from ..harness import create_table
@@ -42,90 +38,13 @@ from ..harness import make_app
 from ..harness import queries_of
 from ..harness import write_revision
 from ..servers import PostgresServer
+from ..tenant_sites import by_name
+from ..tenant_sites import on_each_database
+from ..tenant_sites import on_schemas
+from ..tenant_sites import Site
+from ..tenant_sites import site as site
 
-NAMES = ["acme", "globex", "initech", "Umbrella: 2"]
 on_each_driver = on(SHARED_BACKENDS)
-on_each_database = on(
-    [
-        *(by_id("sqlite-sqlite3"), by_id("sqlite-aiosqlite")),
-        *(by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")),
-        *(by_id("mariadb-pymysql"), by_id("mariadb-asyncmy")),
-    ]
-)
-on_schemas = on([by_id("postgresql-psycopg2"), by_id("postgresql-asyncpg")])
-on_one = on([by_id("sqlite-sqlite3")])
-
-
-class Site:
-    """An app whose tenants have schemas on PostgreSQL, and databases elsewhere."""
-
-    def __init__(
-        self,
-        backend: Backend,
-        engines: EngineFactory,
-        database_factory: DatabaseFactory,
-        root: Path,
-        names: list[str] = NAMES,
-        **config: Any,
-    ) -> None:
-        self.names = [*names]
-        self.folder = root / "tenant_migrations"
-        self.app = make_app("flask", root, **config)
-        self.metadata = sa.MetaData()
-        self.engine = engines(backend)
-        self.urls = {}
-
-        if backend.database == "postgresql":
-            for name in names:
-                self.execute(None, f'CREATE SCHEMA "{name}"')
-        else:
-            self.urls = {name: database_factory(backend) for name in names}
-
-        self.alembic = Alembic(
-            self.app,
-            metadatas=self.metadata,
-            engines=self.engine,
-            tenants=self.tenants,
-            tenant_metadatas=self.metadata,
-        )
-        write_revision(
-            self.folder, "a1", None, create_table("users"), "op.drop_table('users')"
-        )
-        write_revision(
-            self.folder, "b2", "a1", create_table("posts"), "op.drop_table('posts')"
-        )
-
-    async def tenants(self) -> Any:
-        return self.urls or self.names
-
-    def execute(self, name: str | None, statement: str) -> list[tuple[Any, ...]]:
-        """Execute a statement in the database or the schema of a tenant."""
-        if name is None or name not in self.urls:
-            url = self.engine.url
-            prefix = f'SET search_path TO "{name}"; ' if name else ""
-            return execute(url, prefix + statement)
-
-        return execute(self.urls[name], statement)
-
-    def version(self, name: str) -> str:
-        [[version]] = self.execute(name, "SELECT version_num FROM alembic_version")
-        return str(version)
-
-
-@pytest.fixture
-def site(
-    backend: Backend,
-    engines: EngineFactory,
-    database_factory: DatabaseFactory,
-    tmp_path: Path,
-) -> Site:
-    return Site(backend, engines, database_factory, tmp_path)
-
-
-def by_name(results: list[Any]) -> dict[str, Any]:
-    found = {result.tenant: result for result in results}
-    assert len(found) == len(results)
-    return found
 
 
 @on_each_driver
@@ -280,21 +199,6 @@ def test_tenants_with_a_half_applied_revision_go_on(
 
     for name in site.names:
         assert site.execute(name, "SELECT * FROM two") == []
-
-
-@on([by_id("mariadb-pymysql")])
-def test_the_command_resumes_tenants(site: Site, caller: Caller) -> None:
-    caller.collect(site.alembic, "upgrade_tenants")
-    create = create_table("one") + "\n" + create_table("two")
-    write_revision(site.folder, "c3", "b2", create)
-    site.execute("acme", "CREATE TABLE two (id INTEGER)")
-    upgrade = "db", "upgrade", "--tenants"
-    assert invoke(site.app, *upgrade).exit_code == 1
-    site.execute("acme", "DROP TABLE two")
-    assert "'db upgrade --resume'" in invoke(site.app, *upgrade).output
-    result = invoke(site.app, *upgrade, "--resume")
-    assert result.exit_code == 0
-    assert "[acme] applied 1 revision" in result.output
 
 
 @on_schemas
@@ -589,89 +493,6 @@ def test_a_server_that_admits_no_more_connections_is_waited_for(
     finally:
         # They are dropped with the database.
         postgres_server.execute(f'ALTER DATABASE "{url.database}" OWNER TO tester')
-
-
-@on_one
-def test_what_tenants_may_be(site: Site, caller: Caller) -> None:
-    def alembic_with(tenants: Any) -> Alembic:
-        return Alembic(
-            site.app, metadatas=sa.MetaData(), engines=site.engine, tenants=tenants
-        )
-
-    with pytest.raises(TargetError, match="has no tenants"):
-        caller.collect(alembic_with(None), "upgrade_tenants")
-
-    with pytest.raises(TargetError, match="must give the names of schemas"):
-        caller.collect(alembic_with(lambda: "acme"), "upgrade_tenants")
-
-    with pytest.raises(TargetError, match="must be a text"):
-        caller.collect(alembic_with(lambda: [1]), "upgrade_tenants")
-
-    with pytest.raises(ConfigurationError, match="no schemas for tenants"):
-        caller(alembic_with(lambda: ["acme"]).with_options(tenant="acme"), "current")
-
-    with pytest.raises(TargetError, match="There is no tenant 'hooli'"):
-        caller.collect(site.alembic, "upgrade_tenants", only=["hooli"])
-
-    with pytest.raises(ConfigurationError, match="'limit' must be"):
-        caller.collect(site.alembic, "upgrade_tenants", limit=0)
-
-    [result] = caller.collect(alembic_with({"acme": "nonsense"}), "upgrade_tenants")
-    assert "The URL of tenant 'acme' is not usable" in str(result.error)
-
-    site.app.config["ALEMBIC_TENANTS"] = {"folder": "x"}
-
-    with pytest.raises(ConfigurationError, match="has no setting 'folder'"):
-        caller.collect(site.alembic, "upgrade_tenants")
-
-
-@on_each_database
-def test_the_command_line(site: Site) -> None:
-    result = invoke(site.app, "db", "upgrade", "a1", "--tenants", "acme", "globex")
-    assert result.exit_code == 0, result.output
-    assert "[acme] applied 1 revision" in result.output
-    assert "2 of 2 tenants are done" in result.output
-    site.execute("globex", "CREATE TABLE posts (id INTEGER)")
-    result = invoke(site.app, "db", "upgrade", "--tenants", "--jobs", "2")
-    assert result.exit_code == 1
-    assert "3 of 4 tenants are done" in result.output
-    assert "[globex] The upgrade of database 'globex' failed" in result.output
-    assert invoke(site.app, "db", "status", "--tenants").exit_code == 3
-    current = invoke(site.app, "db", "current", "--tenants", "acme").output
-    assert current.startswith("[acme] b2")
-    output = invoke(site.app, "db", "heads", "--tenant", "acme").output
-    assert output.startswith("a1 -> b2 (head)")
-
-
-@on([by_id("sqlite-sqlite3")])
-def test_what_has_failed_is_run_again_alone(site: Site, tmp_path: Path) -> None:
-    invoke(site.app, "db", "upgrade", "a1", "--tenants")
-    site.execute("globex", "CREATE TABLE posts (id INTEGER)")
-    result = invoke(site.app, "db", "upgrade", "--tenants", "--json")
-    document = json.loads(result.output)
-    VALIDATOR.validate(document)
-    assert [r["tenant"] for r in document["result"]["tenants"] if r["error"]] == [
-        "globex"
-    ]
-    file = tmp_path / "run.json"
-    file.write_text(result.output)
-    site.execute("globex", "DROP TABLE posts")
-    again = invoke(site.app, "db", "upgrade", "--failed-of", str(file))
-    assert "1 of 1 tenants are done" in again.output
-    file.write_text("{}")
-    again = invoke(site.app, "db", "upgrade", "--failed-of", str(file))
-    assert "is not what a command" in again.output
-
-
-@on([by_id("sqlite-sqlite3")])
-@pytest.mark.parametrize(
-    "command", ["plan", "upgrade", "stamp", "status", "current", "check", "downgrade"]
-)
-def test_what_is_printed_as_json(site: Site, command: str) -> None:
-    result = invoke(site.app, "db", command, "--tenants", "--json")
-    document = json.loads(result.output)
-    VALIDATOR.validate(document)
-    assert len(document["result"]["tenants"]) == len(NAMES)
 
 
 PROGRAM = """

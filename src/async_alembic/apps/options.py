@@ -7,7 +7,6 @@ import dataclasses
 import typing as t
 
 from .tenants import Tenant
-from .tenants import tenant_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Options:
         config = app_config if self.config is None else self.config
 
         if self.tenant is not None:
+            from .tenant_config import tenant_config
+
             config = tenant_config(config, self.tenant)
 
         if self.directory is None:

@@ -1,17 +1,17 @@
-"""The tenants of an app: each has a schema or a database of its own.
-
-What tells them apart, a search path and the schema of the version table, is set in the
-config that the commands for one tenant see.
-"""
+"""The tenants of an app: each has a schema or a database of its own."""
 
 from __future__ import annotations
 
 import collections.abc as c
-import os
+import contextlib
+import functools
 import typing as t
 
+from ..errors import AsyncAlembicError
 from ..errors import ConfigurationError
+from ..errors import listed
 from ..errors import TargetError
+from ..errors import with_class
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -30,13 +30,6 @@ TenantSource: t.TypeAlias = (
     "TenantDatabases | c.Callable[[], Given | c.Awaitable[Given]]"
 )
 
-_KEY = "app.config['ALEMBIC_TENANTS']"
-_DEFAULTS: c.Mapping[str, t.Any] = {
-    "script_location": "tenant_migrations",
-    "version_locations": [],
-    "search_path": [],
-}
-
 
 class Tenant(t.NamedTuple):
     """One tenant.
@@ -51,8 +44,46 @@ class Tenant(t.NamedTuple):
     schema: str | None = None
 
 
+def named_tenant(name: object) -> Tenant:
+    """Return a tenant that is not looked up yet.
+
+    :raises TargetError: If it is no name.
+    """
+    if not isinstance(name, str) or not name:
+        raise TargetError(
+            f"A tenant's name must be a text that is not empty, not {name!r}."
+        )
+
+    return Tenant(name)
+
+
 #: A tenant that nobody connects to, for what all of them share.
 ANY_TENANT: Tenant = Tenant("")
+
+
+def read_source(source: TenantSource) -> t.Any:
+    """Return what ``tenants`` gives. An async function gives an awaitable."""
+    given: t.Any = source() if callable(source) else source
+    # A generator reads while it is iterated over.
+    return [*given] if isinstance(given, c.Iterator) else given
+
+
+@contextlib.contextmanager
+def source_errors(source: TenantSource) -> c.Iterator[None]:
+    """Raise what an app's function raises as :exc:`TargetError`."""
+    try:
+        yield
+    except AsyncAlembicError:
+        raise
+    except Exception as e:
+        function: t.Any = (
+            source.func if isinstance(source, functools.partial) else source
+        )
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        raise TargetError(
+            f"The function '{function.__module__}.{name}', which gives the tenants,"
+            f" failed: {with_class(e)}. Correct it, or what it reads."
+        ) from e
 
 
 class Tenants:
@@ -63,22 +94,21 @@ class Tenants:
     """
 
     def __init__(self, given: Given, find_engine: c.Callable[[], AnyEngine]) -> None:
-        if isinstance(given, str) or not hasattr(given, "__iter__"):
+        if isinstance(given, (str, bytes)) or not isinstance(given, c.Iterable):
             raise TargetError(
                 "'tenants' must give the names of schemas, or a dict of URLs or engines"
-                f" by name, not {given!r}."
+                f" by name, not {_described(given)}."
             )
 
         are_databases = isinstance(given, c.Mapping)
-        named: t.Any = given if are_databases else dict.fromkeys(given)
+        names: list[t.Any] = [*given]
+
+        for name in names:
+            named_tenant(name)
+
+        named: t.Any = given if are_databases else dict.fromkeys(names)
         self._given: dict[str, t.Any] = dict(named)
         self._find_engine = None if are_databases else find_engine
-
-        for name in t.cast("dict[t.Any, t.Any]", self._given):
-            if not isinstance(name, str) or not name:
-                raise TargetError(
-                    f"A tenant's name must be a text that is not empty, not {name!r}."
-                )
 
     @property
     def shared_engine(self) -> AnyEngine | None:
@@ -118,10 +148,12 @@ class Tenants:
 
         :raises TargetError: If its URL is not known.
         """
+        named_tenant(name)
+
         if self._find_engine is None:
             self.names([name])
-        elif not name:
-            raise TargetError("A tenant's name must not be empty.")
+        elif (engine := self.shared_engine) is not None:
+            _check_length(name, engine)
 
     def names(self, only: c.Iterable[str] | None = None) -> list[str]:
         """Return the names of the tenants.
@@ -132,16 +164,42 @@ class Tenants:
         if only is None:
             return [*self._given]
 
-        names = [only] if isinstance(only, str) else [*dict.fromkeys(only)]
+        names = [*dict.fromkeys(only)]
 
-        for name in names:
-            if name not in self._given:
-                raise TargetError(
-                    f"There is no tenant '{name}'. The 'tenants' of the extension give"
-                    f" {len(self._given)} names; correct this one, or add it there."
-                )
+        if unknown := [name for name in names if name not in self._given]:
+            raise TargetError(
+                f"There is no tenant {listed(unknown)}.{self._advice(unknown[0])} The"
+                f" 'tenants' of the extension give {len(self._given)} names: correct"
+                " this one, or add it there."
+            )
 
         return names
+
+    def _advice(self, name: str) -> str:
+        """Return which names look like one that is unknown."""
+        import difflib
+
+        nearest = difflib.get_close_matches(name, self._given)
+        return f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+
+    def server(self, name: str) -> object:
+        """Return what tells the server of a tenant from others; ``None`` if its
+        database is a file.
+        """
+        import sqlalchemy as sa
+
+        from ..dialects import dialect_named
+
+        value: t.Any = self.shared_engine or self._given[name]
+
+        try:
+            url = value.url if _is_engine(value) else sa.make_url(value)
+        except (sa.exc.ArgumentError, ValueError):
+            return None
+
+        dialect = dialect_named(url.get_backend_name())
+        is_file = dialect.maintenance_database is None and not url.host
+        return None if is_file else (url.host, url.port, str(url.query))
 
     def find(self, name: str) -> Tenant:
         """Return a tenant with its engine.
@@ -176,6 +234,34 @@ class Tenants:
         return Tenant(name, _engine(name, url.set(database=other)))
 
 
+def missing_schema(name: str) -> TargetError:
+    """Return the error for a tenant whose schema does not exist."""
+    return TargetError(
+        f"Tenant '{name}' has no schema, or this user may not use it. Create it by"
+        f" create_tenant('{name}'), or by 'CREATE SCHEMA'."
+    )
+
+
+def _described(given: object) -> str:
+    if isinstance(given, c.AsyncIterable):
+        return "an async generator: return a list"
+
+    return repr(given)
+
+
+def _check_length(name: str, engine: AnyEngine) -> None:
+    """Check that a server does not cut the name of a schema, which may then be that of
+    another tenant.
+    """
+    longest = engine.dialect.max_identifier_length
+
+    if len(name.encode()) > longest:
+        raise TargetError(
+            f"The name of tenant '{name}' is too long: a schema has at most {longest}"
+            " bytes. Choose a shorter name for the schema."
+        )
+
+
 def _schema_tenant(name: str, engine: AnyEngine) -> Tenant:
     from ..dialects import dialect_named
     from .engines import copied_by
@@ -183,6 +269,7 @@ def _schema_tenant(name: str, engine: AnyEngine) -> Tenant:
     from .engines import with_schema
 
     dialect = dialect_named(engine.dialect.name)
+    _check_length(name, engine)
 
     if name == engine.dialect.default_schema_name:
         raise TargetError(
@@ -245,87 +332,3 @@ def tenant_databases(
     metadata = found[default_name(found)] if found else []
     engines: t.Any = {tenant.name: tenant.engine}
     return Databases({tenant.name: metadata}, engines)
-
-
-def tenant_config(
-    app_config: c.Mapping[str, t.Any], tenant: Tenant
-) -> c.Mapping[str, t.Any]:
-    """Return an app's config as it is for a tenant.
-
-    :param app_config: ``app.config``, which is not changed.
-    """
-    own = _own_settings(app_config)
-    context = {**app_config["ALEMBIC_CONTEXT"]}
-    context.pop("version_table_schema", None)
-    # The other schemas are those of other tenants.
-    context.pop("include_schemas", None)
-    session = _shared_session(app_config)
-
-    if tenant.schema is not None:
-        schemas = [tenant.schema, *own["search_path"]]
-        session["search_path"] = ", ".join(map(_quote, schemas))
-
-    alembic = {
-        **app_config["ALEMBIC"],
-        "script_location": _certain(own["script_location"]),
-        "version_locations": own["version_locations"],
-    }
-    return {
-        **app_config,
-        "ALEMBIC": alembic,
-        "ALEMBIC_CONTEXT": context,
-        "ALEMBIC_SESSION": session,
-    }
-
-
-def _own_settings(app_config: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:
-    settings = app_config.get("ALEMBIC_TENANTS", {})
-
-    if not isinstance(settings, c.Mapping):
-        raise ConfigurationError(
-            f"{_KEY} must be a dict of settings, not {settings!r}."
-        )
-
-    if unknown := settings.keys() - _DEFAULTS.keys():
-        raise ConfigurationError(
-            f"{_KEY} has no setting '{min(unknown)}'. There are"
-            f" {', '.join(map(repr, _DEFAULTS))}."
-        )
-
-    found = {**_DEFAULTS, **settings}
-    path = found["search_path"]
-
-    if isinstance(path, str) or not all(isinstance(name, str) for name in path):
-        raise ConfigurationError(
-            f"{_KEY}['search_path'] must be a list of schemas, not {path!r}."
-        )
-
-    if not isinstance(found["script_location"], (str, os.PathLike)):
-        raise ConfigurationError(
-            f"{_KEY}['script_location'] must be a path, not"
-            f" {found['script_location']!r}."
-        )
-
-    return found
-
-
-def _certain(location: str | os.PathLike[str]) -> str:
-    """Return a script location beside which no other one is looked for."""
-    path = os.fspath(location)
-    is_certain = os.path.isabs(path) or ":" in path or "%(here)s" in path
-    return path if is_certain else f"%(here)s/{path}"
-
-
-def _shared_session(app_config: c.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return the session settings that are for no particular database."""
-    session = app_config.get("ALEMBIC_SESSION") or {}
-
-    if not isinstance(session, c.Mapping):
-        # Whoever reads it says what is wrong.
-        return {}
-
-    return {k: v for k, v in session.items() if not isinstance(v, c.Mapping)}
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

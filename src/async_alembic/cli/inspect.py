@@ -19,6 +19,7 @@ from .output import format_current
 from .output import format_script
 from .output import title
 from .tenants import describe_current
+from .tenants import Summary
 from .tenants import tenant_options
 from .tenants import TenantOptions
 
@@ -47,6 +48,7 @@ def current(
         return tenants.run(
             alembic.status_of_tenants,
             describe=describe_current,
+            summary=Summary("shown"),
             key="status",
             exit_code=lambda status: int(check_heads and status.state != "current"),
         )
@@ -186,6 +188,7 @@ def check(
         return tenants.run(
             alembic.check_tenants,
             describe=", ".join,
+            summary=Summary("checked", "with differences"),
             key="differences",
             exit_code=lambda found: int(bool(found)),
         )
@@ -241,6 +244,7 @@ def status(alembic: Migrations, /, **options: t.Any) -> Answer:
         return tenants.run(
             alembic.status_of_tenants,
             describe=lambda status: next(_describe_status(status)),
+            summary=Summary("shown"),
             key="status",
             exit_code=_exit_code_of,
         )

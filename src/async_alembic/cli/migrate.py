@@ -15,6 +15,8 @@ from .progress import shown_progress
 from .sql import sql_options
 from .sql import SqlOptions
 from .tenants import describe_revisions
+from .tenants import MIGRATED
+from .tenants import Summary
 from .tenants import tenant_options
 from .tenants import TenantOptions
 
@@ -35,11 +37,13 @@ def stamp(
     tenants, script = _split(options)
 
     if tenants:
+        _refuse_with_tenants(script)
         return tenants.run(
             alembic.stamp_tenants,
             target or "heads",
             purge=purge,
             describe=lambda value: "stamped",
+            summary=Summary("stamped"),
             key="value",
         )
 
@@ -78,6 +82,7 @@ def upgrade(
             retry=retry,
             resume=resume,
             describe=describe_revisions("applied"),
+            summary=MIGRATED,
             key="revisions",
         )
 
@@ -117,6 +122,7 @@ def downgrade(
             retry=retry,
             resume=resume,
             describe=describe_revisions("reverted"),
+            summary=MIGRATED,
             key="revisions",
         )
 

@@ -25,6 +25,14 @@ def _store(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
         setattr(Invocation.of(ctx), param.name or "", value)
 
 
+def _store_tenant(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
+    # As a variable of a script may be. The command would use the app's databases.
+    if value == "":
+        raise click.UsageError("The name after '--tenant' is empty.", ctx)
+
+    _store(ctx, param, value)
+
+
 def _choose_color(ctx: click.Context, param: click.Parameter, value: t.Any) -> None:
     if value is not None:
         set_color(ctx, CHOICES[value])
@@ -48,8 +56,10 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-def _shared(*names: str, **attributes: t.Any) -> click.Option:
-    return click.Option(names, callback=_store, expose_value=False, **attributes)
+def _shared(
+    *names: str, callback: c.Callable[..., None] = _store, **attributes: t.Any
+) -> click.Option:
+    return click.Option(names, callback=callback, expose_value=False, **attributes)
 
 
 _directory = _shared(
@@ -83,6 +93,7 @@ _database = _shared(
 )
 _tenant = _shared(
     "--tenant",
+    callback=_store_tenant,
     metavar="NAME",
     help="The tenant whose history and database to use.",
 )

@@ -10,6 +10,7 @@ import click
 from .answer import Answer
 from .completion import Revision
 from .options import command
+from .tenants import Summary
 from .tenants import tenant_options
 from .tenants import TenantOptions
 
@@ -60,6 +61,7 @@ def plan(
             alembic.plan_tenants,
             target,
             describe=_short,
+            summary=Summary("planned", "with revisions to apply"),
             key="plan",
             exit_code=lambda plan: 2 if check and plan.revisions else 0,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import collections.abc as c
 import contextlib
+import dataclasses
 import functools
 import json
 import typing as t
@@ -27,6 +28,36 @@ if t.TYPE_CHECKING:
 F = t.TypeVar("F", bound="c.Callable[..., t.Any]")
 T = t.TypeVar("T")
 Describe: t.TypeAlias = "c.Callable[[t.Any], str]"
+
+
+_EMPTY = "A name after '--tenants' is empty. Give '--tenants' alone for all tenants."
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The words of the last line, which counts the tenants.
+
+    :param done: What has happened to a tenant.
+    :param told: What the tenants have in common that have a line of their own; empty if
+        all have one.
+    """
+
+    done: str
+    told: str = ""
+
+    def count(self, done: int, told: int, of: int | None = None) -> str:
+        """Return the line, without a full stop.
+
+        :param done: How many tenants had no error.
+        :param told: How many of these have a line of their own.
+        :param of: How many tenants there were, if all were worked on.
+        """
+        which = f"{done} tenants" if of is None else f"{done} of {of} tenants"
+        told_of = f", {told} of them {self.told}" if self.told and of else ""
+        return f"{which} are {self.done}{told_of}"
+
+
+MIGRATED = Summary("done", "listed above")
 
 
 def tenant_options(function: F) -> F:
@@ -63,6 +94,8 @@ def tenant_options(function: F) -> F:
 def spread_tenants(args: list[str]) -> list[str]:
     """Return arguments in which each name after ``--tenants`` has an option of its own.
     Without a name, the option means all.
+
+    :raises click.UsageError: If a name is empty, as a variable of a script may be.
     """
     spread: list[str] = []
     rest = collections.deque(args)
@@ -73,6 +106,9 @@ def spread_tenants(args: list[str]) -> list[str]:
         if arg == "--":
             return [*spread, arg, *rest]
 
+        if arg == "--tenants=":
+            raise click.UsageError(_EMPTY)
+
         if arg != "--tenants":
             spread.append(arg)
             continue
@@ -82,6 +118,9 @@ def spread_tenants(args: list[str]) -> list[str]:
         while rest and not rest[0].startswith("-"):
             names.append(rest.popleft())
 
+        if "" in names:
+            raise click.UsageError(_EMPTY)
+
         spread += [f"--tenants={name}" for name in names or [""]]
 
     return spread
@@ -90,7 +129,8 @@ def spread_tenants(args: list[str]) -> list[str]:
 class TenantOptions:
     """The values of these options. It is true with ``--tenants``.
 
-    :raises click.UsageError: If one of the others comes without it.
+    :raises click.UsageError: If one of the others comes without it, or another choice
+        of databases with it.
     """
 
     def __init__(
@@ -101,8 +141,9 @@ class TenantOptions:
         failed_of: t.TextIO | None,
     ) -> None:
         given = {"jobs": jobs, "keep-going": keep_going}
+        names = [name for name in tenants if name]
         self._chosen = failed_of is not None or bool(tenants)
-        self._only: list[str] | None = [name for name in tenants if name] or None
+        self._only: list[str] | None = names or None
         self._limit = jobs or 10
         self._keep_going = keep_going is not False
 
@@ -110,7 +151,15 @@ class TenantOptions:
             if value is not None and not self._chosen:
                 raise click.UsageError(f"'--{name}' needs '--tenants'.")
 
+        if self._chosen:
+            _refuse_others()
+
         if failed_of is not None:
+            if names:
+                raise click.UsageError(
+                    "Give names after '--tenants', or '--failed-of FILE', not both."
+                )
+
             self._only = _failed_of(failed_of)
 
     def __bool__(self) -> bool:
@@ -121,6 +170,7 @@ class TenantOptions:
         method: c.Callable[..., BlockingTenantResults[T]],
         *args: t.Any,
         describe: c.Callable[[T], str],
+        summary: Summary,
         key: str,
         exit_code: c.Callable[[T], int] = lambda value: 0,
         **kwargs: t.Any,
@@ -130,11 +180,16 @@ class TenantOptions:
 
         :param method: The method, such as ``upgrade_tenants``.
         :param describe: Returns what to tell of a value; empty for nothing.
+        :param summary: The words of the last line.
         :param key: The key of the value in the JSON.
         :param exit_code: Returns the exit code for a value.
         """
-        context = click.get_current_context()
-        invocation = Invocation.of(context)
+        if self._only == []:
+            return Answer(
+                {"tenants": []}, ["No tenant failed in that output."], is_note=True
+            )
+
+        invocation = Invocation.of(click.get_current_context())
         printed = functools.partial(_print, describe, invocation)
         results: list[dict[str, t.Any]] = []
         told, failed, code = 0, 0, 0
@@ -155,11 +210,23 @@ class TenantOptions:
                     code = max(code, _code_of(result, exit_code))
             except (KeyboardInterrupt, Failure):
                 found.close()
-                echo(f"{len(results) - failed} tenants are done.", err=True)
+                echo(f"{summary.count(len(results) - failed, 0)}.", err=True)
                 raise
 
-        lines = [_summary(len(results), told - failed, failed)]
+        done, count = len(results) - failed, len(results)
+        line = summary.count(done, told - failed, count)
+        line += f"; {failed} failed." if failed else "."
+        lines = [line] if results else ["The app has no tenants."]
         return Answer({"tenants": results}, lines, is_note=True, exit_code=code)
+
+
+def _refuse_others() -> None:
+    """Refuse the options that choose databases in another way."""
+    invocation = Invocation.of(click.get_current_context())
+
+    for name in "tenant", "database":
+        if getattr(invocation, name):
+            raise click.UsageError(f"Give one of '--tenants' and '--{name}'.")
 
 
 def _print(
@@ -202,11 +269,6 @@ def _code_of(result: TenantResult[T], exit_code: c.Callable[[T], int]) -> int:
         return 1
 
     return exit_code(t.cast("T", result.value))
-
-
-def _summary(count: int, told: int, failed: int) -> str:
-    done = f"{count - failed} of {count} tenants are done, {told} of them listed above"
-    return f"{done}; {failed} failed." if failed else f"{done}."
 
 
 def _failed_of(file: t.TextIO) -> list[str]:

@@ -8,6 +8,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema
 
+from ..apps.tenants import missing_schema
 from ..dialects.schema_heads import read_schema_heads
 from ..errors import converted_database_errors
 from . import inspect
@@ -33,6 +34,20 @@ def read_heads(env: Environment, schemas: c.Iterable[str]) -> dict[str, Heads]:
         env.databases.pause,
     )
     return heads
+
+
+def check_schema(env: Environment) -> None:
+    """Check that the schema of the one tenant exists.
+
+    :raises TargetError: If it does not.
+    """
+    schema = t.cast("str", env.project.settings.tenant_schema)
+    connection = env.connection(env.default)
+
+    if not sa.inspect(connection).has_schema(schema):
+        raise missing_schema(schema)
+
+    env.end_transaction(env.default)
 
 
 def create_schema(env: Environment, schema: str) -> None:

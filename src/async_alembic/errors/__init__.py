@@ -54,6 +54,7 @@ from .plugins import plugin_errors as plugin_errors
 from .quoting import first_line as first_line
 from .quoting import line_in as line_in
 from .quoting import listed as listed
+from .quoting import with_class as with_class
 from .revisions import AmbiguousRevisionError as AmbiguousRevisionError
 from .revisions import HeadFileError as HeadFileError
 from .revisions import MultipleHeadsError as MultipleHeadsError

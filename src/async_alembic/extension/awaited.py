@@ -267,7 +267,7 @@ class Alembic(AwaitedTenants):
             await self._sleep(delay)
 
             try:
-                found = await self._on_databases(
+                found = await self._on_waited_for(
                     commands.inspect.positions_if_readable, waiting.empty
                 )
                 delay = waiting.next_delay(found)

@@ -9,6 +9,8 @@ import inspect
 import threading
 import typing as t
 
+from ..apps.tenants import read_source
+from ..apps.tenants import source_errors
 from ..errors import DatabaseConnectionError
 from ..running.imports import load
 from ..running.worker_threads import run_in_worker_thread
@@ -81,6 +83,23 @@ class AwaitedBase(BaseAlembic):
     async def _on_databases(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        project, databases = await self._bind(command)
+
+        if project.settings.tenant_schema is not None:
+            from .tenant_calls import in_existing_schema
+
+            command = in_existing_schema(command)
+
+        return await self._on_bound(project, databases, command, *args, **kwargs)
+
+    async def _on_waited_for(
+        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As :meth:`_on_databases`. The schema of a tenant need not exist yet."""
+        project, databases = await self._bind(command)
+        return await self._on_bound(project, databases, command, *args, **kwargs)
+
+    async def _bind(self, command: object) -> tuple[Project, Databases]:
         app = self._app()
         await self._find_tenant()
 
@@ -89,8 +108,7 @@ class AwaitedBase(BaseAlembic):
             return self._project(app)
 
         project = await run_in_worker_thread(prepare)
-        databases = self._registry.state(app).databases(app)
-        return await self._on_bound(project, databases, command, *args, **kwargs)
+        return project, self._registry.state(app).databases(app)
 
     async def _on_bound(
         self,
@@ -112,6 +130,7 @@ class AwaitedBase(BaseAlembic):
     ) -> dict[str, T]:
         """Run a command on each database that can be reached, and join the results."""
         found: dict[str, T] = {}
+        await self._find_tenant()
 
         for name in await self._do_file_io(self._urls):
             only = self.with_options(database=name)
@@ -156,13 +175,12 @@ class AwaitedBase(BaseAlembic):
         from .tenant_calls import tenants_of
 
         source = source_of(self)
-        given: t.Any = source
 
-        if callable(source):
-            given = await run_in_worker_thread(source)
+        with source_errors(source):
+            given = await run_in_worker_thread(lambda: read_source(source))
 
-        if inspect.isawaitable(given):
-            given = await given
+            if inspect.isawaitable(given):
+                given = await given
 
         return tenants_of(self, given)
 

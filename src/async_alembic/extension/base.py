@@ -17,7 +17,7 @@ from .. import commands
 from ..apps.arguments import Arguments
 from ..apps.names import default_name
 from ..apps.registry import Registry
-from ..apps.tenants import Tenant
+from ..apps.tenants import named_tenant
 from .hooks import HookDecorators
 
 if t.TYPE_CHECKING:
@@ -143,7 +143,7 @@ class BaseAlembic(HookDecorators):
             options["x_args"] = tuple(x_args)
 
         if tenant is not None:
-            options["tenant"] = Tenant(tenant)
+            options["tenant"] = named_tenant(tenant)
 
         return self._with_registry(self._registry.with_options(**options))
 

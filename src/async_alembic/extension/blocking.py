@@ -162,7 +162,7 @@ class SyncAlembic(BlockingTenants, OpAndContext):
             self._sleep(delay)
 
             try:
-                found = self._on_databases(
+                found = self._on_waited_for(
                     commands.inspect.positions_if_readable, waiting.empty
                 )
                 delay = waiting.next_delay(found)

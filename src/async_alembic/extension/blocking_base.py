@@ -13,11 +13,14 @@ import typing as t
 
 from .. import commands
 from ..apps.current import loop_is_running
+from ..apps.tenants import read_source
+from ..apps.tenants import source_errors
 from ..errors import BlockingCallError
 from ..errors import DatabaseConnectionError
 from .base import BaseAlembic
 
 if t.TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.script import Script
     from flask.sansio.app import App
 
@@ -95,6 +98,10 @@ class BlockingBase(BaseAlembic):
         """Return the current revisions of each database for the ``current`` command."""
         return self._on_databases(commands.inspect.current_by_database)
 
+    def _urls(self) -> dict[str, sa.URL]:
+        self._find_tenant()
+        return super()._urls()
+
     def _all_revisions(self) -> tuple[Script, ...]:
         """Return all revisions, to complete their ids."""
         return self._on_files(commands.inspect.revisions)
@@ -126,10 +133,25 @@ class BlockingBase(BaseAlembic):
     def _on_databases(
         self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        project, databases = self._bind()
+
+        if project.settings.tenant_schema is not None:
+            from .tenant_calls import in_existing_schema
+
+            command = in_existing_schema(command)
+
+        return self._on_bound(project, databases, command, *args, **kwargs)
+
+    def _on_waited_for(
+        self, command: DatabaseCommand[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        project, databases = self._bind()
+        return self._on_bound(project, databases, command, *args, **kwargs)
+
+    def _bind(self) -> tuple[Project, Databases]:
         app = self._app()
         self._find_tenant()
-        databases = self._registry.state(app).databases(app)
-        return self._on_bound(self._project(app), databases, command, *args, **kwargs)
+        return self._project(app), self._registry.state(app).databases(app)
 
     def _on_bound(
         self,
@@ -199,12 +221,14 @@ class BlockingBase(BaseAlembic):
         from .tenant_calls import tenants_of
 
         source = source_of(self)
-        given: t.Any = source() if callable(source) else source
 
-        if inspect.isawaitable(given):
-            from ..running.receivers import run_coroutine
+        with source_errors(source):
+            given = read_source(source)
 
-            given = run_coroutine(_await(given))
+            if inspect.isawaitable(given):
+                from ..running.receivers import run_coroutine
+
+                given = run_coroutine(_await(given))
 
         return tenants_of(self, given)
 

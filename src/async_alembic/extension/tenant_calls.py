@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import functools
 import typing as t
 
+from .. import commands
 from ..apps.names import default_name
 from ..apps.tenants import ANY_TENANT
 from ..apps.tenants import Tenants
@@ -25,21 +27,58 @@ if t.TYPE_CHECKING:
     from ..apps.tenants import Tenant
     from ..apps.tenants import TenantSource
     from ..history.targets import StepTarget
+    from ..migration.environment import Environment
+    from ..running.dispatch import DatabaseCommand
     from ..running.tenants import TenantCommand
     from .base import BaseAlembic
 
+P = t.ParamSpec("P")
 T = t.TypeVar("T")
 #: How long to come back to tenants while no connection can be made to any, in seconds.
 CONNECT_TIMEOUT = 30.0
 
 
-class TenantOptions(t.NamedTuple):
-    """How to work on tenants; see :meth:`.Alembic.upgrade_tenants`."""
+@dataclasses.dataclass
+class TenantOptions:
+    """How to work on tenants; see :meth:`.Alembic.upgrade_tenants`.
+
+    :raises ConfigurationError: If one of them has a wrong type or value.
+    """
 
     only: c.Iterable[str] | None
     limit: int
     keep_going: bool
     timeout: float | None
+
+    def __post_init__(self) -> None:
+        if self.only is not None:
+            self.only = _names(self.only)
+
+        if not _is_number(self.limit, int) or self.limit < 1:
+            _refuse("limit", self.limit, "how many tenants to work on at once")
+
+        if self.timeout is not None and not (
+            _is_number(self.timeout, (int, float)) and self.timeout >= 0
+        ):
+            _refuse("timeout", self.timeout, "a number of seconds, 0 or more, or None")
+
+
+def _names(only: t.Any) -> list[str]:
+    is_list = isinstance(only, c.Iterable) and not isinstance(only, (str, bytes))
+    names = [*only] if is_list else [only]
+
+    if not all(isinstance(name, str) for name in names):
+        _refuse("only", only, "a list of names of tenants, or None")
+
+    return names
+
+
+def _is_number(value: object, kind: t.Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _refuse(name: str, value: object, wanted: str) -> t.NoReturn:
+    raise ConfigurationError(f"'{name}' must be {wanted}, not {value!r}.")
 
 
 def source_of(extension: BaseAlembic) -> TenantSource:
@@ -74,11 +113,6 @@ def make_call(
     command: TenantCommand[T],
 ) -> TenantCall[T]:
     """Return a call that runs a command for tenants."""
-    if isinstance(options.limit, bool) or options.limit < 1:
-        raise ConfigurationError(
-            f"'limit' must be how many tenants to migrate at once, not {options.limit}."
-        )
-
     app = extension._app()
 
     if options.timeout is None:
@@ -98,6 +132,17 @@ def make_call(
         lock_timeout,
         connect_timeout,
     )
+
+
+def in_existing_schema(command: DatabaseCommand[P, T]) -> DatabaseCommand[P, T]:
+    """Return a command for one tenant that fails if its schema does not exist."""
+
+    @functools.wraps(command)
+    def checked(env: Environment, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        commands.tenants.check_schema(env)
+        return command(env, *args, **kwargs)
+
+    return checked
 
 
 def nothing_to_upgrade(

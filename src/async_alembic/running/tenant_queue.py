@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections
 import heapq
 import logging
+import math
 import random
 import time
 import typing as t
@@ -14,32 +15,94 @@ import typing as t
 from ..dialects.refused_logins import is_login_refused
 from ..errors import DatabaseConnectionError
 from ..errors import LockTimeout
+from ..migration.locking import backoff
 
 if t.TYPE_CHECKING:
     import collections.abc as c
 
 log: logging.Logger = logging.getLogger("async_alembic")
 
-#: The shortest and the longest delay before a tenant is tried again, in seconds.
-_MIN_DELAY = 0.05
-_MAX_DELAY = 1.0
+#: The longest first delay before a tenant or a server is tried again, in seconds.
+_FIRST_DELAY = 0.1
+
+
+class _Server:
+    """A server that has tenants.
+
+    :param limit: How many of its tenants may be at work at once.
+    :param may_be_down: Whether another attempt to connect may succeed.
+    :ivar ready: Its tenants to begin with.
+    :ivar locked: Its tenants that are locked, with the times to try them again.
+    :ivar at_work: How many of its tenants are at work.
+    :ivar limit: How many may be at work now. There are fewer while it admits no further
+        connections.
+    :ivar answered_at: When it has last admitted a connection.
+    """
+
+    def __init__(self, limit: int, may_be_down: bool) -> None:
+        self.may_be_down = may_be_down
+        self.ready: collections.deque[str] = collections.deque()
+        self.locked: list[tuple[float, str]] = []
+        self.at_work = 0
+        self.limit = limit
+        self.answered_at = time.monotonic()
+        self._wanted = limit
+        self._retry_at = 0.0
+        self._delays: c.Iterator[float] | None = None
+
+    def next(self) -> str | None:
+        """Return the tenant to begin with, if there is one now."""
+        if self.next_at() > time.monotonic():
+            return None
+
+        self.at_work += 1
+        is_due = bool(self.locked) and self.locked[0][0] <= time.monotonic()
+        return heapq.heappop(self.locked)[1] if is_due else self.ready.popleft()
+
+    def next_at(self) -> float:
+        """Return when to begin with another tenant, unless one at work ends before."""
+        if self.at_work >= self.limit or not (self.ready or self.locked):
+            return math.inf
+
+        return max(self._retry_at, 0.0 if self.ready else self.locked[0][0])
+
+    def has_answered(self) -> None:
+        """Count on further connections."""
+        self.answered_at = time.monotonic()
+        self.limit = min(self.limit + 1, self._wanted)
+        self._retry_at = 0.0
+        self._delays = None
+
+    def has_refused(self) -> None:
+        """Count on as many connections as there are."""
+        self.limit = max(1, min(self.limit, self.at_work))
+
+    def wait(self, error: Exception) -> None:
+        """Try to connect again later, with any of the tenants."""
+        if self._delays is None:
+            log.warning("%s Trying again.", error)
+            self._delays = backoff(_FIRST_DELAY)
+
+        self._retry_at = time.monotonic() + next(self._delays)
 
 
 class TenantQueue:
-    """The tenants that are not done yet.
+    """The tenants that are not done yet. Those whose server does not answer leave their
+    turns to those of other servers.
 
     :param names: Their names.
+    :param server: Returns what tells the server of a tenant from others; ``None`` if it
+        has none, and nothing is to be waited for.
     :param limit: How many may be at work at once.
     :param lock_timeout: How long to come back to a tenant that is locked, in seconds.
-    :param connect_timeout: How long to come back to tenants while no connection can be
-        made to any, in seconds.
-    :ivar limit: How many may be at work now. Where a server admits no further
-        connections, there are fewer.
+    :param connect_timeout: How long to come back to the tenants of a server while no
+        connection can be made to any of them, in seconds.
     """
 
     def __init__(
         self,
         names: c.Iterable[str],
+        server: c.Callable[[str], object],
         limit: int,
         lock_timeout: float,
         connect_timeout: float,
@@ -47,70 +110,85 @@ class TenantQueue:
         # Other machines should not come to the same tenants at the same time.
         shuffled = [*names]
         random.shuffle(shuffled)
-        self._ready = collections.deque(shuffled)
-        self._waiting: list[tuple[float, str]] = []
-        self._attempts: collections.Counter[str] = collections.Counter()
-        self._locked_since: dict[str, float] = {}
-        self._connected_at = time.monotonic()
+        self._limit = limit
         self._lock_timeout = lock_timeout
         self._connect_timeout = connect_timeout
-        self._wanted = limit
-        self.limit: int = limit
+        self._delays: dict[str, c.Iterator[float]] = {}
+        self._locked_since: dict[str, float] = {}
+        self._server_of: dict[str, _Server] = {}
+        servers: dict[object, _Server] = {}
+
+        for name in shuffled:
+            found = server(name)
+            servers.setdefault(found, _Server(limit, found is not None)).ready += [name]
+            self._server_of[name] = servers[found]
+
+        #: Those that have had no turn for the longest time come first.
+        self._servers = collections.deque(servers.values())
 
     @property
     def is_empty(self) -> bool:
         """Whether no tenant is left that is not at work."""
-        return not self._ready and not self._waiting
+        return not any(server.ready or server.locked for server in self._servers)
 
     def next(self) -> str | None:
         """Return the tenant to begin with, if there is one now."""
-        if self._waiting and self._waiting[0][0] <= time.monotonic():
-            return heapq.heappop(self._waiting)[1]
+        for server in [*self._servers]:
+            if (name := server.next()) is not None:
+                self._servers.remove(server)
+                self._servers.append(server)
+                return name
 
-        return self._ready.popleft() if self._ready else None
+        return None
 
     def delay(self) -> float | None:
-        """Return after how many seconds a tenant is to be tried again, if any is."""
-        if not self._waiting:
-            return None
-
-        return max(self._waiting[0][0] - time.monotonic(), 0)
+        """Return after how many seconds there is a tenant to begin with; ``None`` if
+        one that is at work must end before.
+        """
+        at = min((server.next_at() for server in self._servers), default=math.inf)
+        return None if at == math.inf else max(at - time.monotonic(), 0)
 
     def clear(self) -> None:
         """Begin with no further tenant."""
-        self._ready.clear()
-        self._waiting.clear()
+        for server in self._servers:
+            server.ready.clear()
+            server.locked.clear()
 
-    def comes_back(self, name: str, error: Exception | None, at_work: int) -> bool:
+    def comes_back(self, name: str, error: Exception | None) -> bool:
         """Return whether a tenant is to be tried again, after it was tried.
 
         :param error: Why it failed, if it did.
-        :param at_work: How many others are at work.
         """
-        now = time.monotonic()
+        server = self._server_of[name]
+        server.at_work -= 1
 
-        if isinstance(error, DatabaseConnectionError):
-            self.limit = max(1, min(self.limit, at_work))
-            # Others may get on, so it is not this tenant's time that counts.
-            since, timeout = self._connected_at, self._connect_timeout
-            comes_back = not is_login_refused(error)
-        else:
-            self._connected_at = now
-            self.limit = min(self.limit + 1, self._wanted)
-            since = self._locked_since.setdefault(name, now)
-            timeout = self._lock_timeout
-            comes_back = isinstance(error, LockTimeout)
+        if (
+            server.may_be_down
+            and isinstance(error, DatabaseConnectionError)
+            and not is_login_refused(error)
+        ):
+            return self._waits_for_server(server, name, error)
 
-        if not comes_back or now - since >= timeout:
-            self._locked_since.pop(name, None)
-            self._attempts.pop(name, None)
+        server.has_answered()
+        return isinstance(error, LockTimeout) and self._waits_for_lock(server, name)
+
+    def _waits_for_server(self, server: _Server, name: str, error: Exception) -> bool:
+        server.has_refused()
+
+        # Others may get on, so it is not this tenant's time that counts.
+        if time.monotonic() - server.answered_at >= self._connect_timeout:
             return False
 
-        if isinstance(error, DatabaseConnectionError) and not self._attempts[name]:
-            log.warning("%s Trying again.", error)
+        server.wait(error)
+        server.ready.append(name)
+        return True
 
-        self._attempts[name] += 1
-        longest = min(_MIN_DELAY * 2 ** min(self._attempts[name], 32), _MAX_DELAY)
-        delay = random.uniform(longest / 2, longest)
-        heapq.heappush(self._waiting, (now + delay, name))
+    def _waits_for_lock(self, server: _Server, name: str) -> bool:
+        now = time.monotonic()
+
+        if now - self._locked_since.setdefault(name, now) >= self._lock_timeout:
+            return False
+
+        delays = self._delays.setdefault(name, backoff(_FIRST_DELAY))
+        heapq.heappush(server.locked, (now + next(delays), name))
         return True

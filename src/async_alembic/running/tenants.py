@@ -19,8 +19,8 @@ import typing as t
 
 from .. import commands
 from ..apps.current import loop_is_running
+from ..apps.tenants import missing_schema
 from ..errors import DatabaseConnectionError
-from ..errors import TargetError
 from ..results import TenantResult
 from .dispatch import await_on_databases
 from .imports import load
@@ -92,7 +92,13 @@ class TenantCall(t.Generic[T]):
 
     def queue(self, names: c.Iterable[str]) -> TenantQueue:
         """Return a queue of some of the tenants."""
-        return TenantQueue(names, self.limit, self.lock_timeout, self.connect_timeout)
+        return TenantQueue(
+            names,
+            self.tenants.server,
+            self.limit,
+            self.lock_timeout,
+            self.connect_timeout,
+        )
 
 
 async def await_for_tenants(call: TenantCall[T]) -> TenantResults[T]:
@@ -223,10 +229,7 @@ async def _run(call: TenantCall[T]) -> TenantResults[T]:
 
     async def run(name: str) -> T:
         if name in missing:
-            raise TargetError(
-                f"Tenant '{name}' has no schema, or this user may not use it. Create it"
-                f" by create_tenant('{name}'), or by 'CREATE SCHEMA'."
-            )
+            raise missing_schema(name)
 
         project, databases = await run_in_worker_thread(
             lambda: call.bind(tenants.find(name))
@@ -272,7 +275,7 @@ async def _read_heads(
                 project, shared, commands.tenants.read_heads, call.names
             )
         except DatabaseConnectionError as e:
-            if not waiting.comes_back("", e, 0):
+            if not waiting.comes_back("", e):
                 raise
 
             await asyncio.sleep(waiting.delay() or 0)
@@ -289,7 +292,7 @@ async def _fan_out(
 
     try:
         while True:
-            while len(at_work) < waiting.limit and (name := waiting.next()) is not None:
+            while len(at_work) < call.limit and (name := waiting.next()) is not None:
                 work = _timed(name, run)
                 at_work.add(asyncio.create_task(work, context=context.copy()))
 
@@ -297,9 +300,10 @@ async def _fan_out(
                 return
 
             if at_work:
+                is_full = len(at_work) >= call.limit
                 done, at_work = await asyncio.wait(
                     at_work,
-                    timeout=waiting.delay(),
+                    timeout=None if is_full else waiting.delay(),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
             else:
@@ -309,7 +313,7 @@ async def _fan_out(
             for task in done:
                 result = task.result()
 
-                if waiting.comes_back(result.tenant, result.error, len(at_work)):
+                if waiting.comes_back(result.tenant, result.error):
                     continue
 
                 if result.error is not None and not call.keep_going:
