@@ -418,6 +418,7 @@ def test_a_session_is_used_again_as_if_it_was_new(site: Site, caller: Caller) ->
     assert [*op.get_bind().exec_driver_sql(get).one()] == ["0", None]
     op.execute("SET lock_timeout = '7s'; CREATE TEMPORARY TABLE notes (id INTEGER)")
     op.execute("SELECT pg_advisory_lock(7)")
+    op.execute('PREPARE "My plan" AS SELECT 1')
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7"
     assert op.get_bind().exec_driver_sql(held).scalar() == 1
     """

@@ -33,10 +33,16 @@ _set = sa.text("SELECT set_config(:name, :value, :is_local)").bindparams(
     sa.bindparam("is_local", type_=sa.Boolean),
 )
 
+#: What PREPARE has made, but not what drivers have prepared by the protocol.
+_DEALLOCATE = (
+    "DO $$ DECLARE prepared text; BEGIN"
+    " FOR prepared IN SELECT name FROM pg_prepared_statements WHERE from_sql"
+    " LOOP EXECUTE 'DEALLOCATE ' || quote_ident(prepared); END LOOP; END $$"
+)
 #: As DISCARD ALL, which would also discard what drivers have prepared.
 _RESET = (
-    "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;"
-    " SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+    f"SET SESSION AUTHORIZATION DEFAULT; RESET ALL; {_DEALLOCATE}; CLOSE ALL;"
+    " UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
 
 
