@@ -256,6 +256,28 @@ def test_tenants_take_turns_on_a_few_threads(site: Site, caller: Caller) -> None
 
 
 @on_schemas
+def test_the_names_of_others_do_not_matter_for_drift(
+    site: Site, caller: Caller
+) -> None:
+    """The server quotes some of them."""
+    others = ["acme-corp", "in itech", " hooli", 'o"reilly', "select", "100%"]
+
+    for name in others:
+        caller(site.alembic, "create_tenant", name)
+
+    site.names.extend(others)
+    caller.collect(site.alembic, "upgrade_tenants")
+
+    for name in "acme", "acme-corp", " hooli":
+        one = site.alembic.with_options(tenant=name)
+        assert caller(one, "drift") == {name: []}
+
+    site.execute("acme-corp", "ALTER TABLE users ADD COLUMN name TEXT")
+    [line] = caller(one.with_options(tenant="acme-corp"), "drift")["acme-corp"]
+    assert line.startswith("+ column users.name")
+
+
+@on_schemas
 def test_a_schema_may_have_a_percent_sign(site: Site, caller: Caller) -> None:
     name = "100% {more}"
     site.names.append(name)

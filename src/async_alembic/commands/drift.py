@@ -78,14 +78,22 @@ def _read_schema(env: Environment, name: str, left_out: frozenset[str]) -> Schem
     if env.project.settings.tenant_schema is None:
         return found
 
-    # The others are those of other tenants.
-    foreign = tuple(f"{schema}." for schema in others if schema is not None)
+    # The others are those of other tenants. The server quotes some of them.
+    named = [schema for schema in others if schema is not None]
+    quoted = ['"' + schema.replace('"', '""') + '"' for schema in named]
+    foreign = {*named, *quoted}
     return {
         key: text
         for key, text in found.items()
-        if not key.startswith("schema ")
-        and not any(word.startswith(foreign) for word in key.split())
+        if not key.startswith("schema ") and foreign.isdisjoint(_before_dots(key))
     }
+
+
+def _before_dots(text: str) -> c.Iterator[str]:
+    """Yield what may be the name of a schema in a text. It may have spaces itself."""
+    dots = [place for place, character in enumerate(text) if character == "."]
+    starts = [place for place, character in enumerate(text, 1) if character == " "]
+    yield from (text[start:dot] for start in starts for dot in dots if start < dot)
 
 
 def _left_out(env: Environment, name: str) -> c.Iterator[str]:
