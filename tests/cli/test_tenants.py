@@ -111,7 +111,7 @@ def test_the_summary_says_what_a_command_does(
 
 @on_one
 def test_a_summary_counts_failures(site: Site) -> None:
-    site.urls["initech"] = "nonsense"
+    site.urls["initech"] = sa.make_url("nonsense://")
     output = invoke(site.app, "db", "status", "--tenants").output
     assert output.splitlines()[-1] == "3 of 4 tenants are shown; 1 failed."
 

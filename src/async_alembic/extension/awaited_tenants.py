@@ -90,16 +90,18 @@ class AwaitedTenants(AwaitedHistory):
             revision.
         :param resume: As of :meth:`upgrade`, for the tenants with a half applied
             revision.
-        :param only: The names of some tenants, instead of all.
+        :param only: The names of some tenants, or one name, instead of all.
         :param limit: How many tenants to work on at once, each with a connection.
             There are fewer where a server admits no more.
         :param keep_going: Whether to go on after a tenant has failed. Otherwise, those
             at work are finished, and no other is begun.
         :param timeout: How long to come back to a tenant that is locked, or cannot be
             connected to, in seconds; by default, ``ALEMBIC_LOCK_TIMEOUT``, and 30 s
-            while no connection can be made.
+            while no connection can be made to its server.
         :return: The result of each tenant, as soon as it is there.
-        :raises TargetError: If the extension has no tenants, or none of a name.
+        :raises TargetError: If the extension has no tenants, or none of a name, or if
+            the function that gives them fails.
+        :raises ConfigurationError: If an argument has a wrong type or value.
         """
         from ..running.tenants import TenantCommand
         from .tenant_calls import nothing_to_upgrade
