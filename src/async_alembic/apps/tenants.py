@@ -187,6 +187,7 @@ class Tenants:
         database is a file.
         """
         import sqlalchemy as sa
+        from sqlalchemy.exc import ArgumentError
 
         from ..dialects import dialect_named
 
@@ -194,7 +195,7 @@ class Tenants:
 
         try:
             url = value.url if _is_engine(value) else sa.make_url(value)
-        except (sa.exc.ArgumentError, ValueError):
+        except (ArgumentError, ValueError):
             return None
 
         dialect = dialect_named(url.get_backend_name())

@@ -65,7 +65,7 @@ class TenantOptions:
 
 def _names(only: t.Any) -> list[str]:
     is_list = isinstance(only, c.Iterable) and not isinstance(only, (str, bytes))
-    names = [*only] if is_list else [only]
+    names: list[t.Any] = [*only] if is_list else [only]
 
     if not all(isinstance(name, str) for name in names):
         _refuse("only", only, "a list of names of tenants, or None")
