@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from async_alembic import AmbiguousRevisionError
 from async_alembic import AsyncAlembicError
 from async_alembic import MultipleHeadsError
 from async_alembic import RevisionError
+from async_alembic import RevisionNotFoundError
 from async_alembic import SyncAlembic
 from async_alembic.history.targets import includes_current
 from async_alembic.history.targets import replace_current
@@ -97,11 +99,11 @@ def test_current_stands_for_where_the_databases_are(
     [
         (1, "+1", "-1"),
         (3, "+3", "-3"),
-        (-1, "-1", "-1"),
-        (-3, "-3", "-3"),
+        (-1, None, "-1"),
+        (-3, None, "-3"),
         ("1", "+1", "-1"),
-        ("+1", "+1", "+1"),
-        ("-1", "-1", "-1"),
+        ("+1", "+1", None),
+        ("-1", None, "-1"),
         (" 2 ", " 2 ", " 2 "),
         ("013", "013", "013"),
         ("0", "0", "0"),
@@ -120,10 +122,15 @@ def test_current_stands_for_where_the_databases_are(
     ],
 )
 def test_a_number_counts_revisions_and_all_else_is_a_name(
-    target: int | str, up: str, down: str
+    target: int | str, up: str | None, down: str | None
 ) -> None:
-    assert to_steps(target, lambda _: False, 1) == [up]
-    assert to_steps(target, lambda _: False, -1) == [down]
+    """The sign of a number cannot be that of the other direction."""
+    for sign, expected, command in (1, up, "downgrade"), (-1, down, "upgrade"):
+        if expected is None:
+            with pytest.raises(RevisionError, match=f"Run 'db {command} "):
+                to_steps(target, lambda _: False, sign)
+        else:
+            assert to_steps(target, lambda _: False, sign) == [expected]
 
 
 @given(st.from_regex(r"[0-9]{1,12}", fullmatch=True), directions)
@@ -135,12 +142,11 @@ def test_a_number_is_an_id_if_there_is_such_a_revision(
     assert to_steps(script(number), {number}.__contains__, sign) == [number]
 
 
-@given(st.integers(-(10**12), 10**12).filter(bool), directions)
+@given(st.integers(1, 10**12), directions)
 def test_an_int_always_counts(number: int, sign: Literal[1, -1]) -> None:
     """As in Flask-Alembic, whose users have revisions that are named by numbers."""
-    (step,) = to_steps(number, lambda _: True, sign)
-    assert step[0] == "-" if number < 0 or sign < 0 else step[0] == "+"
-    assert abs(int(step)) == abs(number)
+    assert to_steps(number, lambda _: True, sign) == [f"{number * sign:+d}"]
+    assert to_steps(-number, lambda _: True, -1) == [f"{-number:+d}"]
 
 
 @given(st.lists(ids, min_size=2, unique=True), directions)
@@ -152,7 +158,11 @@ def test_several_targets_are_never_counts(
 
 @given(st.text(min_size=1), directions)
 def test_any_text_is_a_count_or_stays_as_it_is(text: str, sign: Literal[1, -1]) -> None:
-    (step,) = to_steps(text, lambda _: False, sign)
+    try:
+        (step,) = to_steps(text, lambda _: False, sign)
+    except RevisionError:
+        assert int(text) * sign < 0
+        return
 
     if step != text:
         assert abs(int(step)) == abs(int(text))
@@ -289,6 +299,80 @@ def test_downgrade_goes_to_one_target_only(
         alembic.downgrade(downgrade_to)
 
     assert {*names(alembic.current())} == {"aaaa3", "3"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("aaaa1", "+1", ["aaaa2", "aaaa1"]),
+        ("aaaa1", "aaaa1+1", ["aaaa2", "aaaa1"]),
+        ("aaaa1", "+9", ["aaaa3", "aaaa2", "aaaa1"]),
+        ("aaaa1", "aaaa3-1", ["aaaa2", "aaaa1"]),
+        ("users@-1", "heads", ["aaaa3", "aaaa2"]),
+        ("aaaa1", "users@-1", ["aaaa2", "aaaa1"]),
+        ("base", "aaaa1+1", ["aaaa2", "aaaa1"]),
+        ("base", "users@+2", ["aaaa2", "aaaa1"]),
+        ("current", "+1", ["aaaa3", "aaaa2"]),
+        ("users@base", "heads", ["aaaa3", "aaaa2", "aaaa1"]),
+        ("orders@base", "current", []),
+    ],
+)
+def test_the_ends_of_a_log_are_those_of_alembic(
+    alembic: SyncAlembic, start: str, end: str, expected: list[str]
+) -> None:
+    alembic.stamp("aaaa2")
+    assert names(alembic.log(start, end)) == expected
+
+
+@pytest.mark.parametrize(("start", "end"), [("base", "+1"), ("current", "+1")])
+def test_a_log_does_not_count_from_two_branches(
+    alembic: SyncAlembic, start: str, end: str
+) -> None:
+    alembic.stamp(["aaaa1", "bbbb1"])
+
+    with pytest.raises(RevisionError, match="ambiguous"):
+        alembic.log(start, end)
+
+
+@pytest.mark.parametrize("stamped", ["base", "aaaa2"])
+@pytest.mark.parametrize("target", ["-1", "+1", "users@-1", "aaaa1+1", "head-1"])
+def test_a_stamp_does_not_count(
+    alembic: SyncAlembic, stamped: str, target: str
+) -> None:
+    """From where is not clear; Alembic counts from the head, on an empty database."""
+    alembic.stamp(stamped)
+
+    for stamp in alembic.stamp, alembic.stamp_sql:
+        with pytest.raises(RevisionNotFoundError, match="counts revisions"):
+            stamp(target)
+
+    assert names(alembic.current()) == ([] if stamped == "base" else [stamped])
+
+
+def test_show_counts_down_from_the_heads_of_a_branch(alembic: SyncAlembic) -> None:
+    assert names(alembic.show("users@-2")) == ["aaaa1"]
+    assert {*names(alembic.show("-1"))} == {"aaaa2", "bbbb2"}
+
+    with pytest.raises(RevisionError, match="not that many revisions"):
+        alembic.show("-3")
+
+    with pytest.raises(RevisionNotFoundError, match=r"'\+1' counts revisions"):
+        alembic.show("+1")
+
+
+def test_a_downgrade_at_base_says_so(alembic: SyncAlembic) -> None:
+    with pytest.raises(RevisionError, match="'default' is at base"):
+        alembic.downgrade()
+
+
+def test_a_downgrade_of_one_of_two_branches_can_be_named(alembic: SyncAlembic) -> None:
+    alembic.stamp(["aaaa3", "3"])
+
+    with pytest.raises(MultipleHeadsError, match="as '(.+@-1)'") as caught:
+        alembic.downgrade()
+
+    [target] = re.findall("as '(.+)'", str(caught.value))
+    assert names(alembic.downgrade(target)) == [caught.value.heads[0]]
 
 
 parts = st.sampled_from(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
+from ..history.targets import as_argument
+from ..history.targets import as_end
 from ..history.targets import replace_current
 from .inspect import current_ids
 
@@ -58,8 +61,8 @@ def _log(
 ) -> list[Script]:
     walked = scripts.walk_revisions(
         # Despite its signature, it accepts several ids.
-        replace_current(start, current),  # type: ignore[arg-type]
-        replace_current(end, current),  # type: ignore[arg-type]
+        as_argument(replace_current(start, current)),  # type: ignore[arg-type]
+        as_end(replace_current(end, current)),  # type: ignore[arg-type]
     )
     return list(walked)
 
@@ -67,4 +70,14 @@ def _log(
 def _show(
     scripts: Scripts, revisions: Target, current: tuple[str, ...]
 ) -> tuple[Script, ...]:
-    return scripts.get_revisions(replace_current(revisions, current))
+    ids = replace_current(revisions, current)
+    found = scripts.get_revisions(ids)
+
+    if "base" in found:
+        # Where Alembic arrives that walks too far.
+        raise RevisionError(
+            f"There are not that many revisions below the heads: {', '.join(ids)}."
+            " 'db log' lists the revisions."
+        )
+
+    return found

@@ -11,7 +11,8 @@ from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..errors import RevisionNotFoundError
 from ..errors.from_alembic import converted_errors
-from ..history.targets import to_ids
+from ..history.targets import as_argument
+from ..history.targets import to_names
 from ..history.targets import to_steps
 from ..migration import half_applied
 from ..migration.events import CallEvents
@@ -84,7 +85,7 @@ def plan_upgrade(env: Environment, ids: list[str]) -> Steps:
             return ()
 
         # Despite its signature, it accepts several ids, but no relative ones.
-        destination = ids[0] if len(ids) == 1 else ids
+        destination = as_argument(ids)
         return env.project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 
     return plan
@@ -120,18 +121,34 @@ def _plan_downgrade(env: Environment, target: StepTarget) -> Route:
         raise RevisionNotFoundError(branch)
 
     def plan(heads: t.Any, context: MigrationContext) -> c.Iterable[RevisionStep]:
-        if ids[0][0] in "+-" and len(heads) > 1:
-            # Alembic warns, and downgrades an arbitrary one.
-            raise MultipleHeadsError(heads)
+        if ids[0][0] in "+-":
+            _check_single_head(env, context, heads, ids[0])
 
         return env.project.scripts._downgrade_revs(ids[0], heads)
 
     return Route(ids, plan)
 
 
+def _check_single_head(
+    env: Environment, context: MigrationContext, heads: c.Sequence[str], step: str
+) -> None:
+    """Check that a number of steps has one revision to start from."""
+    if not heads:
+        [name] = [name for name in env.names if env.contexts[name] is context]
+        raise RevisionError(
+            f"Database '{name}' is at base: there is no revision to revert. 'db upgrade'"
+            " applies revisions."
+        )
+
+    if len(heads) > 1:
+        # Alembic warns, and downgrades an arbitrary one.
+        advice = f"Name a branch by one of them or by its label, as '{heads[0]}@{step}'."
+        raise MultipleHeadsError(heads, advice)
+
+
 @converted_errors()
 def stamp(env: Environment, target: Target, purge: bool) -> None:
-    plan = plan_stamp(env, to_ids(target))
+    plan = plan_stamp(env, to_names(target))
 
     for context in env.contexts.values():
         context.purge = purge

@@ -12,6 +12,7 @@ from ..apps.names import default_name
 from ..errors.from_alembic import converted_errors
 from ..history.allowances import find_allowed
 from ..history.authors import find_commits
+from ..history.targets import as_argument
 from ..history.targets import to_steps
 from ..migration.offline import OfflineWriter
 from ..migration.planned_statements import StatementCollector
@@ -67,7 +68,7 @@ def plan(env: Environment, target: StepTarget) -> dict[str, Plan]:
 def steps_to(project: Project, target: StepTarget) -> Steps:
     """Return what lists the steps of an upgrade."""
     ids = to_steps(target, project.scripts.has, 1)
-    destination = ids[0] if len(ids) == 1 else ids
+    destination = as_argument(ids)
     # Despite its signature, it accepts several ids.
     return lambda heads, context: project.scripts._upgrade_revs(destination, heads)  # type: ignore[arg-type]
 

@@ -8,7 +8,9 @@ import typing as t
 from ..apps.env_py import check_env_py
 from ..errors import RevisionError
 from ..errors.from_alembic import converted_errors
+from ..history.targets import as_argument
 from ..history.targets import to_ids
+from ..history.targets import to_names
 from ..history.targets import to_steps
 from ..migration.offline import OfflineWriter
 
@@ -42,7 +44,7 @@ def upgrade_sql(
     tag: str | None,
 ) -> dict[str, str]:
     ids = to_steps(target, project.scripts.has, 1)
-    destination = ids[0] if len(ids) == 1 else ids
+    destination = as_argument(ids)
     return _write(
         project,
         databases,
@@ -83,7 +85,7 @@ def stamp_sql(
     start: Target,
     tag: str | None,
 ) -> dict[str, str]:
-    ids = to_ids(target)
+    ids = to_names(target)
     return _write(
         project,
         databases,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .base import AsyncAlembicError
@@ -10,6 +11,10 @@ from .quoting import with_class
 if t.TYPE_CHECKING:
     import collections.abc as c
     import os
+
+
+#: A target that counts steps, such as "+1" and "head-1".
+RELATIVE: re.Pattern[str] = re.compile(r".*[+-][0-9]+")
 
 
 class RevisionError(AsyncAlembicError):
@@ -23,10 +28,12 @@ class RevisionNotFoundError(RevisionError):
     """
 
     def __init__(self, revision: str) -> None:
-        super().__init__(
-            f"There is no revision or branch '{revision}'. 'db log' lists the"
-            " revisions."
-        )
+        text = f"There is no revision or branch '{revision}'."
+
+        if RELATIVE.fullmatch(revision):
+            text = f"'{revision}' counts revisions, which is not possible here. Name one."
+
+        super().__init__(f"{text} 'db log' lists the revisions.")
         self.revision = revision
 
 

@@ -9,6 +9,8 @@ import re
 import typing as t
 
 from ..errors import RevisionError
+from ..errors import RevisionNotFoundError
+from ..errors.revisions import RELATIVE
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
@@ -17,6 +19,8 @@ Target: t.TypeAlias = "str | Script | c.Sequence[str | Script]"
 StepTarget: t.TypeAlias = "int | Target"
 #: A longer number is a misspelt id.
 _count = re.compile(r"-?[1-9][0-9]{0,4}")
+#: A number of steps down from the heads, of a branch or of all.
+_below_heads = re.compile(r"(.+@)?-[0-9]+")
 
 
 def to_ids(target: Target) -> list[str]:
@@ -41,6 +45,19 @@ def to_ids(target: Target) -> list[str]:
         raise RevisionError("The target is empty. Give a revision, or 'heads'.")
 
     return list(dict.fromkeys(ids))
+
+
+def to_names(target: Target) -> list[str]:
+    """Return the ids of a target that must name revisions, without counting steps.
+
+    :raises RevisionNotFoundError: If it counts.
+    """
+    ids = to_ids(target)
+
+    for revision in filter(RELATIVE.fullmatch, ids):
+        raise RevisionNotFoundError(revision)
+
+    return ids
 
 
 def includes_current(*targets: Target) -> bool:
@@ -74,14 +91,41 @@ def to_steps(
     :param target: The user's target.
     :param exists: Returns whether a revision exists, by its id.
     :param sign: The direction of a number without a sign: 1 is up, -1 is down.
+    :raises RevisionError: If the sign of a number is that of the other direction.
     """
-    if isinstance(target, int):
-        return [f"{target * sign if target > 0 else target:+d}"]
-
     ids = to_ids(target)
 
-    if len(ids) > 1 or not _count.fullmatch(ids[0]) or exists(ids[0]):
-        return ids
+    if isinstance(target, int) or (
+        len(ids) == 1 and _count.fullmatch(ids[0]) and not exists(ids[0])
+    ):
+        count = int(ids[0])
+        ids = [f"{count * sign if count > 0 else count:+d}"]
 
-    count = int(ids[0])
-    return [f"{count * sign if count > 0 else count:+d}"]
+    _check_direction(ids[0], sign)
+    return ids
+
+
+def as_argument(ids: list[str]) -> str | list[str]:
+    """Return ids as an argument for Alembic, where only a single one may be relative."""
+    return ids[0] if len(ids) == 1 else ids
+
+
+def as_end(ids: list[str]) -> str | list[str]:
+    """Return the ids of the end of a range as an argument for Alembic, which counts
+    down from the heads only in a list.
+    """
+    return ids if any(map(_below_heads.fullmatch, ids)) else as_argument(ids)
+
+
+def _check_direction(step: str, sign: t.Literal[1, -1]) -> None:
+    if sign > 0 and re.fullmatch(r"-[0-9]+", step):
+        raise RevisionError(
+            f"An upgrade goes up, and '{step}' goes down. Run 'db downgrade {step}' to"
+            " revert revisions."
+        )
+
+    if sign < 0 and re.fullmatch(r"\+[1-9][0-9]*", step):
+        raise RevisionError(
+            f"A downgrade goes down, and '{step}' goes up. Run 'db upgrade {step}' to"
+            " apply revisions."
+        )
