@@ -18,19 +18,21 @@ from .project import TIME
 
 @on_every_app
 def test_stamp_sets_the_revision_and_runs_nothing(db: Project) -> None:
-    assert db("stamp") == ""
+    assert db("stamp") == "stamp c3, Revision c3.\n"
     assert db.versions == ["c3"]
-    db("stamp", "b2")
+    assert db("stamp", "b2") == "stamp b2, Revision b2.\n"
     assert db.versions == ["b2"]
-    db("stamp", "base")
+    assert db("stamp", "base") == "stamp base\n"
     assert db.versions == []
+    assert db("stamp", "a1", "--quiet") == ""
+    db("stamp", "base")
     assert db.tables == set()
 
 
 @on_every_app
 def test_stamp_takes_several_revisions(db: Project) -> None:
     write_revision(db.migrations, "d4", "b2")
-    db("stamp", "c3", "d4")
+    assert db("stamp", "c3", "d4") == "stamp c3, Revision c3.\nstamp d4, Revision d4.\n"
     assert db.versions == ["c3", "d4"]
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+import sqlalchemy as sa
 
+from ..backends import Backend
+from ..harness import Framework
 from ..harness import write_revision
 from ..projects import AS_ALEMBIC
 from .project import on_every_app
 from .project import on_one_app
 from .project import Project
+from .project import ProjectFactory
 
 
 @on_every_app
@@ -135,6 +139,21 @@ def test_check_compares_the_models_with_the_database(db: Project) -> None:
     assert "  remove table extra\n" in output
 
 
+@on_every_app
+def test_check_fails_if_there_was_nothing_to_compare(
+    framework: Framework, backend: Backend, project_for: ProjectFactory
+) -> None:
+    """A job in CI that passes then is worth nothing."""
+    db = project_for(framework, backend, metadatas=sa.MetaData())
+    (db.root / "models.py").write_text("users = Table('users', metadata)")
+    output = db("check", fails=1)
+    assert output.startswith("Error: The metadata has no tables, so nothing was")
+    assert "Nothing has imported 'models.py'" in output
+    db.look.execute(db.engine, "CREATE TABLE users (id INTEGER)")
+    db.app.config |= AS_ALEMBIC
+    assert db("check", fails=1) == "Changes detected.\n  remove table users\n"
+
+
 @on_one_app
 def test_check_names_every_kind_of_difference(db: Project) -> None:
     """A line each, so that a failed job in CI tells what was forgotten."""
@@ -200,10 +219,11 @@ def test_wait_ends_when_the_database_is_current(db: Project) -> None:
     output = db("wait", "--timeout", "0.1", fails=1)
     assert output.startswith("Error: The databases did not become current within 0.1 s")
     db("upgrade")
-    assert db("wait") == ""
+    assert db("wait") == "No revision is pending.\n"
+    assert db("wait", "--quiet") == ""
     db.look.execute(db.engine, "UPDATE alembic_version SET version_num = 'ffff'")
     assert "ffff" in db("wait", fails=1)
-    assert db("wait", "--allow-ahead") == ""
+    assert db("wait", "--allow-ahead") == "No revision is pending.\n"
 
 
 @on_every_app

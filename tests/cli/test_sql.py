@@ -90,6 +90,13 @@ def test_each_database_has_a_section_or_a_file(
         (("downgrade", "--sql"), "say where the database is"),
         (("stamp", "--sql", "a1", "b2"), "give one target"),
         (("stamp", "--sql", "--purge"), "no '--purge'"),
+        (("upgrade", "a1:b2"), "'db upgrade --sql', which does not ask"),
+        (("upgrade", "a1:b2"), "Run 'db upgrade b2'."),
+        (("upgrade", "a1:"), "Run 'db upgrade heads'."),
+        (("downgrade", "c3:-1"), "Run 'db downgrade -1'."),
+        (("stamp", "a1", "a1:b2"), "Run 'db stamp b2'."),
+        (("plan", "a1:b2"), "'db upgrade --sql', which does not ask"),
+        (("plan", "a1:b2"), "Run 'db plan b2'."),
     ],
 )
 def test_what_does_not_belong_together_is_refused(

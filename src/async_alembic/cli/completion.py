@@ -35,18 +35,13 @@ class Revision(_ParamType):
     def convert(
         self, value: t.Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> t.Any:
-        # Where a negative number is accepted, so is an unknown option.
-        if value[:1] == "-" and not re.fullmatch(r"-\d+", value):
-            known = ctx.command.get_params(ctx) if ctx else ()
-            names = [name for option in known for name in option.opts]
-            raise click.NoSuchOption(value, possibilities=names, ctx=ctx)
-
+        refuse_option(value, ctx)
         return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return _complete(incomplete, lambda: _targets(ctx))
+        return _complete_target(ctx, incomplete)
 
 
 class RevisionRange(_ParamType):
@@ -64,6 +59,11 @@ class RevisionRange(_ParamType):
 
         return start or "base", end or "heads"
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _complete_target(ctx, incomplete)
+
 
 class Database(_ParamType):
     """The name of a database."""
@@ -74,6 +74,23 @@ class Database(_ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         return _complete(incomplete, lambda: _databases(ctx))
+
+
+def refuse_option(word: str, ctx: click.Context | None) -> None:
+    """Refuse an unknown option, which is accepted where a negative number is."""
+    if word[:1] == "-" and not re.fullmatch(r"-\d+", word):
+        known = ctx.command.get_params(ctx) if ctx else ()
+        names = [name for option in known for name in option.opts]
+        raise click.NoSuchOption(word, possibilities=names, ctx=ctx)
+
+
+def _complete_target(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Complete a revision, or one of those in a range."""
+    start, colon, _ = incomplete.rpartition(":")
+    return _complete(
+        incomplete,
+        lambda: {f"{start}{colon}{name}": help for name, help in _targets(ctx).items()},
+    )
 
 
 def _complete(

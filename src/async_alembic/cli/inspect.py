@@ -176,7 +176,8 @@ def check(
 ) -> Answer:
     """Check whether the models differ from the database.
 
-    Exits with 1 if they do, or if there are revisions to apply first.
+    Exits with 1 if they do, if there are revisions to apply first, or if no model has
+    a table.
     """
     if single_head and drift:
         raise click.UsageError("Give one of '--single-head' and '--drift'.")
@@ -200,16 +201,13 @@ def check(
         alembic._check_single_head()
         return Answer({"differences": []}, ["The history has one head."])
 
-    # Imports Alembic.
-    from ..autogenerate.differences import describe
-
     check_up_to_date(alembic)
     edited = [
         f"Revision {applied.revision} was edited after it was applied."
         for applied in alembic.applied()
         if applied.is_edited
     ]
-    found = [*describe(alembic.compare_metadata())]
+    found = alembic._check()
     lines = ["Changes detected.", *(f"  {line}" for line in found)]
 
     if not found:
@@ -269,12 +267,13 @@ def status(alembic: Migrations, /, **options: t.Any) -> Answer:
     is_flag=True,
     help="Also end if newer code has migrated the database further.",
 )
-def wait(alembic: Migrations, timeout: float | None, allow_ahead: bool) -> None:
+def wait(alembic: Migrations, timeout: float | None, allow_ahead: bool) -> Answer:
     """Wait until another process has upgraded the database.
 
     Exits with 1 if the timeout expires. Without --timeout, there is no limit.
     """
     alembic.wait_until_current(timeout, allow_ahead=allow_ahead)
+    return Answer(lines=["No revision is pending."], is_note=True)
 
 
 def check_up_to_date(alembic: Migrations) -> None:

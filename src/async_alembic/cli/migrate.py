@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import typing as t
 
 import click
 
 from .answer import Answer
+from .colour import style_id
 from .completion import Revision
 from .options import command
 from .options import resume_option
 from .options import retry_option
 from .progress import shown_progress
+from .sql import refuse_range
 from .sql import sql_options
 from .sql import SqlOptions
 from .tenants import describe_revisions
@@ -34,7 +37,7 @@ def stamp(
     alembic: Migrations, /, target: tuple[str, ...], purge: bool, **options: t.Any
 ) -> Answer:
     """Set the current revision without running migrations."""
-    tenants, script = _split(options)
+    tenants, script = _split(options, *target)
 
     if tenants:
         _refuse_with_tenants(script)
@@ -54,8 +57,10 @@ def stamp(
         start, end = script.range(*target)
         return script.write(alembic.stamp_sql(end, start, script.tag))
 
-    alembic.stamp(target or "heads", purge=purge)
-    return Answer()
+    targets = target or ("heads",)
+    alembic.stamp(targets, purge=purge)
+    lines = (line for name in targets for line in _describe_stamp(alembic, name))
+    return Answer(lines=lines, is_note=True)
 
 
 @command(connects=True)
@@ -72,7 +77,7 @@ def upgrade(
 
     Goes up to TARGET, or by a number of revisions; to all heads by default.
     """
-    tenants, script = _split(options)
+    tenants, script = _split(options, target)
 
     if tenants:
         _refuse_with_tenants(script)
@@ -97,8 +102,7 @@ def upgrade(
     return Answer({"revisions": scripts}, lines, is_note=True)
 
 
-# Otherwise, click would parse a negative number as an option.
-@command(connects=True, context_settings={"ignore_unknown_options": True})
+@command(connects=True)
 @click.pass_obj
 @click.argument("target", default="-1", type=Revision())
 @retry_option
@@ -112,7 +116,7 @@ def downgrade(
 
     Goes down to TARGET, or by a number of revisions; by one by default.
     """
-    tenants, script = _split(options)
+    tenants, script = _split(options, target)
 
     if tenants:
         _refuse_with_tenants(script)
@@ -150,9 +154,28 @@ def _nothing_to_upgrade(alembic: Migrations) -> str:
     return "Nothing to upgrade: there are no revisions. 'db revision' creates one."
 
 
-def _split(options: dict[str, t.Any]) -> tuple[TenantOptions, SqlOptions]:
+def _describe_stamp(alembic: Migrations, target: str) -> c.Iterator[str]:
+    scripts = alembic.show(target)
+
+    for script in scripts:
+        described = ", ".join(filter(None, (script.revision, script.doc)))
+        yield style_id(f"stamp {described}", script.revision)
+
+    if not scripts:
+        yield f"stamp {target}"
+
+
+def _split(
+    options: dict[str, t.Any], *targets: str
+) -> tuple[TenantOptions, SqlOptions]:
+    """Return the options of two kinds, once they fit the targets."""
     of_sql = {name: options.pop(name) for name in ("sql", "tag", "output")}
-    return TenantOptions(**options), SqlOptions(**of_sql)
+    script = SqlOptions(**of_sql)
+
+    if not script:
+        refuse_range(click.get_current_context().info_name or "", targets)
+
+    return TenantOptions(**options), script
 
 
 def _refuse_with_tenants(script: SqlOptions) -> None:

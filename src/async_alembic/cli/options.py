@@ -14,6 +14,8 @@ from .answer import Answer
 from .colour import CHOICES
 from .colour import set_color
 from .completion import Database
+from .completion import refuse_option
+from .completion import Revision
 from .invocation import Invocation
 
 Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
@@ -149,8 +151,13 @@ class MigrationCommand(click.Command):
     """
 
     def __init__(self, *args: t.Any, connects: bool = False, **kwargs: t.Any) -> None:
-        kwargs["context_settings"] = {**_HELP, **kwargs.get("context_settings", {})}
         super().__init__(*args, **kwargs)
+        self.context_settings = {**_HELP, **self.context_settings}
+        # Otherwise, click would parse a negative number as an option.
+        self.ignore_unknown_options = self.allow_extra_args = any(
+            isinstance(param, click.Argument) and isinstance(param.type, Revision)
+            for param in self.params
+        )
         own = {name for param in self.params for name in param.opts}
 
         for option in map(copy.copy, _OF_EVERY_COMMAND):
@@ -166,7 +173,13 @@ class MigrationCommand(click.Command):
 
             args = spread_tenants(args)
 
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+
+        if rest and not ctx.resilient_parsing:
+            refuse_option(rest[0], ctx)
+            ctx.fail(f"Got unexpected extra argument ({rest[0]})")
+
+        return rest
 
     def invoke(self, ctx: click.Context) -> t.Any:
         invocation = Invocation.of(ctx)

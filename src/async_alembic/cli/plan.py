@@ -10,6 +10,7 @@ import click
 from .answer import Answer
 from .completion import Revision
 from .options import command
+from .sql import refuse_range
 from .tenants import Summary
 from .tenants import tenant_options
 from .tenants import TenantOptions
@@ -50,6 +51,8 @@ def plan(
 
     Nothing is written to the database, and no lock is taken.
     """
+    refuse_range("plan", [target], "upgrade")
+
     if tenants := TenantOptions(**options):
         if trace or sql:
             raise click.UsageError(

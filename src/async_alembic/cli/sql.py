@@ -40,6 +40,23 @@ def sql_options(function: F) -> F:
     return function
 
 
+def refuse_range(name: str, targets: c.Iterable[str], writer: str = "") -> None:
+    """Refuse a range where the database says where it is.
+
+    :param name: The name of the command.
+    :param writer: The command that takes one with ``--sql``, if it is another one.
+    """
+    for target in targets:
+        _, colon, end = target.rpartition(":")
+
+        if colon:
+            raise click.UsageError(
+                f"A range such as '{target}' is for 'db {writer or name} --sql', which"
+                " does not ask the database where it is. Run"
+                f" 'db {name} {end or 'heads'}'."
+            )
+
+
 class SqlOptions:
     """The values of these options. It is true with ``--sql``.
 

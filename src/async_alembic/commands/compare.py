@@ -18,10 +18,12 @@ from ..autogenerate.renames import Renames
 from ..autogenerate.rendering import rendering
 from ..autogenerate.unknown_tables import full_name
 from ..autogenerate.unknown_tables import UnknownTables
+from ..errors import TargetError
 from ..errors.from_alembic import converted_errors
 from .command_line import make_context
 from .command_line import pass_on
 from .inspect import find_position
+from .nothing_found import reason_for_nothing
 from .nothing_found import warn_of_missing_models
 
 if t.TYPE_CHECKING:
@@ -34,6 +36,30 @@ if t.TYPE_CHECKING:
 
 @converted_errors()
 def produce_migrations(env: Environment) -> MigrationScript:
+    script = _compare_all(env)
+    warn_of_missing_models(env, [script])
+    return script
+
+
+@converted_errors()
+def check(env: Environment) -> list[str]:
+    """Describe the differences, each in a line.
+
+    :raises TargetError: If there was nothing to compare.
+    """
+    script = _compare_all(env)
+    found: list[str] = env.databases.offload(
+        lambda: [*describe(differences_of(script))]
+    )
+
+    if not found and (reason := reason_for_nothing(env)):
+        raise TargetError(reason)
+
+    warn_of_missing_models(env, [script])
+    return found
+
+
+def _compare_all(env: Environment) -> MigrationScript:
     scripts = [_compare(env, name) for name in env.contexts]
     combined = scripts[0]
 
@@ -42,7 +68,6 @@ def produce_migrations(env: Environment) -> MigrationScript:
         combined.upgrade_ops = [script.upgrade_ops_list[0] for script in scripts]
         combined.downgrade_ops = [script.downgrade_ops_list[0] for script in scripts]
 
-    warn_of_missing_models(env, [combined])
     return combined
 
 

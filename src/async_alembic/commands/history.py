@@ -73,7 +73,7 @@ def _show(
     ids = replace_current(revisions, current)
     found = scripts.get_revisions(ids)
 
-    if "base" in found:
+    if any(isinstance(script, str) for script in found):
         # Where Alembic arrives that walks too far.
         raise RevisionError(
             f"There are not that many revisions below the heads: {', '.join(ids)}."

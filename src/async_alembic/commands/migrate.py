@@ -136,13 +136,15 @@ def _check_single_head(
     if not heads:
         [name] = [name for name in env.names if env.contexts[name] is context]
         raise RevisionError(
-            f"Database '{name}' is at base: there is no revision to revert. 'db upgrade'"
-            " applies revisions."
+            f"Database '{name}' is at base: there is no revision to revert. 'db"
+            " upgrade' applies revisions."
         )
 
     if len(heads) > 1:
         # Alembic warns, and downgrades an arbitrary one.
-        advice = f"Name a branch by one of them or by its label, as '{heads[0]}@{step}'."
+        advice = (
+            f"Name a branch by one of them or its label, as in '{heads[0]}@{step}'."
+        )
         raise MultipleHeadsError(heads, advice)
 
 

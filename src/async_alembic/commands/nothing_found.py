@@ -48,11 +48,21 @@ def warn_of_missing_models(
                 listed(sorted(names)),
                 _advice(files),
             )
-    elif all(ops.is_empty() for ops in found) and _has_no_tables(env):
-        log.warning(
-            "The metadata has no tables, so nothing was compared.%s",
-            _advice(_unimported(env)) or " Import the models before this is called.",
-        )
+    elif all(ops.is_empty() for ops in found) and (reason := reason_for_nothing(env)):
+        log.warning("%s", reason)
+
+
+def reason_for_nothing(env: Environment) -> str | None:
+    """Return why there was nothing to compare, and what to do, if the models have no
+    tables.
+    """
+    if not _has_no_tables(env):
+        return None
+
+    return (
+        "The metadata has no tables, so nothing was compared."
+        f"{_advice(_unimported(env)) or ' Import the models before this is called.'}"
+    )
 
 
 def warn_of_left_out(left_out: c.Sequence[str]) -> None:

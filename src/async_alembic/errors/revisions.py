@@ -31,7 +31,7 @@ class RevisionNotFoundError(RevisionError):
         text = f"There is no revision or branch '{revision}'."
 
         if RELATIVE.fullmatch(revision):
-            text = f"'{revision}' counts revisions, which is not possible here. Name one."
+            text = f"'{revision}' counts revisions, but this needs the name of one."
 
         super().__init__(f"{text} 'db log' lists the revisions.")
         self.revision = revision

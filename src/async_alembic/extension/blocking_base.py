@@ -106,6 +106,10 @@ class BlockingBase(BaseAlembic):
         """Return all revisions, to complete their ids."""
         return self._on_files(commands.inspect.revisions)
 
+    def _check(self) -> list[str]:
+        """Describe the differences for the ``check`` command."""
+        return self._on_databases(commands.compare.check)
+
     def _check_single_head(self) -> None:
         """Check the history for ``check --single-head``."""
         self._on_files(commands.rebase.check_single_head)

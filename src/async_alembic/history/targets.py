@@ -93,7 +93,7 @@ def to_steps(
     :param sign: The direction of a number without a sign: 1 is up, -1 is down.
     :raises RevisionError: If the sign of a number is that of the other direction.
     """
-    ids = to_ids(target)
+    ids = to_ids(str(target) if isinstance(target, int) else target)
 
     if isinstance(target, int) or (
         len(ids) == 1 and _count.fullmatch(ids[0]) and not exists(ids[0])
@@ -106,7 +106,7 @@ def to_steps(
 
 
 def as_argument(ids: list[str]) -> str | list[str]:
-    """Return ids as an argument for Alembic, where only a single one may be relative."""
+    """Return ids as an argument for Alembic: only a single one may be relative."""
     return ids[0] if len(ids) == 1 else ids
 
 
