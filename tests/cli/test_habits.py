@@ -154,6 +154,15 @@ def test_what_does_not_work_leads_to_what_does(
     assert expected in db(*shlex.split(typed), fails=code)
 
 
+@on_one_app
+def test_the_variable_that_names_a_file_for_alembic_is_not_ignored_silently(
+    db: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "ALEMBIC_CONFIG" not in db("heads")
+    monkeypatch.setenv("ALEMBIC_CONFIG", "deploy/alembic.ini")
+    assert db("heads").startswith("Warning: ALEMBIC_CONFIG ('deploy/alembic.ini') is")
+
+
 @on_two_apps
 def test_current_can_check_the_heads_by_a_letter(db: Project) -> None:
     db("current", "-c", fails=1)

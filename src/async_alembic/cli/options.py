@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import copy
+import os
 import sys
 import typing as t
 
@@ -17,6 +18,7 @@ from .completion import Database
 from .completion import refuse_option
 from .completion import Revision
 from .invocation import Invocation
+from .output import echo
 
 Decorator: t.TypeAlias = c.Callable[[t.Any], t.Any]
 
@@ -46,6 +48,16 @@ def _refuse_config(ctx: click.Context, param: click.Parameter, value: t.Any) -> 
             "The settings are in app.config['ALEMBIC'], not in a file. Choose another"
             " script directory by '--directory', and a database by '--database'.",
             ctx,
+        )
+
+
+def _warn_of_config() -> None:
+    if path := os.environ.get("ALEMBIC_CONFIG"):
+        echo(
+            f"Warning: ALEMBIC_CONFIG ('{path}') is for Alembic's own command, and is"
+            " ignored. Settings are in app.config['ALEMBIC'], and in an 'alembic.ini'"
+            " near the script directory.",
+            err=True,
         )
 
 
@@ -151,13 +163,15 @@ class MigrationCommand(click.Command):
     """
 
     def __init__(self, *args: t.Any, connects: bool = False, **kwargs: t.Any) -> None:
+        kwargs["context_settings"] = {**_HELP, **kwargs.get("context_settings", {})}
         super().__init__(*args, **kwargs)
-        self.context_settings = {**_HELP, **self.context_settings}
-        # Otherwise, click would parse a negative number as an option.
-        self.ignore_unknown_options = self.allow_extra_args = any(
+        takes_revisions = any(
             isinstance(param, click.Argument) and isinstance(param.type, Revision)
             for param in self.params
         )
+        # Otherwise, click would parse a negative number as an option.
+        self.ignore_unknown_options: bool = takes_revisions
+        self.allow_extra_args: bool = takes_revisions
         own = {name for param in self.params for name in param.opts}
 
         for option in map(copy.copy, _OF_EVERY_COMMAND):
@@ -184,6 +198,7 @@ class MigrationCommand(click.Command):
     def invoke(self, ctx: click.Context) -> t.Any:
         invocation = Invocation.of(ctx)
         ctx.obj = invocation.migrations
+        _warn_of_config()
         # What a revision prints is not part of the document.
         output = sys.stderr if invocation.json else sys.stdout
 
