@@ -179,15 +179,6 @@ KNOWN = {
         model(table("a", column("x", "my.VARCHAR(30, collation='utf8mb4_bin')"))),
         "overlooked",
     ),
-    "default-colon": Fault(
-        "a default with a colon before a word, as `':a'`, is lost when its column or"
-        " table is changed",
-        ("mariadb",),
-        None,
-        model(table("a", replace(_text, default="'a :a'"))),
-        model(table("a", replace(_text, default="'a :a'", nullable=False))),
-        "still different",
-    ),
     "identity": Fault(
         "a column of type SERIAL becomes an Identity, and its default is still there",
         ("postgresql",),

@@ -177,12 +177,7 @@ class Maker:
         )
 
     def default(self, kind: Kind) -> str | None:
-        defaults = list(kind.defaults)
-
-        if self.avoids("default-colon"):
-            defaults = [default for default in defaults if " :" not in default]
-
-        return self.one_of([None, *defaults])
+        return self.one_of([None, *kind.defaults])
 
     def computed(self, name: str, columns: Iterable[Column]) -> Column | None:
         sources = {

@@ -47,6 +47,7 @@ def _read(
         connection,
         infos["unique_constraints"],
         infos["check_constraints"],
+        infos["indexes"],
         translated_schemas.schemas_of(connection),
     )
     comparison.note_invalid(infos["indexes"])

@@ -9,6 +9,7 @@ from alembic.operations import ops
 from sqlalchemy.types import to_instance
 
 from ..dialects import dialect_named
+from ..dialects.text_clauses import escaped
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -90,4 +91,4 @@ def _update(
     names = filter(None, (operation.schema, operation.table_name))
     table, column = ".".join(map(quote, names)), quote(operation.column_name)
     expression = step.expression.format(column=column)
-    return ops.ExecuteSQLOp(f"UPDATE {table} SET {column} = {expression}")
+    return ops.ExecuteSQLOp(escaped(f"UPDATE {table} SET {column} = {expression}"))

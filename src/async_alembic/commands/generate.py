@@ -15,7 +15,7 @@ from ..autogenerate.ordering import sort_operations
 from ..autogenerate.rename_questions import ask_about_renames
 from ..autogenerate.rename_questions import check_found
 from ..autogenerate.renames import Renames
-from ..autogenerate.rendering import rendering
+from ..autogenerate.rendering import writing
 from ..autogenerate.types import refusing_types
 from ..autogenerate.unknown_tables import full_name
 from ..autogenerate.unknown_tables import KeepTablesOp
@@ -68,7 +68,7 @@ def revision(env: Environment, new: NewRevision) -> list[Script]:
 
     changes = [_comment(env, s, comparisons) for s in context.generated_revisions]
 
-    with rendering(env.contexts.values()):
+    with writing(env.contexts.values()):
         scripts: list[Script] = env.databases.offload(
             lambda: _write(context, env.contexts[env.names[-1]])
         )

@@ -43,9 +43,9 @@ def changed_dialect(connection: sa.Connection, **attributes: t.Any) -> c.Iterato
         connection.dialect = original
 
 
-def with_single_percent_signs(dialect: Dialect) -> Dialect:
-    """Copy a dialect, and make it render percent signs as they are, for texts that are
-    not sent to a driver.
+def for_files(dialect: Dialect) -> Dialect:
+    """Copy a dialect, and make it render percent signs and colons as they are, for
+    texts that are not sent to a driver.
     """
     copied = copy_dialect(dialect)
     copied.identifier_preparer = copy.copy(dialect.identifier_preparer)
@@ -53,4 +53,23 @@ def with_single_percent_signs(dialect: Dialect) -> Dialect:
     # There's no public way. A new one would not know the server's settings.
     copied.identifier_preparer._double_percents = False
     copied.type_compiler_instance = copied.type_compiler_cls(copied)
+    copied.statement_compiler = _with_colons(dialect.statement_compiler)
     return t.cast("Dialect", copied)
+
+
+def _with_colons(compiler: t.Any) -> t.Any:
+    """Return a compiler for which a parameter without a value is a word after a colon,
+    as in ``text("'a :b'")``. SQLAlchemy makes NULL of it, also in what it has read.
+    """
+
+    class Compiler(compiler):  # type: ignore[misc]
+        def render_literal_bindparam(
+            self, bindparam: sa.BindParameter[t.Any], **options: t.Any
+        ) -> str:
+            if bindparam.required:
+                return f":{bindparam.key}"
+
+            text: str = super().render_literal_bindparam(bindparam, **options)
+            return text
+
+    return Compiler

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
 
     Checks: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
     Uniques: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
+    Indexes: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
 
 
 class Sequence(t.NamedTuple):
@@ -42,13 +43,15 @@ class SchemaObjects:
         connection: sa.Connection,
         uniques: Uniques,
         checks: Checks,
+        indexes: Indexes,
         schemas: c.Mapping[str | None, str | None],
     ) -> None:
-        """Correct what SQLAlchemy has read of constraints.
+        """Correct what SQLAlchemy has read of constraints and indexes.
 
         :param connection: The connection to the database.
         :param uniques: The unique constraints, by schema and table.
         :param checks: The check constraints, by schema and table.
+        :param indexes: The indexes, by schema and table.
         :param schemas: The real schemas, by their names in models.
         """
 

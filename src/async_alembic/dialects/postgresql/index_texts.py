@@ -10,6 +10,11 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from ..text_clauses import escaped
+
+if t.TYPE_CHECKING:
+    from ..schema_objects import Indexes
+
 #: The temporary table that gets the index of a model.
 _TABLE = "async_alembic_indexed"
 _shown = sa.text(
@@ -53,3 +58,16 @@ def is_same(connection: sa.Connection, index: sa.Index, found: sa.Index) -> bool
         return None if made is None or shown is None else made == shown
 
     return None
+
+
+def escape_conditions(indexes: Indexes) -> None:
+    """Escape conditions for revisions, which have them as they were read.
+
+    :param indexes: What was read, by schema and table.
+    """
+    for infos in indexes.values():
+        for info in infos:
+            options = info.get("dialect_options", {})
+
+            if where := options.get("postgresql_where"):
+                options["postgresql_where"] = escaped(where)

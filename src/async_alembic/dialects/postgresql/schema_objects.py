@@ -9,6 +9,7 @@ from ..schema_objects import SchemaObjects
 from .constraint_options import complete
 from .enums import PostgreSQLEnums
 from .exclusions import separate
+from .index_texts import escape_conditions
 from .sequences import find
 from .unvalidated_checks import drop_first
 from .unvalidated_checks import without_options
@@ -21,6 +22,7 @@ if t.TYPE_CHECKING:
 
     from ..enums import Enums
     from ..schema_objects import Checks
+    from ..schema_objects import Indexes
     from ..schema_objects import Sequence
     from ..schema_objects import Uniques
 
@@ -36,10 +38,12 @@ class PostgreSQLObjects(SchemaObjects):
         connection: sa.Connection,
         uniques: Uniques,
         checks: Checks,
+        indexes: Indexes,
         schemas: c.Mapping[str | None, str | None],
     ) -> None:
         complete(connection, uniques, schemas)
         without_options(checks)
+        escape_conditions(indexes)
 
     def adjust(self, connection: sa.Connection, upgrade_ops: UpgradeOps) -> None:
         separate(upgrade_ops)

@@ -10,6 +10,8 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ..text_clauses import escaped
+
 if t.TYPE_CHECKING:
     from ..schema_objects import Checks
 
@@ -35,7 +37,7 @@ class DropCheckOp(ops.DropConstraintOp):
         self._statement = statement
 
     def reverse(self) -> t.Any:
-        return ops.ExecuteSQLOp(self._statement)
+        return ops.ExecuteSQLOp(escaped(self._statement))
 
     def to_diff_tuple(self) -> tuple[t.Any, ...]:
         check = sa.CheckConstraint("TRUE", self.constraint_name)

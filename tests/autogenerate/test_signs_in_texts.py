@@ -1,5 +1,5 @@
 """What the database has is what the models and the revisions say, also where drivers
-take a percent sign for a placeholder.
+take a percent sign for a placeholder, and SQLAlchemy a colon for a parameter.
 """
 
 from __future__ import annotations
@@ -33,14 +33,26 @@ from ..harness import write_revision
 from ..round_trips.trips import wipe
 
 TEXTS = ["%", "%%", "%s", "%(x)s"]
+COLONS = [":", ":a", "::a", ":a:a", ":aa:aa", '{"a":1}', "a:a ::"]
+
+
+def has_sign(text: str) -> bool:
+    return "%" in text or ":" in text
+
+
+def in_sql(text: str) -> str:
+    """A literal in ``sa.text()``."""
+    return "'" + text.replace(":", "\\:") + "'"
+
+
 pytestmark = pytest.mark.skipif(
     sa.__version__.startswith("2.0."),
     reason="SQLAlchemy takes '%(x)s' for a parameter, and MySQL's enums for formats.",
 )
 some_texts = st.lists(
-    st.lists(st.sampled_from([*TEXTS, "a"]), min_size=1, max_size=4)
+    st.lists(st.sampled_from([*TEXTS, *COLONS, "a"]), min_size=1, max_size=4)
     .map("".join)
-    .filter(lambda text: "%" in text),
+    .filter(lambda text: has_sign(text) and len(text) < 20),
     min_size=1,
     max_size=3,
 )
@@ -74,7 +86,7 @@ def models(texts: list[str], database: str, *, small: bool = False) -> sa.MetaDa
             metadata,
             sa.Column("n", sa.String(20)),
             sa.Column("kind", sa.Enum(f"a{text}", "b", name=f"kind{number}")),
-            sa.CheckConstraint(f"n <> '{text}'", name=f"c{number}"),
+            sa.CheckConstraint(f"n <> {in_sql(text)}", name=f"c{number}"),
         )
         table = sa.Table(
             f"small{number}",
@@ -87,7 +99,7 @@ def models(texts: list[str], database: str, *, small: bool = False) -> sa.MetaDa
             fixed.append_column(sa.Column("r", postgresql.INT4RANGE))
             fixed.append_constraint(
                 postgresql.ExcludeConstraint(
-                    ("r", "&&"), where=sa.text(f"n <> '{text}'"), name=f"e{number}"
+                    ("r", "&&"), where=sa.text(f"n <> {in_sql(text)}"), name=f"e{number}"
                 )
             )
 
@@ -105,13 +117,13 @@ def add_all(table: sa.Table, text: str, database: str) -> None:
         sa.Index(
             f"ix_{table.name}",
             table.c.n,
-            postgresql_where=sa.text(f"n <> '{text}'"),
-            sqlite_where=sa.text(f"n <> '{text}'"),
+            postgresql_where=sa.text(f"n <> {in_sql(text)}"),
+            sqlite_where=sa.text(f"n <> {in_sql(text)}"),
         )
 
     for column in (
         sa.Column("plain", sa.String(20), server_default=text, comment=text),
-        sa.Column("sql", sa.String(20), server_default=sa.text(f"'{text}'")),
+        sa.Column("sql", sa.String(20), server_default=sa.text(in_sql(text))),
         sa.Column("computed", sa.String(30), sa.Computed(computed, persisted=True)),
     ):
         table.append_column(column)
@@ -161,9 +173,9 @@ class Site:
         return "\n".join(str(value) for row in rows for value in row)
 
     def found(self, table: str) -> list[str]:
-        """The texts with a percent sign that are in the definition of a table."""
+        """The texts with a sign that are in the definition of a table."""
         texts = re.findall(r"'([^']*)'", self.catalog(table))
-        return sorted(text for text in texts if "%" in text)
+        return sorted(text for text in texts if has_sign(text))
 
 
 @pytest.fixture
@@ -216,7 +228,7 @@ op.get_bind().execute(sa.text("INSERT INTO texts VALUES ('{text}', 6)"))
     derandomize=True,
     suppress_health_check=[*HealthCheck],
 )
-@example(texts=TEXTS)
+@example(texts=[*TEXTS, *COLONS])
 @given(texts=some_texts)
 def test_the_database_has_the_texts_of_the_models(
     backend: Backend, site: Site, texts: list[str]
