@@ -99,7 +99,9 @@ def models(texts: list[str], database: str, *, small: bool = False) -> sa.MetaDa
             fixed.append_column(sa.Column("r", postgresql.INT4RANGE))
             fixed.append_constraint(
                 postgresql.ExcludeConstraint(
-                    ("r", "&&"), where=sa.text(f"n <> {in_sql(text)}"), name=f"e{number}"
+                    ("r", "&&"),
+                    where=sa.text(f"n <> {in_sql(text)}"),
+                    name=f"e{number}",
                 )
             )
 

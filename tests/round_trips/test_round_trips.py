@@ -219,6 +219,15 @@ class TestWhatIsPutRight:
         for before, after in itertools.pairwise(models):
             trip.run(before, after)
 
+    @on([b for b in ONE_OF_EACH_KIND if b.database == "postgresql"])
+    def test_an_identity_comes_and_goes(self, trip: Trip) -> None:
+        """The server allows no NULL and no other default beside it."""
+        for other in IDENTITY_LESS:
+            columns = replace(_x, nullable=False, identity="sa.Identity()"), other
+            models = [model(table("a", item)) for item in columns]
+            trip.run(*models)
+            trip.run(*models[::-1])
+
     @on([b for b in ONE_OF_EACH_KIND if b.database != "postgresql"])
     def test_a_key_changes_its_type_with_what_refers_to_it(self, trip: Trip) -> None:
         """MariaDB refuses it as long as the foreign key is there."""
@@ -249,6 +258,14 @@ def keyed(type_: str) -> Model:
 IDENTITIES: list[str | None]
 IDENTITIES = ["", "start=10", "start=10, always=True, increment=5", "start=10", ""]
 IDENTITIES += [None, "minvalue=-5, cycle=True, cache=3", "increment=-1, maxvalue=-1"]
+
+_x = column("x")
+#: What a column is before it gets an identity, or after it.
+IDENTITY_LESS = [
+    _x,
+    replace(_x, nullable=False, default="'3'"),
+    column("x", "sa.BigInteger()", default="'3'", comment="a number"),
+]
 
 
 def identified(options: str | None) -> Table:
