@@ -146,6 +146,33 @@ def test_a_changed_type_is_imported(
     assert caller(project.alembic, "compare_metadata") == []
 
 
+@on(ONE_OF_EACH_KIND)
+def test_types_of_sqlalchemy_keep_their_arguments(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """The ``repr()`` of a decorator has the arguments of what it decorates."""
+    dialect = engines(backend).dialect.name
+    metadata = table(
+        "tasks",
+        sa.Column("one", sa.Interval(native=False)),
+        sa.Column("two", sa.Interval(second_precision=3, day_precision=2)),
+        sa.Column("three", sa.Interval(native=False).with_variant(sa.Date(), dialect)),
+        sa.Column("four", sa.PickleType(impl=sa.LargeBinary(70_000))),
+        sa.Column("five", sa.PickleType()),
+    )
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
+    caller(project.alembic, "upgrade")
+    assert caller(project.alembic, "compare_metadata") == []
+    other = engines(backend)
+    caller.begin(other, metadata.create_all)
+    columns = [
+        caller.begin(engine, lambda c: repr(sa.inspect(c).get_columns("tasks")))
+        for engine in (project.engine, other)
+    ]
+    assert columns[0] == columns[1]
+
+
 @pytest.mark.parametrize(
     ("package", "make", "text"),
     [

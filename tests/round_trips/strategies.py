@@ -45,6 +45,7 @@ class Kind:
 
 
 _text = ("'x'", "''", "'it\\'s'", "sa.text(\"'y'\")", "'100%'", "'a :a'")
+_json = "'{\"a\":true}'"
 _number = ("'0'", "sa.text('1')", "'-7'")
 _now = ("sa.func.now()", "sa.text('CURRENT_TIMESTAMP')")
 _colors = "'red', 'green', \"it's\", 'light blue'"
@@ -69,9 +70,10 @@ COMMON = [
     Kind("sa.Date()", "date", ("'2020-01-31'",)),
     Kind("sa.Time()", "time", ("'12:30:00'",)),
     Kind("sa.LargeBinary()", "binary", key=False),
-    Kind("sa.JSON()", "json", ("'{}'", "sa.text(\"'[]'\")"), key=False),
+    Kind("sa.JSON()", "json", ("'{}'", "sa.text(\"'[]'\")", _json), key=False),
     Kind("sa.Uuid()", "uuid"),
     Kind("sa.Interval()", "interval"),
+    Kind("sa.Interval(native=False)", "emulated interval"),
     Kind(f"sa.Enum({_colors}, name='color')", "color", ("'red'", "'it\\'s'")),
     Kind("sa.Enum('s', 'm', 'l', name='Size')", "size", ("'m'",)),
     Kind("sa.Enum('a', 'bc', name='letters', native_enum=False)", "text", ("'a'",)),

@@ -123,6 +123,11 @@ TYPES: dict[str, list[tuple[str, ...]]] = {
         ("sa.REAL()", "sa.Float()"),
         ("sa.DateTime()", "pg.TIMESTAMP(precision=3)", "pg.TIMESTAMP(precision=0)"),
         ("sa.Time()", "pg.TIME(precision=3)"),
+        (
+            "sa.Interval()",
+            "sa.Interval(second_precision=3)",
+            "pg.INTERVAL(fields='DAY')",
+        ),
     ],
     "mariadb": [
         ("sa.CHAR()", "sa.CHAR(5)"),

@@ -77,6 +77,9 @@ class TypeRenderer:
         if kind != "type":
             return False
 
+        if text := _text_of_decorator(item, autogen_context):
+            return text + _variants(item, autogen_context)
+
         if text := _text_of_other_dialect(item, autogen_context):
             return text
 
@@ -136,6 +139,34 @@ def is_same_type(one: TypeEngine[t.Any], other: TypeEngine[t.Any]) -> bool:
     return (type(one) is type(other) and repr(one) == repr(other)) or any(
         is_same_type(item, other) for item in inner if item is not None
     )
+
+
+def _text_of_decorator(
+    item: TypeEngine[t.Any], autogen_context: AutogenContext
+) -> str | None:
+    """Return the text of a type of SQLAlchemy whose ``repr()`` has the arguments of
+    another type, which it decorates.
+    """
+    prefix = autogen_context.opts["sqlalchemy_module_prefix"] or ""
+
+    if type(item) is sa.Interval:
+        arguments = {} if item.native else {"native": False}
+        arguments |= {
+            name: value
+            for name in ("second_precision", "day_precision")
+            if (value := getattr(item, name)) is not None
+        }
+        listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return f"{prefix}Interval({listed})"
+
+    if type(item) is sa.PickleType:
+        impl = item.impl_instance
+
+        if repr(impl) != repr(sa.LargeBinary()):
+            # There's no public way to render a type.
+            return render._repr_type(impl, autogen_context)
+
+    return None
 
 
 def _text_of_other_dialect(

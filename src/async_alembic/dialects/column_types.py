@@ -12,10 +12,9 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeEngine
 
 if t.TYPE_CHECKING:
-    from sqlalchemy.types import TypeEngine
-
     Type: t.TypeAlias = TypeEngine[t.Any]
     #: The kind of a type, and its parameters.
     Parameters: t.TypeAlias = tuple[object, ...]
@@ -110,6 +109,14 @@ class ColumnTypes:
             case sa.DateTime() | sa.Time() if self.fraction:
                 digits = getattr(type_, self.fraction, None)
                 return "time", self.default_fraction if digits is None else digits
+            case TypeEngine(__visit_name__="INTERVAL") if self.fraction:
+                digits = getattr(type_, self.fraction, None)
+                fields = str(getattr(type_, "fields", None) or "").lower()
+                return (
+                    "interval",
+                    self.default_fraction if digits is None else digits,
+                    fields,
+                )
 
         return None
 
@@ -137,6 +144,13 @@ def type_on(dialect: sa.Dialect, type_: Type) -> Type:
     """
     # There's no public way that keeps the precision of drivers' own types.
     variant = type_._variant_mapping.get(dialect.name, type_)
+
+    if isinstance(variant, sa.Interval):
+        native = variant.dialect_impl(dialect)
+
+        # It decorates a time where the database has no intervals.
+        if not isinstance(native, sa.Interval):
+            return native
 
     if isinstance(variant, TypeDecorator):
         return type_on(dialect, variant.load_dialect_impl(dialect))
