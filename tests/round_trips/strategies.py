@@ -82,6 +82,12 @@ COMMON = [
         "checked",
         ("'a'",),
     ),
+    Kind(
+        "sa.Enum('a', 'def', name='checked', native_enum=False,"
+        " create_constraint=True)",
+        "checked",
+        ("'a'",),
+    ),
 ]
 _blue = Kind(
     "sa.Enum('red', 'green', 'blue', name='color')", "color", ("'red'", "'blue'")

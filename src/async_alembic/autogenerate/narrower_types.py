@@ -92,9 +92,15 @@ def is_narrower(
 
 def _kind_of(type_: TypeEngine[t.Any], dialect: sa.Dialect) -> str | None:
     kind = next((k for k, class_ in _KINDS.items() if isinstance(type_, class_)), None)
-    return (
-        "integer" if kind == "boolean" and not dialect.supports_native_boolean else kind
-    )
+
+    if kind == "boolean" and not dialect.supports_native_boolean:
+        return "integer"
+
+    if isinstance(type_, sa.Enum):
+        is_native = type_.native_enum and dialect.supports_native_enum
+        return "enum" if is_native else "text"
+
+    return kind
 
 
 def _length(type_: t.Any) -> int:

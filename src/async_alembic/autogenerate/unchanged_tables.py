@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import CompileError
 
 from .default_comparison import render
+from .type_checks import have_checks
 from .unchanged_constraints import has_same_constraints
 
 if t.TYPE_CHECKING:
@@ -29,7 +30,7 @@ if t.TYPE_CHECKING:
 
 #: What is compared here, by Alembic's names for it.
 _COMPARED = {
-    "table": {"indexes", "foreignkeys", "comments"},
+    "table": {"indexes", "foreignkeys", "comments", "type_checks"},
     "column": {"nullable", "comments", "types", "server_default"},
 }
 _OWN_AND_ALEMBICS = ("alembic.autogenerate.compare.", f"{__package__}.")
@@ -121,6 +122,7 @@ class _Comparer:
             or not _has_same_comment(table, infos["table_comment"])
             or not has_same_constraints(table, infos, self._default_schema)
             or not self._includes_all(key, infos)
+            or have_checks(table.columns, self.autogen_context.dialect)
         ):
             return None
 

@@ -22,6 +22,7 @@ from ..autogenerate import renamed_names
 from ..autogenerate import retyped_keys
 from ..autogenerate import sequence_comparison
 from ..autogenerate import table_comparison
+from ..autogenerate import type_checks
 from ..autogenerate import type_comparison
 from ..autogenerate.type_rendering import TypeRenderer
 from ..dialects import companion_tables
@@ -51,6 +52,7 @@ _COMPARISONS = (
     retyped_keys,
     sequence_comparison,
     table_comparison,
+    type_checks,
     type_comparison,
 )
 
