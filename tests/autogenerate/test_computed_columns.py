@@ -192,3 +192,119 @@ def test_something_else_of_it_is_changed(
         assert caller.query(project.engine, "SELECT y FROM a") == [("ann",)]
 
     assert caller(project.alembic, "compare_metadata") == []
+
+
+def number(metadata: sa.MetaData, *items: Any, **options: Any) -> sa.MetaData:
+    """Change the column ``z`` of the models."""
+    metadata.clear()
+    sa.Table(
+        "a",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("x", sa.Integer),
+        sa.Column("z", *items, **options),
+    )
+    return metadata
+
+
+@on(ONE_OF_EACH_KIND)
+class TestAColumn:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"nullable": False, "server_default": "7"},
+            {"type_": sa.BigInteger(), "nullable": False, "index": True},
+        ],
+        ids=["plain", "with_default", "with_other_type"],
+    )
+    def test_stops_being_computed_and_keeps_its_values(
+        self,
+        options: dict[str, Any],
+        backend: Backend,
+        caller: Caller,
+        engines: EngineFactory,
+        tmp_path: Path,
+    ) -> None:
+        options = {"type_": sa.Integer(), **options}
+        metadata = number(sa.MetaData(), sa.Integer, sa.Computed("x + 1", True))
+        project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+        caller.begin(project.engine, metadata.create_all)
+        caller.execute(project.engine, "INSERT INTO a (id, x) VALUES (1, 2)")
+        number(metadata, **options)
+        (script,) = caller(project.alembic, "revision", "stop")
+        assert not any(change.losses for change in script.changes)
+
+        for step in "upgrade", "downgrade", "upgrade":
+            caller(project.alembic, step)
+            assert caller.query(project.engine, "SELECT z FROM a") == [(3,)]
+
+        assert caller(project.alembic, "compare_metadata") == []
+        caller.execute(project.engine, "UPDATE a SET z = 4")
+
+    def test_starts_being_computed_which_loses_its_values(
+        self, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+    ) -> None:
+        plain: dict[str, Any] = {"nullable": False, "server_default": "7"}
+        metadata = number(sa.MetaData(), sa.Integer, index=True, **plain)
+        project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+        caller.begin(project.engine, metadata.create_all)
+        caller.execute(project.engine, "INSERT INTO a (id, x) VALUES (1, 2)")
+        computed = sa.Computed("x + 1", persisted=True)
+        number(metadata, sa.Integer, computed, index=True)
+        (script,) = caller(project.alembic, "revision", "start")
+        loss = "# Loses data: replaces the data of 'a.z' by computed values."
+        assert loss in function_bodies(script)["upgrade"]
+
+        for step in "upgrade", "downgrade", "upgrade":
+            caller(project.alembic, step)
+            assert caller.query(project.engine, "SELECT z FROM a") == [(3,)]
+
+        assert caller(project.alembic, "compare_metadata") == []
+
+    def test_stops_being_computed_when_it_is_read(
+        self, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+    ) -> None:
+        """A server has no values that it could keep."""
+        computed = sa.Computed("x + 1", persisted=False)
+        metadata = number(sa.MetaData(), sa.Integer, computed)
+        project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+        dialect: Any = caller.begin(project.engine, lambda c: c.dialect)
+        keeps = backend.database == "sqlite"
+
+        if backend.database == "postgresql" and not getattr(
+            dialect, "supports_virtual_generated_columns", False
+        ):
+            pytest.skip("All computed columns are stored.")
+
+        caller.begin(project.engine, metadata.create_all)
+        caller.execute(project.engine, "INSERT INTO a (id, x) VALUES (1, 2)")
+        number(metadata, sa.Integer)
+        (script,) = caller(project.alembic, "revision", "stop")
+        loss = "# Loses data: drops the computed values of 'a.z'."
+        assert (loss in function_bodies(script)["upgrade"]) is not keeps
+        value = 3 if keeps else None
+
+        for step, z in ("upgrade", value), ("downgrade", 3), ("upgrade", value):
+            caller(project.alembic, step)
+            assert caller.query(project.engine, "SELECT z FROM a") == [(z,)]
+
+        assert caller(project.alembic, "compare_metadata") == []
+
+    def test_is_one_of_several_that_change(
+        self, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+    ) -> None:
+        one, other = (sa.Computed(f"x + {n}", persisted=True) for n in (1, 2))
+        metadata = number(sa.MetaData(), sa.Integer, one)
+        metadata.tables["a"].append_column(sa.Column("y", sa.Integer, other))
+        project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+        caller.begin(project.engine, metadata.create_all)
+        one, other = (sa.Computed(f"x + {n}", persisted=True) for n in (3, 4))
+        number(metadata, sa.Integer, one)
+        metadata.tables["a"].append_column(sa.Column("y", sa.Integer, other))
+        caller(project.alembic, "revision", "two")
+
+        for step in "upgrade", "downgrade", "upgrade":
+            caller(project.alembic, step)
+
+        assert caller(project.alembic, "compare_metadata") == []

@@ -1,4 +1,5 @@
-"""Drops a computed column whose expression has changed, and adds it again.
+"""Drops a computed column whose expression has changed, and adds it again. Lets a
+column start or stop being computed.
 
 Alembic only warns. It compares the text of the model with what the server has made of
 it, and leaves out whether the values are stored.
@@ -17,10 +18,13 @@ from sqlalchemy import event
 
 from ..dialects import dialect_of
 from . import plugins
+from .computed_operations import ComputeColumnOp
 from .plugins import Comparison
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
+
+    from ..dialects.computed_columns import ComputedColumns
 
     RenderItem: t.TypeAlias = c.Callable[[str, t.Any, AutogenContext], str | bool]
 
@@ -70,8 +74,13 @@ def _compare(
 ) -> t.Any:
     new, found = column.server_default, inspected.server_default
 
-    if not isinstance(new, sa.Computed) or not isinstance(found, sa.Computed):
+    if not isinstance(new, sa.Computed) and not isinstance(found, sa.Computed):
         return plugins.CONTINUE
+
+    if not isinstance(new, sa.Computed) or not isinstance(found, sa.Computed):
+        alter_column_op.existing_server_default = t.cast("t.Any", found)
+        alter_column_op.modify_server_default = new
+        return plugins.STOP
 
     connection = autogen_context.connection
     assert connection is not None
@@ -113,87 +122,128 @@ def _replace(
 
     for table in [*upgrade_ops.ops]:
         if isinstance(table, ops.ModifyTableOps):
-            for operation in [*table.ops]:
-                if isinstance(operation, ops.AlterColumnOp) and (
-                    isinstance(operation.modify_server_default, sa.Computed)
-                    or isinstance(operation.existing_server_default, sa.Computed)
-                    and not computed.can_be_altered
-                ):
-                    _surround(autogen_context, upgrade_ops, table, operation)
+            if changed := [op for op in table.ops if _is_replaced(op, computed)]:
+                at = upgrade_ops.ops.index(table)
+                upgrade_ops.ops[at : at + 1] = _parts(autogen_context, table, changed)
 
 
-def _surround(
+def _is_replaced(
+    op: ops.MigrateOperation, computed: ComputedColumns
+) -> t.TypeGuard[ops.AlterColumnOp]:
+    if not isinstance(op, ops.AlterColumnOp):
+        return False
+
+    if isinstance(op.existing_server_default, sa.Computed):
+        return op.modify_server_default is not False or not computed.can_be_altered
+
+    return isinstance(op.modify_server_default, sa.Computed)
+
+
+def _parts(
     autogen_context: AutogenContext,
-    upgrade_ops: ops.UpgradeOps,
     table: ops.ModifyTableOps,
-    changed: ops.AlterColumnOp,
-) -> None:
-    """Drop a column before its table is changed, and add it afterwards."""
+    changed: list[ops.AlterColumnOp],
+) -> c.Iterator[ops.MigrateOperation]:
+    """Yield what drops columns before their table is changed, and adds them afterwards.
+    A column stops being computed before the others are changed.
+    """
     schema, name = table.schema, table.table_name
-    default = _default_schema(autogen_context)
-    model = next(
+    model, found = _model_of(autogen_context, table), _found(autogen_context, table)
+    pairs = [
+        (found.columns[op.column_name], model.columns[op.column_name]) for op in changed
+    ]
+    again = [pair for pair in pairs if all(column.computed for column in pair)]
+    computes = [
+        _compute(*pair, found, model, autogen_context.dialect)
+        for pair in pairs
+        if not all(column.computed for column in pair)
+    ]
+    both = {new.name for _, new in again}
+    drops, creates = _dependents(found, model, both)
+    drop = [
+        ops.DropColumnOp.from_column_and_tablename(schema, name, old)
+        for old, _ in again
+    ]
+    add = [
+        ops.AddColumnOp.from_column_and_tablename(schema, name, new) for _, new in again
+    ]
+    others = [op for op in table.ops if op not in changed and not _is_of(op, both)]
+    yield from (op for op in computes if not op.starts)
+
+    for part in [*drops, *drop], others, [*add, *creates]:
+        if part:
+            yield ops.ModifyTableOps(name, part, schema=schema)
+
+    yield from (op for op in computes if op.starts)
+
+
+def _compute(
+    old: sa.Column[t.Any],
+    new: sa.Column[t.Any],
+    found: sa.Table,
+    model: sa.Table,
+    dialect: sa.Dialect,
+) -> ComputeColumnOp:
+    # A column starts after the others are changed, and stops before.
+    table = found if new.computed is None else model
+    return ComputeColumnOp(old, new, *_dependents(table, table, {new.name}), dialect)
+
+
+def _model_of(autogen_context: AutogenContext, table: ops.ModifyTableOps) -> sa.Table:
+    assert autogen_context.connection is not None
+    default = autogen_context.connection.dialect.default_schema_name
+    return next(
         item
         for item in autogen_context.sorted_tables
-        if item.name == name and item.schema in (schema, schema or default)
+        if item.name == table.table_name
+        and item.schema in (table.schema, table.schema or default)
     )
-    found = sa.Table(name, sa.MetaData(), schema=schema)
+
+
+def _found(autogen_context: AutogenContext, table: ops.ModifyTableOps) -> sa.Table:
+    found = sa.Table(table.table_name, sa.MetaData(), schema=table.schema)
     reflect: t.Any = autogen_context.migration_context.impl.autogen_column_reflect
     event.listen(found, "column_reflect", reflect)
     autogen_context.inspector.reflect_table(found, None, resolve_fks=False)
-    drops, creates = _dependents(found, model, changed.column_name)
-    drop = ops.DropColumnOp.from_column_and_tablename(
-        schema, name, found.columns[changed.column_name]
-    )
-    add = ops.AddColumnOp.from_column_and_tablename(
-        schema, name, model.columns[changed.column_name]
-    )
-    others = [op for op in table.ops if op is not changed and not _is_of(op, changed)]
-    parts = [*drops, drop], others, [add, *creates]
-    at = upgrade_ops.ops.index(table)
-    upgrade_ops.ops[at : at + 1] = [
-        ops.ModifyTableOps(name, part, schema=schema) for part in parts if part
-    ]
+    return found
 
 
-def _is_of(op: ops.MigrateOperation, changed: ops.AlterColumnOp) -> bool:
-    """Return whether an operation is on an index of the column, which is dropped and
+def _is_of(op: ops.MigrateOperation, columns: c.Set[str]) -> bool:
+    """Return whether an operation is on an index of some columns, which is dropped and
     created anyway.
     """
-    return isinstance(op, (ops.CreateIndexOp, ops.DropIndexOp)) and (
-        changed.column_name in {column.name for column in op.to_index().columns}
-    )
-
-
-def _default_schema(autogen_context: AutogenContext) -> str | None:
-    assert autogen_context.connection is not None
-    return autogen_context.connection.dialect.default_schema_name
+    return isinstance(
+        op, (ops.CreateIndexOp, ops.DropIndexOp)
+    ) and not columns.isdisjoint(column.name for column in op.to_index().columns)
 
 
 def _dependents(
-    found: sa.Table, model: sa.Table, column: str
+    found: sa.Table, model: sa.Table, columns: c.Set[str]
 ) -> tuple[list[ops.MigrateOperation], list[ops.MigrateOperation]]:
-    """Return what drops the indexes and unique constraints of a column, and what
+    """Return what drops the indexes and unique constraints of some columns, and what
     creates them again.
     """
     drops = [
         ops.DropIndexOp.from_index(item)
         if isinstance(item, sa.Index)
         else ops.DropConstraintOp.from_constraint(item)
-        for item in _uses(found, column)
+        for item in _uses(found, columns)
     ]
     creates = [
         ops.CreateIndexOp.from_index(item)
         if isinstance(item, sa.Index)
         else ops.AddConstraintOp.from_constraint(item)
-        for item in _uses(model, column)
+        for item in _uses(model, columns)
     ]
     return [*drops], [*creates]
 
 
-def _uses(table: sa.Table, column: str) -> c.Iterator[sa.Index | sa.UniqueConstraint]:
+def _uses(
+    table: sa.Table, columns: c.Set[str]
+) -> c.Iterator[sa.Index | sa.UniqueConstraint]:
     for item in (*table.indexes, *table.constraints):
         if isinstance(item, (sa.Index, sa.UniqueConstraint)):
-            if column in {used.name for used in item.columns}:
+            if not columns.isdisjoint(used.name for used in item.columns):
                 yield item
 
 

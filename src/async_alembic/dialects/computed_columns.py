@@ -22,11 +22,21 @@ class ComputedColumns:
     depends_on_version: bool = False
     #: Whether they can be altered otherwise, as to another type.
     can_be_altered: bool = True
+    #: What makes one a plain column, where it is a statement of its own.
+    drop_expression: str | None = None
 
     def are_stored(self, dialect: sa.Dialect) -> bool:
         """Return whether they are stored by default.
 
         :param dialect: The dialect of a connection.
+        """
+        return False
+
+    def can_keep_values(self, dialect: sa.Dialect, persisted: bool) -> bool:
+        """Return whether one that becomes a plain column keeps its values.
+
+        :param dialect: The dialect of a connection.
+        :param persisted: Whether it is stored.
         """
         return False
 

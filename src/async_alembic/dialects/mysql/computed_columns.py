@@ -16,6 +16,9 @@ class MySQLComputedColumns(ComputedColumns):
     # Alembic cannot write the whole definition.
     can_be_altered = False
 
+    def can_keep_values(self, dialect: sa.Dialect, persisted: bool) -> bool:
+        return persisted
+
     def is_same(
         self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str
     ) -> bool | None:

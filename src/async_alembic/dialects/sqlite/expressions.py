@@ -22,7 +22,10 @@ if t.TYPE_CHECKING:
 
 
 class SQLiteComputedColumns(ComputedColumns):
-    """SQLite keeps what was written."""
+    """SQLite keeps what was written, and a batch copies the values."""
+
+    def can_keep_values(self, dialect: sa.Dialect, persisted: bool) -> bool:
+        return True
 
     def is_same(
         self, connection: sa.Connection, column: sa.Column[t.Any], new: str, found: str

@@ -20,6 +20,7 @@ from .rendering import name_of
 from .rendering import render_column
 from .rendering import render_constraints
 from .rendering import set_options
+from .rendering import stops_computing
 from .tokens import fold
 from .tokens import groups
 from .tokens import quote
@@ -61,11 +62,12 @@ class NewTable:
         self.indexes: list[str] = keep_indexes(indexes, places, changes)
         table = self._without_dropped()
         stay = [name for name in old.columns if name not in changes.dropped]
+        plain = {x for x, o in changes.altered.items() if stops_computing(**o)}
         #: The folded names of the columns that are copied, by the new ones.
         self.copied: dict[str, str] = {
             item.column: name
             for name, item in zip(stay, table.columns.values(), strict=True)
-            if not item.of_kind("GENERATED")
+            if not item.of_kind("GENERATED") or name in plain
         }
         table = self._with_columns(table)
 

@@ -63,6 +63,9 @@ def alter_column(
         elif not before:
             table = table.inserted(table.columns[name].type_end, "NOT NULL")
 
+    if stops_computing(server_default):
+        table = table.without(table.columns[name].of_kind("GENERATED"))
+
     if server_default is not False:
         table = table.without(table.columns[name].of_kind("DEFAULT"))
 
@@ -73,6 +76,13 @@ def alter_column(
             table = table.inserted(table.columns[name].type_end, text)
 
     return without_counter(table, name) if autoincrement is False else table
+
+
+def stops_computing(server_default: object = False, **options: object) -> bool:
+    """Return whether arguments of ``alter_column`` make a computed column plain. What
+    computes a column is its default.
+    """
+    return server_default is not False and not isinstance(server_default, sa.Computed)
 
 
 def without_counter(table: CreateTable, column: str | None = None) -> CreateTable:
