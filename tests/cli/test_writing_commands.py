@@ -50,6 +50,34 @@ def test_mkdir_also_creates_the_folders_of_the_branches(
     assert (project.root / "users/versions").is_dir()
 
 
+@on_one_app
+@pytest.mark.parametrize(("has_question", "times"), [(False, 1), (True, 2)])
+def test_on_a_terminal_revision_compares_once_and_again_with_answers(
+    db: Project, monkeypatch: pytest.MonkeyPatch, has_question: bool, times: int
+) -> None:
+    """To compare takes seconds for hundreds of tables."""
+    monkeypatch.setattr("async_alembic.cli.generate.is_terminal", lambda: True)
+    monkeypatch.setattr("click.prompt", lambda *args, **kwargs: "none")
+    db("stamp")
+
+    if has_question:
+        db.look.execute(db.engine, "CREATE TABLE old (id INTEGER PRIMARY KEY)")
+
+    compared = []
+
+    def include_object(item: Any, name: Any, type_: str, *args: object) -> bool:
+        if (type_, name) == ("table", "users"):
+            compared.append(name)
+
+        return True
+
+    db.app.config["ALEMBIC_CONTEXT"] = {"include_object": include_object}
+    output = db("revision", "users")
+    assert "Created" in output
+    assert ("no revision has created them:" in output) is has_question
+    assert len(compared) == times
+
+
 @on_every_app
 def test_revision_lists_what_it_has_detected_and_what_of_it_loses_data(
     db: Project,

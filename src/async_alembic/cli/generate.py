@@ -10,7 +10,6 @@ import click
 
 from .answer import Answer
 from .completion import Revision
-from .inspect import check_up_to_date
 from .options import command
 from .options import label_option
 from .options import refused_option
@@ -103,13 +102,12 @@ def revision(
 
     compares = not (options["empty"] or options["against_history"])
 
-    if is_terminal() and compares and not options["drop"]:
-        options["drop"] = _ask_what_to_drop(alembic)
+    text = message or text or "empty message"
 
-    if is_terminal() and compares and not options["rename"]:
-        options["rename"] = _ask_what_was_renamed(alembic)
-
-    scripts = alembic.revision(message or text or "empty message", **options)
+    if is_terminal() and compares:
+        scripts = _revision_with_answers(alembic, text, options)
+    else:
+        scripts = alembic.revision(text, **options)
 
     lines = [line for script in scripts for line in _describe(script)]
     nothing = "No changes detected, so no revision was written. With '--empty', one is."
@@ -128,14 +126,25 @@ def _describe(script: Script) -> c.Iterator[str]:
     yield f"Created {format_path(script.path)}"
 
 
-def _ask_what_to_drop(alembic: Migrations) -> list[str]:
-    check_up_to_date(alembic)
-    found = alembic.unknown_tables()
-    tables = [table for tables in found.values() for table in tables]
+def _revision_with_answers(
+    alembic: Migrations, message: str, options: dict[str, t.Any]
+) -> list[Script]:
+    """Write a revision. If there is something to ask, compare again afterwards."""
+    found = alembic._revision_or_questions(message, **options)
 
-    if not tables:
-        return []
+    if isinstance(found, list):
+        return found
 
+    if found.unknown_tables:
+        options["drop"] = _ask_what_to_drop(found.unknown_tables)
+
+    if found.renames:
+        options["rename"] = _ask_what_was_renamed(found.renames)
+
+    return alembic.revision(message, **options)
+
+
+def _ask_what_to_drop(tables: c.Sequence[str]) -> c.Sequence[str]:
     echo("These tables are in no model, and no revision has created them:", err=True)
 
     for table in tables:
@@ -146,15 +155,13 @@ def _ask_what_to_drop(alembic: Migrations) -> list[str]:
         default="none",
         err=True,
     )
-    return {"none": [], "all": tables}.get(answer, answer.replace(",", " ").split())
+    return {"none": (), "all": tables}.get(answer, answer.replace(",", " ").split())
 
 
-def _ask_what_was_renamed(alembic: Migrations) -> list[str]:
-    check_up_to_date(alembic)
-    found = alembic.possible_renames()
+def _ask_what_was_renamed(renames: c.Iterable[str]) -> list[str]:
     renamed = []
 
-    for rename in dict.fromkeys(name for names in found.values() for name in names):
+    for rename in dict.fromkeys(renames):
         old, _, new = rename.partition(":")
 
         if click.confirm(f"Was '{old}' renamed to '{new}'?", err=True):

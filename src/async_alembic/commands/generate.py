@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import typing as t
 
 from alembic.util import asbool
@@ -12,8 +13,10 @@ from ..autogenerate.detected import comment_on_losses
 from ..autogenerate.naming import name_constraints
 from ..autogenerate.ordering import DetectedOps
 from ..autogenerate.ordering import sort_operations
+from ..autogenerate.rename_operations import as_argument
 from ..autogenerate.rename_questions import ask_about_renames
 from ..autogenerate.rename_questions import check_found
+from ..autogenerate.rename_questions import find_renames
 from ..autogenerate.renames import Renames
 from ..autogenerate.rendering import writing
 from ..autogenerate.types import refusing_types
@@ -51,17 +54,81 @@ if t.TYPE_CHECKING:
     from ..results import Change
 
 
+@dataclasses.dataclass(frozen=True)
+class Questions:
+    """What to ask before a revision is written.
+
+    :param unknown_tables: Tables that may be dropped.
+    :param renames: What may have been renamed, as an argument of ``rename``.
+    """
+
+    unknown_tables: tuple[str, ...]
+    renames: tuple[str, ...]
+
+
 @converted_errors()
 def revision(env: Environment, new: NewRevision) -> list[Script]:
     """Write the differences between models and databases, if there are any."""
+    context, comparisons = _compare_all(env, new)
+    return _write_compared(env, new, context, comparisons)
+
+
+@converted_errors()
+def revision_or_questions(
+    env: Environment, new: NewRevision
+) -> list[Script] | Questions:
+    """Write a revision, unless there is something to ask first. The answers need
+    another comparison.
+    """
+    context, comparisons = _compare_all(env, new, warn=False)
+    tables = () if new.drop else _unknown_tables(comparisons)
+    renames = () if new.rename else _possible_renames(env, context)
+
+    if tables or renames:
+        return Questions(tables, renames)
+
+    for name, found in comparisons.items():
+        found.unknown_tables.warn()
+        found.warn(name)
+
+    return _write_compared(env, new, context, comparisons)
+
+
+def _unknown_tables(comparisons: c.Mapping[str, Comparison]) -> tuple[str, ...]:
+    return tuple(
+        full_name(table)
+        for found in comparisons.values()
+        for table in found.unknown_tables.kept
+    )
+
+
+def _possible_renames(env: Environment, context: RevisionContext) -> tuple[str, ...]:
+    return tuple(
+        as_argument(rename)
+        for script in context.generated_revisions
+        for name, operations in zip(env.names, script.upgrade_ops_list, strict=False)
+        for rename in find_renames(operations, env.contexts[name].impl)
+    )
+
+
+def _compare_all(
+    env: Environment, new: NewRevision, *, warn: bool = True
+) -> tuple[RevisionContext, dict[str, Comparison]]:
     # Before the databases are asked, as an 'env.py' may name another version table.
     env.load()
     context: RevisionContext = env.databases.offload(
         lambda: make_revision_context(env.project, new)
     )
     _sort_operations(env, context)
-    comparisons = {name: _compare(env, name, new, context) for name in env.names}
+    return context, {n: _compare(env, n, new, context, warn) for n in env.names}
 
+
+def _write_compared(
+    env: Environment,
+    new: NewRevision,
+    context: RevisionContext,
+    comparisons: dict[str, Comparison],
+) -> list[Script]:
     if not new.empty:
         _check_used(new, comparisons.values())
         _leave_out_empty(env, context, comparisons.values())
@@ -138,7 +205,7 @@ def _sort_operations(env: Environment, context: RevisionContext) -> None:
 
 
 def _compare(
-    env: Environment, name: str, new: NewRevision, context: RevisionContext
+    env: Environment, name: str, new: NewRevision, context: RevisionContext, warn: bool
 ) -> Comparison:
     """Add what is different in a database to a new revision."""
     if not context.generated_revisions:
@@ -156,7 +223,9 @@ def _compare(
 
     renames = Renames(new.rename)
 
-    with comparing(env, name, new.drop, renames, revision_context=context) as found:
+    with comparing(
+        env, name, new.drop, renames, warn=warn, revision_context=context
+    ) as found:
         if new.empty:
             context.run_no_autogenerate(current, env.contexts[name])
         else:

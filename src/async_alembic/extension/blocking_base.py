@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from ..apps.databases import Databases
     from ..apps.project import Project
     from ..apps.tenants import Tenants
+    from ..commands.generate import Questions
     from ..results import BlockingTenantResults
     from ..running.dispatch import DatabaseCommand
     from ..running.dispatch import FilesCommand
@@ -109,6 +110,18 @@ class BlockingBase(BaseAlembic):
     def _check(self) -> list[str]:
         """Describe the differences for the ``check`` command."""
         return self._on_databases(commands.compare.check)
+
+    def _revision_or_questions(
+        self, message: str, **options: t.Any
+    ) -> list[Script] | Questions:
+        """Write a revision for the ``revision`` command, unless it has to ask first.
+
+        :param options: The arguments of :meth:`.SyncAlembic.revision`.
+        """
+        names = frozenset(options["drop"]), tuple(options["rename"])
+        options |= {"drop": names[0], "rename": names[1]}
+        new = commands.generate.NewRevision(message, **options)
+        return self._on_databases(commands.generate.revision_or_questions, new)
 
     def _check_single_head(self) -> None:
         """Check the history for ``check --single-head``."""
