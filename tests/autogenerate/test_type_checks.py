@@ -61,6 +61,11 @@ def migrate(caller: Caller, project: Project, metadata: sa.MetaData) -> Any:
     return script
 
 
+def insert_value(caller: Caller, project: Project, table: sa.Table, value: str) -> None:
+    insert = sa.insert(table).values(x0=value)
+    caller.begin(project.engine, lambda connection: connection.execute(insert))
+
+
 @on(ONE_OF_EACH_KIND)
 class TestTheValuesOfAnEnum:
     @pytest.mark.parametrize(
@@ -101,8 +106,7 @@ class TestTheValuesOfAnEnum:
         assert found == made
 
         for value in getattr(after, "enums", ()):
-            insert = sa.insert(models(after).tables["a"]).values(x0=value)
-            caller.begin(project.engine, lambda c, insert=insert: c.execute(insert))
+            insert_value(caller, project, models(after).tables["a"], value)
 
     def test_are_compared_for_each_of_several_columns(
         self, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
