@@ -183,6 +183,12 @@ def indexed(*, columns: str = "xy", **options: Any) -> sa.MetaData:
     return metadata
 
 
+def texts(**options: Any) -> sa.MetaData:
+    metadata = models(sa.Column("x", sa.Text))
+    sa.Index("ix", metadata.tables["a"].c.x, **options)
+    return metadata
+
+
 def unique(**options: Any) -> sa.MetaData:
     constraint = sa.UniqueConstraint("x", name="uq", **options)
     return models(sa.Column("x", sa.Integer), sa.Column("y", sa.Integer), constraint)
@@ -194,6 +200,13 @@ def unique(**options: Any) -> sa.MetaData:
     [
         (indexed, {"postgresql_include": ["y"]}),
         (indexed, {"postgresql_using": "hash"}),
+        pytest.param(
+            texts,
+            {"postgresql_ops": {"x": "text_pattern_ops"}},
+            marks=pytest.mark.skipif(
+                sa.__version__.startswith("2.0."), reason="It reads no classes."
+            ),
+        ),
         (indexed, {"postgresql_with": {"fillfactor": 70}}),
         (indexed, {"postgresql_where": sa.text("y > 1")}),
         (indexed, {"unique": True, "postgresql_nulls_not_distinct": True}),

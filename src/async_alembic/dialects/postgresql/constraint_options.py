@@ -87,7 +87,7 @@ def _asking_the_server(
         result = compare(index, found)
         connection = impl.connection
 
-        if connection is None or not _has_sql(found):
+        if connection is None or not (_has_sql(found) or _has_classes(index, found)):
             return result
 
         is_same = index_texts.is_same(connection, index, found)
@@ -110,6 +110,11 @@ def _has_sql(index: sa.Index) -> bool:
     """Return whether there is SQL in an index, which the server rewrites."""
     columns = all(isinstance(item, sa.Column) for item in index.expressions)
     return not columns or index.dialect_options["postgresql"]["where"] is not None
+
+
+def _has_classes(*indexes: sa.Index) -> bool:
+    """Return whether an index has operator classes, some of which are the default."""
+    return any(index.dialect_options["postgresql"].get("ops") for index in indexes)
 
 
 def _compare_options(options: Options, found_options: Options) -> ComparisonResult:
