@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from typing import cast
 
+import aiomysql
 import aiosqlite
 import alembic.op
+import asyncmy
 import pymysql
 import pytest
 import sqlalchemy as sa
@@ -273,6 +275,13 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_tx": lambda: ListDumper(list, None)._tx,
     # PyMySQL
     "_sock": lambda: hasattr(pymysql.Connection, "_sock") or None,
+    "_result": lambda: "_result" in inspect.getsource(pymysql.Connection) or None,
+    # aiomysql and asyncmy
+    "_execute_command": lambda: (
+        aiomysql.Connection._execute_command,
+        asyncmy.connection.Connection._execute_command,
+    ),
+    "_read_packet": lambda: aiomysql.Connection._read_packet,
     # Flask-SQLAlchemy and Flask-SQLAlchemy-Lite
     "_app_engines": lambda: _extension("flask_sqlalchemy", "_app_engines"),
     "_app_state": lambda: _extension("flask_sqlalchemy_lite", "_app_state"),

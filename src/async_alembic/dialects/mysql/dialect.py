@@ -111,6 +111,7 @@ class MySQL(Dialect):
         from . import galera as galera
         from . import named_locks as named_locks
         from . import recording as recording
+        from . import several_statements as several_statements
 
     @contextlib.contextmanager
     def migrating(
@@ -118,11 +119,13 @@ class MySQL(Dialect):
     ) -> c.Iterator[MigratedConnection]:
         from .binding import pymysql_escaping
         from .recording import MySQLConnection
+        from .several_statements import refusing_several_statements
 
         migration = MySQLConnection(connection)
         _keep_session(connection)
 
         with (
+            refusing_several_statements(connection),
             super().migrating(connection, lock, wait),
             pymysql_escaping(connection),
             migration.installed(),
@@ -179,6 +182,8 @@ class MySQL(Dialect):
         return bool(error.args) and error.args[0] in _BLOCKED
 
     def advice(self, connection: sa.Connection, error: BaseException) -> str | None:
+        from .several_statements import advice_on_several_statements
+
         code, text = (*getattr(getattr(error, "orig", None), "args", ()), None, "")[:2]
         # 1290 names whichever option of the server refuses.
         is_read_only = code in _READ_ONLY or (code == 1290 and "read" in str(text))
@@ -186,7 +191,10 @@ class MySQL(Dialect):
         if is_read_only:
             return READ_ONLY
 
-        return "Grant the user this privilege" if code in _DENIED else None
+        if code in _DENIED:
+            return "Grant the user this privilege"
+
+        return advice_on_several_statements(connection, error)
 
     def is_unavailable(self, error: BaseException) -> bool:
         return error.args[:1] == (_NOT_PREPARED,)

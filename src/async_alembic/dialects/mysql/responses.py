@@ -108,10 +108,33 @@ def executing_by(
 ) -> contextlib.AbstractContextManager[None]:
     """Make a connection execute statements by a function.
 
-    :param execute: Takes a method of the dialect, and its arguments.
+    :param execute: Takes what executes a statement, as a method of the dialect does,
+        and its arguments.
     """
     methods = {
-        name: functools.partial(execute, getattr(connection.dialect, name))
+        name: functools.partial(
+            execute,
+            functools.partial(_read_all, connection, getattr(connection.dialect, name)),
+        )
         for name in ("do_execute", "do_execute_no_params", "do_executemany")
     }
     return changed_dialect(connection, **methods)
+
+
+def _read_all(
+    connection: sa.Connection, method: c.Callable[..., None], *args: t.Any, **kw: t.Any
+) -> None:
+    """Execute a statement, and read the results that follow the first one, as those of
+    a procedure. SQLAlchemy would only log an error in them.
+    """
+    method(*args, **kw)
+    driver_connection: t.Any = connection.connection.driver_connection
+
+    # There's no public way to know, and a cursor would lose its rows. Rows that are
+    # streamed have not been read.
+    while getattr(getattr(driver_connection, "_result", None), "has_next", False):
+        if connection.dialect.is_async:
+            adapted: t.Any = connection.connection.dbapi_connection
+            adapted.run_async(lambda driver: driver.next_result())
+        else:
+            driver_connection.next_result()
