@@ -29,6 +29,7 @@ on_one = on([ASYNCPG])
 #: Before, Alembic itself reads less of a table, and writes less.
 pytestmark = pytest.mark.skipif(not HAS_PLUGINS, reason="Alembic 1.18 is needed")
 
+BITS = {sa.SmallInteger: 16, sa.Integer: 32, sa.BigInteger: 64}
 Make = Callable[..., sa.MetaData]
 
 
@@ -112,6 +113,57 @@ class TestSequences:
             " WHERE sequencename = 'Order No'",
         )
         assert rows == [(5, True)]
+
+    @on_each_driver
+    @pytest.mark.parametrize(
+        ("before", "after", "name", "schema"),
+        [
+            (sa.Integer, sa.BigInteger, "a", None),
+            (sa.BigInteger, sa.Integer, "a", "public"),
+            (sa.SmallInteger, sa.Integer, "A %s: b", None),
+            (sa.BigInteger, sa.SmallInteger, "A %s: b", None),
+        ],
+    )
+    def test_of_columns_get_their_new_type(
+        self,
+        make: Callable[..., Project],
+        caller: Caller,
+        before: type[sa.Integer],
+        after: type[sa.Integer],
+        name: str,
+        schema: str | None,
+    ) -> None:
+        """Otherwise, inserts fail in the end, as the sequence is at its limit."""
+
+        def serial(type_: type[sa.Integer]) -> sa.MetaData:
+            metadata = sa.MetaData(schema=schema)
+            key = sa.Column("id", type_, primary_key=True)
+            sa.Table(name, metadata, key, sa.Column("x", type_))
+            return metadata
+
+        def limit() -> Any:
+            query = "SELECT max_value FROM pg_sequences"
+            return caller.query(project.engine, query)
+
+        project = make(serial(before), serial(after))
+        assert limit() == [(2 ** (BITS[after] - 1) - 1,)]
+        caller(project.alembic, "downgrade", "-1")
+        assert limit() == [(2 ** (BITS[before] - 1) - 1,)]
+
+    @on_one
+    def test_of_identities_are_left_to_the_server(
+        self, make: Callable[..., Project], caller: Caller
+    ) -> None:
+        def identity(type_: type[sa.Integer]) -> sa.MetaData:
+            metadata = sa.MetaData()
+            key = sa.Column("id", type_, sa.Identity(), primary_key=True)
+            sa.Table("a", metadata, key)
+            return metadata
+
+        project = make(identity(sa.Integer), identity(sa.BigInteger))
+        assert b"alter_sequence" not in b"".join(project.files().values())
+        limits = caller.query(project.engine, "SELECT max_value FROM pg_sequences")
+        assert limits == [(2**63 - 1,)]
 
 
 @on_one

@@ -1,5 +1,5 @@
-"""Creates the sequences that new columns take their values from, and drops those whose
-last column goes.
+"""Creates the sequences that new columns take their values from, drops those whose last
+column goes, and changes the type of those that a column owns as it changes its own.
 
 Registers an Alembic plugin. Before Alembic 1.18, which added plugins, it is one more
 comparison of schemas.
@@ -14,14 +14,17 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import next_value
+from sqlalchemy.types import to_instance
 
 from ..dialects import dialect_of
+from ..dialects.column_types import type_on
 from ..dialects.translated_schemas import schemas_of
 from .changed_columns import altered_columns
 from .changed_columns import key_of
 from .changed_columns import new_columns
 from .changed_columns import removed_columns
 from .plugins import Comparison
+from .sequence_operations import AlterSequenceOp
 from .sequence_operations import CreateSequenceOp
 from .sequence_operations import DropSequenceOp
 
@@ -56,6 +59,7 @@ def _compare(
         if name not in autogen_context.inspector.get_sequence_names(schema)
     ]
     upgrade_ops.ops[:0] = create
+    upgrade_ops.ops += _retyped(connection, upgrade_ops)
 
     if removed:
         tables = autogen_context.sorted_tables
@@ -67,6 +71,37 @@ def _compare(
             for sequence, users in found
             if users <= removed and (sequence.schema, sequence.name) not in wanted
         ]
+
+
+def _retyped(
+    connection: sa.Connection, upgrade_ops: ops.UpgradeOps
+) -> c.Iterator[AlterSequenceOp]:
+    """Yield what makes the sequences of columns as large as their new types."""
+    retyped = {
+        key_of(op): new
+        for op in altered_columns(upgrade_ops)
+        if op.modify_type is not None and op.modify_server_default is False
+        if (new := _size(type_on(connection.dialect, to_instance(op.modify_type))))
+    }
+
+    if not retyped:
+        return
+
+    owned = dialect_of(connection).schema_objects.owned_sequences(connection)
+
+    for column, new in retyped.items():
+        sequence = owned.get(column)
+        old = _size(sequence.data_type) if sequence is not None else None
+
+        if sequence is not None and old is not None and old is not new:
+            yield AlterSequenceOp(
+                sequence.name, type_=new(), existing_type=old(), schema=sequence.schema
+            )
+
+
+def _size(type_: object) -> type[sa.Integer] | None:
+    sizes = sa.BigInteger, sa.SmallInteger, sa.Integer
+    return next((size for size in sizes if isinstance(type_, size)), None)
 
 
 def _defaults_of(columns: c.Iterable[sa.Column[t.Any]]) -> c.Iterator[t.Any]:

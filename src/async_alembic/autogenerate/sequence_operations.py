@@ -3,6 +3,9 @@ history runs everywhere::
 
     op.create_sequence("order_number", start=1000)
     op.drop_sequence("order_number", start=1000)
+    op.alter_sequence(
+        "orders_id_seq", type_=sa.BigInteger(), existing_type=sa.Integer()
+    )
 """
 
 from __future__ import annotations
@@ -10,11 +13,16 @@ from __future__ import annotations
 import typing as t
 
 import sqlalchemy as sa
+from alembic.autogenerate import render
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation
 from alembic.operations import Operations
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateSequence
 from sqlalchemy.schema import DropSequence
+from sqlalchemy.schema import ExecutableDDLElement
+
+from ..dialects import dialect_named
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -99,6 +107,71 @@ class DropSequenceOp(SequenceOp):
         return CreateSequenceOp.from_sequence(self.sequence)
 
 
+@Operations.register_operation("alter_sequence")
+class AlterSequenceOp(SequenceOp):
+    """Change the type of a sequence.
+
+    :param type_: The type of its values.
+    :param existing_type: The type before.
+    """
+
+    verb = "alter"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        type_: sa.Integer,
+        existing_type: sa.Integer,
+        schema: str | None = None,
+    ) -> None:
+        super().__init__(name, schema=schema, data_type=type_)
+        self.type_ = type_
+        self.existing_type = existing_type
+
+    @classmethod
+    def alter_sequence(
+        cls,
+        operations: Operations,
+        name: str,
+        *,
+        type_: sa.Integer,
+        existing_type: sa.Integer,
+        schema: str | None = None,
+    ) -> None:
+        """Change the type of a sequence, on databases where columns own sequences.
+
+        :param name: Its name.
+        :param type_: The type of its values, which limits them.
+        :param existing_type: The type before, for the reader.
+        :param schema: Its schema; the default one if there is none.
+        """
+        operations.invoke(
+            cls(name, type_=type_, existing_type=existing_type, schema=schema)
+        )
+
+    def reverse(self) -> AlterSequenceOp:
+        return AlterSequenceOp(
+            self.sequence.name,
+            type_=self.existing_type,
+            existing_type=self.type_,
+            schema=self.sequence.schema,
+        )
+
+
+class _AlterSequence(ExecutableDDLElement):
+    def __init__(self, op: AlterSequenceOp) -> None:
+        self.op = op
+
+
+@compiles(_AlterSequence)
+def _compile(element: _AlterSequence, compiler: t.Any, **kwargs: t.Any) -> str:
+    name = compiler.preparer.format_sequence(element.op.sequence)
+    return (
+        f"ALTER SEQUENCE {name} AS {compiler.type_compiler.process(element.op.type_)}"
+    )
+
+
 @Operations.implementation_for(CreateSequenceOp)
 def _create(operations: Operations, op: CreateSequenceOp) -> None:
     impl = operations.migration_context.impl
@@ -113,6 +186,29 @@ def _drop(operations: Operations, op: DropSequenceOp) -> None:
 
     if impl.dialect.supports_sequences:
         impl.execute(DropSequence(op.sequence))
+
+
+@Operations.implementation_for(AlterSequenceOp)
+def _alter(operations: Operations, op: AlterSequenceOp) -> None:
+    impl = operations.migration_context.impl
+
+    if dialect_named(impl.dialect.name).columns_own_sequences:
+        impl.execute(_AlterSequence(op))
+
+
+@renderers.dispatch_for(AlterSequenceOp)
+def _render_type(autogen_context: AutogenContext, op: AlterSequenceOp) -> str:
+    prefix = autogen_context.opts["alembic_module_prefix"] or ""
+    # There's no public way to render a type.
+    new, old = (
+        render._repr_type(type_, autogen_context)
+        for type_ in (op.type_, op.existing_type)
+    )
+    schema = f", schema={str(op.sequence.schema)!r}" if op.sequence.schema else ""
+    return (
+        f"{prefix}alter_sequence({str(op.sequence.name)!r}, type_={new},"
+        f" existing_type={old}{schema})"
+    )
 
 
 @renderers.dispatch_for(CreateSequenceOp)

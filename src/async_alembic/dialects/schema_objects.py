@@ -12,6 +12,8 @@ if t.TYPE_CHECKING:
 
     from .enums import Enums
 
+    #: The schema, ``None`` for the default one, the table and the column.
+    Column: t.TypeAlias = tuple[str | None, str, str]
     Checks: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
     Uniques: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
     Indexes: t.TypeAlias = c.Mapping[tuple[str | None, str], c.Iterable[t.Any]]
@@ -37,6 +39,12 @@ class SchemaObjects:
     def sequences(self, connection: sa.Connection) -> list[Sequence]:
         """Return the sequences that belong to no column and are used."""
         return []
+
+    def owned_sequences(self, connection: sa.Connection) -> dict[Column, sa.Sequence]:
+        """Return the sequences that columns own and take their values from, with their
+        types, but not those of identities.
+        """
+        return {}
 
     def complete(
         self,

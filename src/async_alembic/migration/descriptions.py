@@ -139,7 +139,8 @@ def _(operation: EnumOp) -> str:
 
 @describe.register
 def _(operation: SequenceOp) -> str:
-    return f"{operation.verb}s the sequence '{operation.sequence.name}'"
+    verb = "changes" if operation.verb == "alter" else f"{operation.verb}s"
+    return f"{verb} the sequence '{operation.sequence.name}'"
 
 
 def _table(operation: t.Any) -> str:

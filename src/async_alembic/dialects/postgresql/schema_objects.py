@@ -11,6 +11,7 @@ from .enums import PostgreSQLEnums
 from .exclusions import separate
 from .index_texts import escape_conditions
 from .sequences import find
+from .sequences import find_owned
 from .unvalidated_checks import drop_first
 from .unvalidated_checks import without_options
 
@@ -22,6 +23,7 @@ if t.TYPE_CHECKING:
 
     from ..enums import Enums
     from ..schema_objects import Checks
+    from ..schema_objects import Column
     from ..schema_objects import Indexes
     from ..schema_objects import Sequence
     from ..schema_objects import Uniques
@@ -32,6 +34,9 @@ class PostgreSQLObjects(SchemaObjects):
 
     def sequences(self, connection: sa.Connection) -> list[Sequence]:
         return find(connection)
+
+    def owned_sequences(self, connection: sa.Connection) -> dict[Column, sa.Sequence]:
+        return find_owned(connection)
 
     def complete(
         self,

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import collections.abc as c
+import typing as t
+
 import sqlalchemy as sa
 
 from ..schema_objects import Sequence
+
+if t.TYPE_CHECKING:
+    from ..schema_objects import Column
 
 #: The sequences that belong to no column, as that of ``SERIAL`` does, and the columns
 #: whose defaults use them.
@@ -25,15 +31,31 @@ _sequences = sa.text(
     " GROUP BY n.nspname, s.relname, q.seqrelid"
     " ORDER BY n.nspname, s.relname"
 )
+#: Those of ``SERIAL``.
+_owned = sa.text(
+    "SELECT n.nspname AS schema, s.relname AS name, format_type(q.seqtypid, NULL)"
+    " AS type, m.nspname AS table_schema, r.relname AS table, a.attname AS column"
+    " FROM pg_sequence q JOIN pg_class s ON s.oid = q.seqrelid"
+    " JOIN pg_namespace n ON n.oid = s.relnamespace"
+    " JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid"
+    " AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'a'"
+    " JOIN pg_class r ON r.oid = d.refobjid"
+    " JOIN pg_namespace m ON m.oid = r.relnamespace"
+    " JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.refobjsubid"
+    " JOIN pg_attrdef f ON f.adrelid = r.oid AND f.adnum = a.attnum"
+    " JOIN pg_depend u ON u.classid = 'pg_attrdef'::regclass AND u.objid = f.oid"
+    " AND u.refclassid = 'pg_class'::regclass AND u.refobjid = s.oid"
+)
+_TYPES: dict[str, type[sa.Integer]] = {
+    "bigint": sa.BigInteger,
+    "integer": sa.Integer,
+    "smallint": sa.SmallInteger,
+}
 
 
 def find(connection: sa.Connection) -> list[Sequence]:
     """See :meth:`.SchemaObjects.sequences`."""
-    default = connection.dialect.default_schema_name
-
-    def known(schema: str) -> str | None:
-        return None if schema == default else schema
-
+    known = _known(connection)
     return [
         Sequence(
             sa.Sequence(
@@ -50,3 +72,19 @@ def find(connection: sa.Connection) -> list[Sequence]:
         )
         for row in connection.execute(_sequences)
     ]
+
+
+def find_owned(connection: sa.Connection) -> dict[Column, sa.Sequence]:
+    """See :meth:`.SchemaObjects.owned_sequences`."""
+    known = _known(connection)
+    return {
+        (known(row.table_schema), row.table, row.column): sa.Sequence(
+            row.name, schema=known(row.schema), data_type=_TYPES[row.type]()
+        )
+        for row in connection.execute(_owned)
+    }
+
+
+def _known(connection: sa.Connection) -> c.Callable[[str], str | None]:
+    default = connection.dialect.default_schema_name
+    return lambda schema: None if schema == default else schema
