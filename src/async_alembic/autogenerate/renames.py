@@ -14,6 +14,7 @@ import inspect
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from ..errors import RevisionError
 from .rename_operations import Renamed
@@ -83,7 +84,9 @@ class Renames:
             table, _, column = old.rpartition(".")
 
             if old not in tables and table in tables:
-                if self._rename_column(inspector, tables[table], column, new, models):
+                reflected = _reflected(autogen_context, tables[table])
+
+                if self._rename_column(reflected, tables[table], column, new, models):
                     self.found.add(f"{old}:{new}")
 
         inspector.dialect = t.cast("t.Any", _Dialect(inspector.dialect, self))
@@ -114,15 +117,13 @@ class Renames:
 
     def _rename_column(
         self,
-        inspector: sa.Inspector,
+        reflected: sa.Table,
         table: TableKey,
         old: str,
         new: str,
         models: c.Mapping[TableKey, sa.Table],
     ) -> bool:
         renamed = self.tables.get(table, table)
-        reflected = sa.Table(table[1], sa.MetaData(), schema=table[0])
-        inspector.reflect_table(reflected, None, resolve_fks=False)
         column, name = reflected.columns.get(old), full_name(renamed)
 
         if column is None:
@@ -143,6 +144,21 @@ class Renames:
         self.columns.setdefault(renamed, {})[old] = new
         self.operations.append(RenamedColumnOp(renamed, old, new, column))
         return True
+
+
+def _reflected(autogen_context: AutogenContext, key: TableKey) -> sa.Table:
+    """Return a table of the database, with the types that comparisons see."""
+    table = sa.Table(key[1], sa.MetaData(), schema=key[0])
+    impl: t.Any = autogen_context.migration_context.impl
+
+    def set_type(inspector: sa.Inspector, table: sa.Table, info: t.Any) -> None:
+        shown = {**info}
+        impl.autogen_column_reflect(inspector, table, shown)
+        info["type"] = shown["type"]
+
+    event.listen(table, "column_reflect", set_type)
+    autogen_context.inspector.reflect_table(table, None, resolve_fks=False)
+    return table
 
 
 def _own_schema(autogen_context: AutogenContext, table: sa.Table) -> str | None:

@@ -32,20 +32,22 @@ def _compare(
 ) -> t.Any:
     connection = autogen_context.connection
     assert connection is not None
+    types = dialect_of(connection).column_types
+    new = type_on(connection.dialect, column.type)
+    inspected.type = types.existing_type(inspected.type, new)
     compares = autogen_context.opts.get("compare_type")
     is_changed = None
 
     # Alembic before 1.18 asks a function of the app by itself.
     if plugins.HAS_PLUGINS or (compares is not False and not callable(compares)):
-        is_changed = dialect_of(connection).column_types.is_changed(
-            inspected.type,
-            type_on(connection.dialect, column.type),
-            connection.dialect.default_schema_name,
+        is_changed = types.is_changed(
+            inspected.type, new, connection.dialect.default_schema_name
         )
 
     if is_changed is None:
         return plugins.CONTINUE
 
+    alter_column_op.existing_type = inspected.type
     alter_column_op.modify_type = column.type if is_changed else None
     return plugins.STOP
 

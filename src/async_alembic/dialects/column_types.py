@@ -81,6 +81,14 @@ class ColumnTypes:
         is_same_kind = one is not None and other is not None and one[0] == other[0]
         return True if is_same_kind and one != other else None
 
+    def existing_type(self, found: Type, new: Type) -> Type:
+        """Return the type that a column has already, where the database does not tell.
+
+        :param found: The type of the database.
+        :param new: The type of the model, on this database.
+        """
+        return found
+
     def step_between(self, old: str, new: str) -> TypeStep | None:
         """Return what is between two types, if a server can't convert one to the other.
 

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.mysql import SET
 
 from ..column_types import ColumnTypes
 from ..column_types import TypeStep
+from .json_columns import is_text
 
 if t.TYPE_CHECKING:
     from ..column_types import Parameters
@@ -47,6 +48,10 @@ class MySQLColumnTypes(ColumnTypes):
 
         return super().is_changed(found, new, default_schema)
 
+    def existing_type(self, found: Type, new: Type) -> Type:
+        # It may have lost its check, which other databases of the app still have.
+        return sa.JSON() if isinstance(new, sa.JSON) and is_text(found) else found
+
     def step_between(self, old: str, new: str) -> TypeStep | None:
         if old == "UUID" and new.startswith("CHAR(32)"):
             # The server writes it with hyphens.
@@ -74,6 +79,10 @@ def _sizes(type_: Type) -> set[tuple[bool, int]]:
     """
     name, length = type_.__visit_name__, getattr(type_, "length", None)
     is_text = isinstance(type_, sa.String)
+
+    if type(type_) is sa.JSON:
+        # MariaDB has no type of its own.
+        name, is_text = "LONGTEXT", True
 
     if name in _BYTES:
         return {(is_text, _BYTES[name])}

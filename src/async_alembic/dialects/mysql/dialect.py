@@ -94,10 +94,13 @@ class MySQL(Dialect):
 
         return MySQLComputedColumns()
 
-    def comparing(self, impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def comparing(self, impl: DefaultImpl) -> c.Iterator[None]:
         from .indexes import comparing_lengths
+        from .json_columns import reading_json
 
-        return comparing_lengths(impl)
+        with comparing_lengths(impl), reading_json(impl):
+            yield
 
     @property
     def script_style(self) -> MySQLScript:
