@@ -75,8 +75,7 @@ class Dialect:
     transactional_ddl: bool | None = None
     #: Whether a failed revision is always rolled back as a whole.
     is_atomic = True
-    #: Whether most changes recreate the table, so that autogenerate should render
-    #: ``batch_alter_table``.
+    #: Whether most changes recreate the table, as ``batch_alter_table`` does.
     needs_batch: bool = False
     #: Whether a column takes no longer text than its type says.
     enforces_lengths: bool = True
@@ -88,14 +87,13 @@ class Dialect:
     maintenance_database: str | None = None
     #: Whether the search path of a session decides which schema it uses.
     has_search_path: bool = False
-    #: What a query of a schema's version table also selects, so that a proxy asks the
-    #: primary.
+    #: What queries of version tables also select, so that a proxy asks the primary.
     primary_expression: str = "1"
     #: Whether the type of a column can change while a foreign key has it.
     retypes_keys: bool = True
     #: Whether a column can own the sequence that it takes its values from.
     columns_own_sequences: bool = False
-    #: Whether SQLAlchemy reads all tables of a schema with the same few queries.
+    #: Whether SQLAlchemy reads all tables of a schema with a few queries.
     reads_tables_at_once: bool = False
 
     @property
@@ -326,6 +324,9 @@ class Dialect:
         :param impl: Alembic's implementation for the database.
         """
         return contextlib.nullcontext()
+
+    def use_conversions(self, impl: DefaultImpl) -> None:
+        """Let the batches of Alembic's implementation convert values without loss."""
 
     def is_blocked(self, error: BaseException) -> bool:
         """Return whether a driver's error means that a lock was not available, so

@@ -23,6 +23,7 @@ from ..dialects import dialect_named
 if t.TYPE_CHECKING:
     from alembic.operations import BatchOperations
     from alembic.operations import MigrateOperation
+    from alembic.runtime.migration import MigrationContext
     from sqlalchemy.types import TypeEngine
 
     from ..dialects.migrated import MigratedConnection
@@ -38,6 +39,11 @@ class RevisionOperations(Operations):
 
     migrated: MigratedConnection | None = None
     operation: MigrateOperation | None = None
+
+    def __init__(self, migration_context: MigrationContext) -> None:
+        super().__init__(migration_context)
+        impl = migration_context.impl
+        dialect_named(impl.dialect.name).use_conversions(impl)
 
     def invoke(self, operation: MigrateOperation) -> t.Any:
         with self._executing(operation):

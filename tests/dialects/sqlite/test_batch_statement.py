@@ -432,8 +432,7 @@ def test_the_rows_are_converted_and_keep_their_ids(enforcing: Twin) -> None:
         twin,
         (
             shop("a TEXT", "rowid TEXT", "b INT", "c AS (b + 1) STORED"),
-            "INSERT INTO shop (oid, a, rowid, b)"
-            " VALUES (7, '1x', 'y', 2), (3, 2, 5, 3)",
+            "INSERT INTO shop (oid, a, rowid, b) VALUES (7, '1', 'y', 2), (3, 2, 5, 3)",
         ),
         batch(
             "alter_column('a', type_=sa.Integer)",

@@ -22,6 +22,7 @@ from .changes import Changes
 from .column_names import find_columns
 from .column_names import in_schema
 from .column_names import unqualified
+from .conversions import check_values
 from .create_table import CreateTable
 from .driver import pragma
 from .new_table import keep_indexes
@@ -118,6 +119,8 @@ class BatchChange:
         # The batch can write it in other letters.
         self._table = old.name.name or self._table
         given: sa.Table | None = self._batch.copy_from
+        converted = self._changes.converted
+        check_values(self._connection, self._table, self._schema, converted)
 
         if given is not None:
             names = {fold(column.name) for column in given.columns}
@@ -267,7 +270,7 @@ class BatchChange:
         sql = unqualified(new.table.sql, self._table)
         self._execute(in_schema(sql, self._schema, name))
         into = sa.Table(name, sa.MetaData(), schema=self._schema)
-        copy_rows(self._connection, self._batch, self._changes, new, into)
+        copy_rows(self._connection, self._table, self._changes, new, into)
         self._execute(f"DROP TABLE {schema}.{quote(self._table)}")
 
         with legacy_alter_table(self._connection, "ON"):

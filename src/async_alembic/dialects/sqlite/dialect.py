@@ -70,6 +70,15 @@ class SQLite(Dialect):
 
         return reading_expressions(impl)
 
+    def use_conversions(self, impl: DefaultImpl) -> None:
+        from .conversions import convert
+
+        def cast(existing: t.Any, transfer: dict[str, t.Any], new: t.Any) -> None:
+            expression = transfer["expr"]
+            transfer["expr"] = convert(expression, existing.type, new, impl.dialect)
+
+        impl.cast_for_batch_migrate = cast  # type: ignore[method-assign]
+
     @property
     def script_style(self) -> SQLiteScript:
         from .script import SQLiteScript

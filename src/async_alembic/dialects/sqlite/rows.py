@@ -7,27 +7,26 @@ import typing as t
 import sqlalchemy as sa
 
 from .changes import Changes
+from .conversions import convert
 from .driver import pragma
 from .new_table import NewTable
 from .tokens import fold
 from .tokens import quote
 
-if t.TYPE_CHECKING:
-    from alembic.operations.batch import BatchOperationsImpl
-
 
 def copy_rows(
     connection: sa.Connection,
-    batch: BatchOperationsImpl,
+    name: str,
     changes: Changes,
     new: NewTable,
     into: sa.Table,
 ) -> None:
     """Copy the rows and their rowids. New columns get their Python-side defaults.
 
+    :param name: The name of the table.
     :param into: The new table in the database, without columns here.
     """
-    name, schema = str(batch.table_name), into.schema
+    schema = into.schema
     source = sa.table(name, *map(sa.column, new.copied.values()), schema=schema)
     values: dict[str, t.Any] = {}
 
@@ -43,14 +42,12 @@ def copy_rows(
 
     for column, old in new.copied.items():
         into.append_column(sa.Column(column, sa.types.NullType()))
-        value: dict[str, t.Any] = {"expr": source.columns[old]}
+        value: sa.ColumnElement[t.Any] = source.columns[old]
 
         if (type_ := changes.converted.get(old)) is not None:
-            # Alembic decides whether it needs a CAST.
-            convert: t.Any = batch.impl.cast_for_batch_migrate
-            convert(sa.Column(old, types[old]), value, sa.types.to_instance(type_))
+            value = convert(value, types[old], type_, connection.dialect)
 
-        values[column] = value["expr"]
+        values[column] = value
 
     for added in (new_column.column for new_column in changes.added):
         into.append_column(sa.Column(added.name, added.type, default=added.default))
