@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.operations.ops import AddColumnOp
 from alembic.operations.ops import AlterColumnOp
+from alembic.operations.ops import BulkInsertOp
 from alembic.operations.ops import CreateTableOp
 from alembic.operations.ops import CreateUniqueConstraintOp
 from alembic.operations.ops import ModifyTableOps
@@ -82,6 +83,7 @@ class RevisionOperations(Operations):
     def _prepare(self, operation: MigrateOperation) -> None:
         """Create the types that an operation needs, and let it include any columns."""
         _include_columns(operation)
+        _keep_values(operation)
         impl = self.migration_context.impl
 
         if enums := dialect_named(impl.dialect.name).schema_objects.enums:
@@ -120,3 +122,22 @@ def _include_columns(operation: MigrateOperation) -> None:
                 operation.kw[option] = [
                     sa.column(item) if isinstance(item, str) else item for item in value
                 ]
+
+
+def _keep_values(operation: MigrateOperation) -> None:
+    """Insert rows one by one if a later one has a column that the first one lacks. At
+    once, SQLAlchemy takes only the columns of the first one.
+    """
+    if not isinstance(operation, BulkInsertOp):
+        return
+
+    columns = {*operation.table.columns.keys()}
+    first, *others = [columns & {*row} for row in operation.rows] or [columns]
+
+    if any(keys - first for keys in others):
+        operation.multiinsert = False
+        # Inserted at once, other keys are ignored.
+        operation.rows = [
+            {key: value for key, value in row.items() if key in columns}
+            for row in operation.rows
+        ]
