@@ -218,13 +218,24 @@ class OfflineError(AsyncAlembicError):
     """
 
     def __init__(
-        self, revision: str, path: str, line: int | None, cause: BaseException
+        self,
+        revision: str,
+        path: str,
+        line: int | None,
+        cause: BaseException,
+        advice: str | None = None,
     ) -> None:
+        """
+        :param advice: What to do, if not what helps where a database is needed.
+        """
         place = path if line is None else f"{path}:{line}"
+        advice = advice or (
+            "If it needs a database, check 'context.is_offline_mode()' in it, or"
+            " upgrade without SQL."
+        )
         super().__init__(
             f"Revision {revision} ({place}) cannot be written as SQL:"
-            f" {with_class(cause)}. If it needs a database, check"
-            " 'context.is_offline_mode()' in it, or upgrade without SQL."
+            f" {with_class(cause)}. {advice}"
         )
         self.revision = revision
         self.path = path

@@ -16,6 +16,20 @@ if t.TYPE_CHECKING:
 _escape = re.compile(r"\\(?=:)")
 
 
+class MissingValueError(ValueError):
+    """A parameter has no value, so that an upgrade would fail as well.
+
+    :param name: The name of the parameter.
+    :ivar advice: What to do.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.advice: str = (
+            f"Pass the value, or escape a colon that names no parameter: '\\:{name}'."
+        )
+        super().__init__(f"A value is required for bind parameter '{name}'")
+
+
 def use_literals(dialect: sa.Dialect, style: ScriptStyle) -> None:
     """Let a dialect write values that SQLAlchemy has no literals for, or others.
 
@@ -26,6 +40,7 @@ def use_literals(dialect: sa.Dialect, style: ScriptStyle) -> None:
 
     class Compiler(base):  # type: ignore[misc]
         _is_in_text = False
+        _has_value = False
 
         def visit_textclause(self, *args: t.Any, **kwargs: t.Any) -> str:
             self._is_in_text = True
@@ -35,7 +50,18 @@ def use_literals(dialect: sa.Dialect, style: ScriptStyle) -> None:
             finally:
                 self._is_in_text = False
 
+        def render_literal_bindparam(self, bindparam: t.Any, **kwargs: t.Any) -> str:
+            self._has_value = False
+            text = str(super().render_literal_bindparam(bindparam, **kwargs))
+
+            # SQLAlchemy writes NULL where a connection raises an error.
+            if bindparam.required and text == "NULL" and not self._has_value:
+                raise MissingValueError(bindparam.key)
+
+            return text
+
         def render_literal_value(self, value: t.Any, type_: t.Any) -> str:
+            self._has_value = True
             literal = self._literal(value, type_)
             return _escape.sub(r"\\\\", literal) if self._is_in_text else literal
 

@@ -174,7 +174,8 @@ class OfflineWriter:
             except Exception as e:
                 script = t.cast("t.Any", step).revision
                 line = line_in(script.path, e)
-                raise OfflineError(script.revision, script.path, line, e) from e
+                advice = getattr(e, "advice", None)
+                raise OfflineError(script.revision, script.path, line, e, advice) from e
 
         if self._collector is None:
             return run
@@ -238,10 +239,11 @@ def _write_verbatim(
                 # A database at base can have it.
                 statement.if_not_exists = style.creates_if_missing
 
-            compiled = statement.compile(
-                dialect=context.impl.dialect,
-                compile_kwargs={} if is_ddl else {"literal_binds": True},
-            )
+            if is_ddl:
+                compiled: t.Any = statement.compile(dialect=context.impl.dialect)
+            else:
+                compiled = _compile(statement, context.impl.dialect)
+
             output.execute(str(compiled).strip().rstrip(";"))
 
     def run(
@@ -269,6 +271,32 @@ class _OfflineConnection(MockConnection):
             )
 
         self.execute(sa.text(statement.replace(":", r"\:")))
+
+
+def _compile(statement: sa.ClauseElement, dialect: sa.Dialect) -> t.Any:
+    """Compile a statement with its values, and with the defaults that a connection
+    would add in Python.
+    """
+    options: dict[str, t.Any] = {
+        "dialect": dialect,
+        "compile_kwargs": {"literal_binds": True},
+        # As with a connection, an INSERT leaves out what has no value.
+        "column_keys": [],
+    }
+    compiled: t.Any = statement.compile(**options)
+    defaults = {
+        **{column: column.default for column in compiled.insert_prefetch},
+        **{column: column.onupdate for column in compiled.update_prefetch},
+    }
+
+    if not defaults or getattr(statement, "select", None) is not None:
+        return compiled
+
+    values = {
+        column: default.arg(None) if default.is_callable else default.arg
+        for column, default in defaults.items()
+    }
+    return t.cast("t.Any", statement).values(values).compile(**options)
 
 
 def _with_parameters(

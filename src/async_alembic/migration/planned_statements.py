@@ -16,6 +16,7 @@ from ..autogenerate.data_loss import find_losses
 from ..errors import OfflineError
 from ..plans import PlannedStatement
 from .descriptions import describe
+from .literals import MissingValueError
 
 if t.TYPE_CHECKING:
     from alembic.operations import MigrateOperation
@@ -63,6 +64,9 @@ class StatementCollector:
                 with trying_out():
                     fn(**kwargs)
             except OfflineError as e:
+                if isinstance(e.__cause__, MissingValueError):
+                    raise
+
                 where = "It" if e.line is None else f"Line {e.line}"
                 self.unknown[script.revision] = f"{where} needs a database"
             finally:
