@@ -5,6 +5,7 @@ private names of other packages they may use.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 from collections.abc import Callable
@@ -13,10 +14,8 @@ from pathlib import Path
 from typing import Any
 from typing import cast
 
-import aiomysql
 import aiosqlite
 import alembic.op
-import asyncmy
 import pymysql
 import pytest
 import sqlalchemy as sa
@@ -223,6 +222,10 @@ def _extension(module: str, name: str) -> object:
     return getattr(pytest.importorskip(module).SQLAlchemy(), name)
 
 
+def _connection_of(driver: str) -> Any:
+    return importlib.import_module(f"{driver}.connection").Connection
+
+
 #: The private names of other packages that are used here, and where to find them.
 PRIVATE: dict[str, Callable[[], object]] = {
     # Alembic
@@ -278,10 +281,10 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_result": lambda: "_result" in inspect.getsource(pymysql.Connection) or None,
     # aiomysql and asyncmy
     "_execute_command": lambda: (
-        aiomysql.Connection._execute_command,
-        asyncmy.connection.Connection._execute_command,
+        _connection_of("aiomysql")._execute_command,
+        _connection_of("asyncmy")._execute_command,
     ),
-    "_read_packet": lambda: aiomysql.Connection._read_packet,
+    "_read_packet": lambda: _connection_of("aiomysql")._read_packet,
     # Flask-SQLAlchemy and Flask-SQLAlchemy-Lite
     "_app_engines": lambda: _extension("flask_sqlalchemy", "_app_engines"),
     "_app_state": lambda: _extension("flask_sqlalchemy_lite", "_app_state"),

@@ -33,7 +33,6 @@ Wait: t.TypeAlias = (
 )
 #: Opens another connection to the database.
 Connect: t.TypeAlias = c.Callable[[], contextlib.AbstractContextManager[sa.Connection]]
-
 #: Calls a function with other connections to the database while a block is executed.
 Repeated: t.TypeAlias = c.Callable[
     [c.Callable[[sa.Connection], None]], contextlib.AbstractContextManager[None]
@@ -66,8 +65,7 @@ class Interruption(t.NamedTuple):
 class Dialect:
     """A database without special needs."""
 
-    #: Arguments, by the name of the driver, for connections that migrate, or work
-    #: beside one that does.
+    #: Arguments of each driver for connections that migrate, or work beside one.
     connect_arguments: t.ClassVar[c.Mapping[str, c.Mapping[str, t.Any]]] = {}
     #: Whether a transaction locks out other migrators.
     locks_by_transaction: bool = False
