@@ -94,7 +94,7 @@ def _steps_of(op: ops.MigrateOperation) -> c.Iterator[ops.MigrateOperation]:
         yield op
         return
 
-    if found:
+    if found is not None and found is not False:
         yield _changing_default(op, op.existing_type, found, None)
 
     op.modify_server_default, op.existing_server_default = False, None
