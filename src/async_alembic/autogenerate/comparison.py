@@ -47,6 +47,7 @@ class Comparison:
     :param undecided: The columns whose defaults count as changed until the end.
     :param views: The views of the models, which are not compared.
     :param invalid: The indexes that the database does not use.
+    :param checks: The conditions of checks that a change of their column drops.
     :param left_out: What of the models the app's ``include_object`` has left out.
     """
 
@@ -59,6 +60,7 @@ class Comparison:
     undecided: dict[ColumnKey, Key] = dataclasses.field(default_factory=dict)
     views: list[TableKey] = dataclasses.field(default_factory=list)
     invalid: list[str] = dataclasses.field(default_factory=list)
+    checks: dict[ColumnKey, str] = dataclasses.field(default_factory=dict)
     left_out: list[str] = dataclasses.field(default_factory=list)
 
     @property

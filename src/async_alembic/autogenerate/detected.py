@@ -12,13 +12,14 @@ from .data_loss import find_losses
 from .data_loss import LossCommentOp
 from .differences import describe
 from .differences import difference_of
+from .dropped_checks import DroppedCheckOp
 from .rename_operations import RenameQuestionOp
 from .unknown_tables import KeepTablesOp
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
-_COMMENTS = (KeepTablesOp, LossCommentOp, RenameQuestionOp)
+_COMMENTS = (DroppedCheckOp, KeepTablesOp, LossCommentOp, RenameQuestionOp)
 
 
 def changes_of(

@@ -192,7 +192,7 @@ def _drop(operations: Operations, op: DropSequenceOp) -> None:
 def _alter(operations: Operations, op: AlterSequenceOp) -> None:
     impl = operations.migration_context.impl
 
-    if dialect_named(impl.dialect.name).columns_own_sequences:
+    if dialect_named(impl.dialect.name).schema_objects.columns_own_sequences:
         impl.execute(_AlterSequence(op))
 
 

@@ -10,6 +10,7 @@ from alembic.util import asbool
 
 from ..autogenerate.detected import changes_of
 from ..autogenerate.detected import comment_on_losses
+from ..autogenerate.dropped_checks import comment_on_checks
 from ..autogenerate.naming import name_constraints
 from ..autogenerate.ordering import DetectedOps
 from ..autogenerate.ordering import sort_operations
@@ -230,6 +231,8 @@ def _compare(
             context.run_no_autogenerate(current, env.contexts[name])
         else:
             context.run_autogenerate(current, env.contexts[name])
+            objects = env.dialect(name).schema_objects
+            found.checks = objects.column_checks(env.connection(name))
 
             if env.contexts[name].opts["render_as_batch"]:
                 env.databases.offload(
@@ -289,6 +292,7 @@ def _comment(
         dialect = env.connection(name).dialect
         changes += changes_of(upgrade_ops, name, dialect)
         comment_on_losses(upgrade_ops, dialect)
+        comment_on_checks(upgrade_ops, found.checks)
         ask_about_renames(upgrade_ops, env.contexts[name].impl, name)
 
         if (kept := found.unknown_tables.kept) and not upgrade_ops.is_empty():

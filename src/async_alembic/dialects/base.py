@@ -89,8 +89,6 @@ class Dialect:
     primary_expression: str = "1"
     #: Whether the type of a column can change while a foreign key has it.
     retypes_keys: bool = True
-    #: Whether a column can own the sequence that it takes its values from.
-    columns_own_sequences: bool = False
     #: Whether SQLAlchemy reads all tables of a schema with a few queries.
     reads_tables_at_once: bool = False
 

@@ -35,6 +35,8 @@ class SchemaObjects:
 
     #: The types of enums; ``None`` if an enum is part of its column.
     enums: Enums | None = None
+    #: Whether a column can own the sequence that it takes its values from.
+    columns_own_sequences: bool = False
 
     def sequences(self, connection: sa.Connection) -> list[Sequence]:
         """Return the sequences that belong to no column and are used."""
@@ -44,6 +46,10 @@ class SchemaObjects:
         """Return the sequences that columns own and take their values from, with their
         types, but not those of identities.
         """
+        return {}
+
+    def column_checks(self, connection: sa.Connection) -> dict[Column, str]:
+        """Return the conditions of checks that a change of their column drops."""
         return {}
 
     def complete(

@@ -142,3 +142,29 @@ def test_json_and_long_texts_are_the_same(
     caller.begin(project.engine, models().create_all)
     project.use(models(type_=type_))
     assert caller(project.alembic, "compare_metadata") == []
+
+
+@on_mariadb
+@pytest.mark.parametrize("default", [None, sa.text("7")])
+def test_another_check_of_a_column_is_named_where_it_is_dropped(
+    project: Project, caller: Caller, default: Any
+) -> None:
+    """The server keeps it as a part of the column. A new default leaves it alone."""
+    check = "`x` > 0"
+
+    def numbers(*args: Any, **options: Any) -> sa.MetaData:
+        column = sa.Column("x", sa.Integer, *args, **options)
+        return models(column)
+
+    # Alembic itself does not write it.
+    metadata = numbers(sa.CheckConstraint("x > 0"))
+    caller.begin(project.engine, metadata.create_all)
+    assert sorted(checks(project, caller)) == sorted([CHECK, check])
+    options = {"server_default": default} if default is not None else {"comment": "c"}
+    project.use(numbers(sa.CheckConstraint("x > 0"), **options))
+    (script,) = caller(project.alembic, "revision", "change")
+    comment = f"# Drops the check of the column 'x': {check}."
+    caller(project.alembic, "upgrade")
+    is_kept = check in checks(project, caller)
+    assert is_kept == (default is not None)
+    assert (comment in Path(script.path).read_text()) == (not is_kept)

@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
     from ..migrated import MigratedConnection
     from ..observing import Observer
     from ..server_defaults import Defaults
+    from .schema_objects import MySQLObjects
     from .script import MySQLScript
 
 
@@ -93,6 +94,12 @@ class MySQL(Dialect):
         from .computed_columns import MySQLComputedColumns
 
         return MySQLComputedColumns()
+
+    @property
+    def schema_objects(self) -> MySQLObjects:
+        from .schema_objects import MySQLObjects
+
+        return MySQLObjects()
 
     @contextlib.contextmanager
     def comparing(self, impl: DefaultImpl) -> c.Iterator[None]:

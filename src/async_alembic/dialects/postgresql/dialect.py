@@ -87,7 +87,6 @@ class PostgreSQL(Dialect):
 
     maintenance_database: str | None = "postgres"
     has_search_path = True
-    columns_own_sequences = True
     primary_expression = "pg_is_in_recovery()"
     reads_tables_at_once = True
     scratch_privileges: str = "CREATEDB"

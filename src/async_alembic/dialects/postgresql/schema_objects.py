@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
 
 class PostgreSQLObjects(SchemaObjects):
     enums: Enums | None = PostgreSQLEnums()
+    columns_own_sequences = True
 
     def sequences(self, connection: sa.Connection) -> list[Sequence]:
         return find(connection)
