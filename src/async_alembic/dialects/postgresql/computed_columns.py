@@ -13,7 +13,9 @@ class PostgreSQLComputedColumns(ComputedColumns):
     """Version 18 has added virtual columns, and made them the default."""
 
     depends_on_version = True
-    drop_expression = "ALTER TABLE {table} ALTER COLUMN {column} DROP EXPRESSION"
+    drop_expression: str | None = (
+        "ALTER TABLE {table} ALTER COLUMN {column} DROP EXPRESSION"
+    )
 
     def are_stored(self, dialect: sa.Dialect) -> bool:
         # SQLAlchemy 2.0 stores all of them.
