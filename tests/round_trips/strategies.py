@@ -175,7 +175,10 @@ class Maker:
         return next(k for k in KINDS[self.database] if k.type == column.type)
 
     def column(self, name: str) -> Column:
-        kind = self.one_of(self.kinds)
+        # A table has one check of a name, also while a column replaces another one.
+        is_free = name == COLUMNS[0]
+        kinds = [kind for kind in self.kinds if is_free or kind.family != "checked"]
+        kind = self.one_of(kinds)
         return Column(
             name,
             kind.type,

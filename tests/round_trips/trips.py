@@ -241,6 +241,10 @@ def normalized(found: Contents, named: set[str]) -> Contents:
                 name = items["name"]
                 items["name"] = name if name in named else None
 
+                if items["name"] is None:
+                    # It repeats the name.
+                    items.pop("duplicates_index", None)
+
             return tuple(sorted(items.items()))
 
         if isinstance(value, (list, tuple)):
