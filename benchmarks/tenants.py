@@ -144,7 +144,7 @@ def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
         for size, sample in of_sizes.items()
     }
     rows = [[name, *spread(values, megabytes)] for name, values in memory.items()]
-    yield Table("the most memory of such a process", rows)
+    yield Table("the most memory of a process that upgrades tenants", rows)
 
 
 def write_projects(folder: Path, revisions: int) -> None:
