@@ -232,7 +232,9 @@ def _is_included(
 
 
 # An older version of Alembic cannot render a check of a table that exists.
-if importlib.util.find_spec("alembic.ext.checkconstraint_byname"):
+if importlib.util.find_spec("alembic.ext") and importlib.util.find_spec(
+    "alembic.ext.checkconstraint_byname"
+):
     comparison.add(
         _compare, "table", "type_checks", priority="LAST", needs_plugins=True
     )
