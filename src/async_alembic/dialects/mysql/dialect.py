@@ -44,6 +44,8 @@ _NOT_PREPARED = 1047
 _READ_ONLY = {1792, 1836}
 #: "Access denied", "command denied to user" and "you need the privilege".
 _DENIED = {1044, 1142, 1227}
+#: "You have an error in your SQL syntax".
+_SYNTAX_ERROR = 1064
 #: The settings of a migrating session, as far as the server has them. A year is the
 #: longest timeout that servers accept.
 _SESSION = {
@@ -204,7 +206,10 @@ class MySQL(Dialect):
         if code in _DENIED:
             return "Grant the user this privilege"
 
-        return advice_on_several_statements(connection, error)
+        if code == _SYNTAX_ERROR:
+            return advice_on_several_statements(connection, error, str(text))
+
+        return None
 
     def is_unavailable(self, error: BaseException) -> bool:
         return error.args[:1] == (_NOT_PREPARED,)

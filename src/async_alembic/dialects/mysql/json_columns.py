@@ -6,15 +6,18 @@ one to JSON (https://mariadb.com/kb/en/json/).
 
 from __future__ import annotations
 
-import collections.abc as c
 import contextlib
 import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import LONGTEXT
 
+from ..column_reflection import reflecting_columns
+
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+
+    from ..column_reflection import Reflect
 
 _CACHE_KEY = "async_alembic_json_columns"
 #: What MariaDB makes of JSON.
@@ -32,36 +35,30 @@ def is_text(type_: object) -> bool:
     return isinstance(type_, LONGTEXT) and type_.collation == _COLLATION
 
 
-@contextlib.contextmanager
-def reading_json(impl: DefaultImpl) -> c.Iterator[None]:
+def reading_json(impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
     """Let comparisons see which columns have the type JSON.
 
     :param impl: Alembic's implementation for MySQL and MariaDB.
     """
     if not getattr(impl.dialect, "is_mariadb", False):
-        yield
-        return
+        return contextlib.nullcontext()
 
-    replaced: t.Any = impl
-    reflect = replaced.autogen_column_reflect
+    return reflecting_columns(impl, _reflect)
 
-    def autogen_column_reflect(
-        inspector: sa.Inspector, table: sa.Table, column: dict[str, t.Any]
-    ) -> None:
-        reflect(inspector, table, column)
 
-        if is_text(column["type"]):
-            schema = table.schema or inspector.dialect.default_schema_name
+def _reflect(
+    reflect: Reflect,
+    inspector: sa.Inspector,
+    table: sa.Table,
+    column: dict[str, t.Any],
+) -> None:
+    reflect(inspector, table, column)
 
-            if (schema, table.name, column["name"]) in _json_columns(inspector):
-                column["type"] = sa.JSON()
+    if is_text(column["type"]):
+        schema = table.schema or inspector.dialect.default_schema_name
 
-    replaced.autogen_column_reflect = autogen_column_reflect
-
-    try:
-        yield
-    finally:
-        del replaced.autogen_column_reflect
+        if (schema, table.name, column["name"]) in _json_columns(inspector):
+            column["type"] = sa.JSON()
 
 
 def _json_columns(inspector: sa.Inspector) -> set[tuple[str, str, str]]:

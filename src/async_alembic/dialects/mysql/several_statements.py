@@ -21,7 +21,6 @@ _ACCEPTING = {"aiomysql", "asyncmy"}
 #: https://mariadb.com/kb/en/com_set_option/
 _SET_OPTION = 0x1B
 _ON, _OFF = b"\0\0", b"\1\0"
-_SYNTAX_ERROR = 1064
 _COMMENTS = r"(?:\s+|/\*.*?\*/|--\s[^\n]*\n|#[^\n]*\n)*"
 
 
@@ -47,16 +46,16 @@ def refusing_several_statements(connection: sa.Connection) -> c.Iterator[None]:
 
 
 def advice_on_several_statements(
-    connection: sa.Connection, error: BaseException
+    connection: sa.Connection, error: BaseException, message: str
 ) -> str | None:
     """Return what to write instead of several statements, if an error is about them.
 
-    :param error: The error of a revision.
+    :param error: The error of a revision, about its syntax.
+    :param message: What the server has said.
     """
-    code, message = (*getattr(getattr(error, "orig", None), "args", ()), None, "")[:2]
-    near = re.search(r"near '([^\s(;]+)", str(message))
+    near = re.search(r"near '([^\s(;]+)", message)
 
-    if code != _SYNTAX_ERROR or near is None:
+    if near is None:
         return None
 
     follows = rf";{_COMMENTS}{re.escape(near[1])}"

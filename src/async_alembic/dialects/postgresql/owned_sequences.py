@@ -5,15 +5,18 @@ Alembic leaves their defaults out of comparisons, and sends a query for each of 
 
 from __future__ import annotations
 
-import collections.abc as c
 import contextlib
 import re
 import typing as t
 
 import sqlalchemy as sa
 
+from ..column_reflection import reflecting_columns
+
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+
+    from ..column_reflection import Reflect
 
 _nextval = re.compile(r"nextval\('(.+)'::regclass\)")
 _CACHE_KEY = "async_alembic_owned_sequences"
@@ -29,38 +32,33 @@ _owners = sa.text(
 )
 
 
-@contextlib.contextmanager
-def read_at_once(impl: DefaultImpl) -> c.Iterator[None]:
+def read_at_once(impl: DefaultImpl) -> contextlib.AbstractContextManager[None]:
     """Let comparisons know the owners of all sequences.
 
     :param impl: Alembic's implementation for PostgreSQL.
     """
-    replaced: t.Any = impl
-    reflect = replaced.autogen_column_reflect
+    return reflecting_columns(impl, _reflect)
 
-    def autogen_column_reflect(
-        inspector: sa.Inspector, table: sa.Table, column: dict[str, t.Any]
-    ) -> None:
-        match = _nextval.fullmatch(column.get("default") or "")
 
-        if match is None or match[1] not in (owners := _owners_of(inspector)):
-            reflect(inspector, table, column)
-            return
+def _reflect(
+    reflect: Reflect,
+    inspector: sa.Inspector,
+    table: sa.Table,
+    column: dict[str, t.Any],
+) -> None:
+    match = _nextval.fullmatch(column.get("default") or "")
 
-        # Without a default, Alembic has nothing to ask.
-        default = column.pop("default")
+    if match is None or match[1] not in (owners := _owners_of(inspector)):
         reflect(inspector, table, column)
-        is_serial = isinstance(column["type"], (sa.INTEGER, sa.BIGINT))
+        return
 
-        if not is_serial or owners[match[1]] != column["name"]:
-            column["default"] = default
+    # Without a default, Alembic has nothing to ask.
+    default = column.pop("default")
+    reflect(inspector, table, column)
+    is_serial = isinstance(column["type"], (sa.INTEGER, sa.BIGINT))
 
-    replaced.autogen_column_reflect = autogen_column_reflect
-
-    try:
-        yield
-    finally:
-        del replaced.autogen_column_reflect
+    if not is_serial or owners[match[1]] != column["name"]:
+        column["default"] = default
 
 
 def _owners_of(inspector: sa.Inspector) -> dict[str, str | None]:

@@ -5,12 +5,12 @@ SQLAlchemy takes all that follows in the same line for a part of the expression.
 
 from __future__ import annotations
 
-import collections.abc as c
 import contextlib
 import typing as t
 
 import sqlalchemy as sa
 
+from ..column_reflection import reflecting_columns
 from ..computed_columns import ComputedColumns
 from .create_table import CreateTable
 from .tokens import fold
@@ -19,6 +19,8 @@ from .tokens import tokens
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
+
+    from ..column_reflection import Reflect
 
 
 class SQLiteComputedColumns(ComputedColumns):
@@ -40,29 +42,26 @@ def _words(sql: str) -> list[str]:
     return [token.keyword or token.text for token in tokens(sql)]
 
 
-@contextlib.contextmanager
-def reading_expressions(impl: DefaultImpl) -> c.Iterator[None]:
+def reading_expressions(
+    impl: DefaultImpl,
+) -> contextlib.AbstractContextManager[None]:
     """Let comparisons see the expressions as they are.
 
     :param impl: Alembic's implementation for SQLite.
     """
-    replaced: t.Any = impl
-    reflect = replaced.autogen_column_reflect
+    return reflecting_columns(impl, _reflect)
 
-    def autogen_column_reflect(
-        inspector: sa.Inspector, table: sa.Table, column: dict[str, t.Any]
-    ) -> None:
-        reflect(inspector, table, column)
 
-        if "computed" in column and (text := _expression(inspector, table, column)):
-            column["computed"] = {**column["computed"], "sqltext": text}
+def _reflect(
+    reflect: Reflect,
+    inspector: sa.Inspector,
+    table: sa.Table,
+    column: dict[str, t.Any],
+) -> None:
+    reflect(inspector, table, column)
 
-    replaced.autogen_column_reflect = autogen_column_reflect
-
-    try:
-        yield
-    finally:
-        del replaced.autogen_column_reflect
+    if "computed" in column and (text := _expression(inspector, table, column)):
+        column["computed"] = {**column["computed"], "sqltext": text}
 
 
 def _expression(
