@@ -206,12 +206,12 @@ def new_database(server: Server, count: int, at_head: bool = False) -> Iterator[
     """
     name = f"test_{uuid4().hex}"
     server.create_database(name)
-    table = f"(version_num) AS SELECT VARCHAR(32) '{HEAD}'"
     creates = [f"CREATE SCHEMA {schema}" for schema in schemas(count)]
 
     if at_head:
         creates += [
-            f"CREATE TABLE {schema}.alembic_version {table}"
+            f"CREATE TABLE {schema}.alembic_version (version_num VARCHAR(32) PRIMARY"
+            f" KEY); INSERT INTO {schema}.alembic_version VALUES ('{HEAD}')"
             for schema in schemas(count)
         ]
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import trio
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from async_alembic import Alembic
 from async_alembic import DatabaseConnectionError
@@ -23,6 +24,7 @@ from async_alembic import MigrationError
 from async_alembic import PartialRevisionError
 from async_alembic import TargetError
 from async_alembic import TenantResult
+from async_alembic.dialects import schema_heads
 
 from ..backends import Backend
 from ..backends import by_id
@@ -377,6 +379,34 @@ def test_where_schemas_are_is_read_by_one_query(site: Site, caller: Caller) -> N
     assert len([text for text in statements if "UNION ALL" in text]) == 1
     # The other ones ask which schemas there are.
     assert len(statements) == 3
+
+
+@on_schemas
+def test_thousands_of_version_tables_are_not_locked_at_once(
+    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All sessions of a server share the memory for locks, 6,400 of them by default:
+    https://www.postgresql.org/docs/current/runtime-config-locks.html
+    """
+    caller.collect(site.alembic, "upgrade_tenants")
+    monkeypatch.setattr(schema_heads, "CHUNK", 2)
+    locked = []
+
+    def count_locks(*args: Any) -> None:
+        if "alembic_version" in args[2]:
+            locked.extend(
+                execute(
+                    site.engine.url,
+                    "SELECT count(*) FROM pg_locks WHERE relation IN (SELECT oid"
+                    " FROM pg_class WHERE relname = 'alembic_version')",
+                )
+            )
+
+    engine = site.engine
+    sync_engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    sa.event.listen(sync_engine, "after_cursor_execute", count_locks)
+    assert len(caller.collect(site.alembic, "upgrade_tenants")) == 4
+    assert locked == [(2,), (2,)]
 
 
 @on_schemas

@@ -52,10 +52,12 @@ def read_schema_heads(
         try:
             heads |= _read_chunk(connection, dialect, table, chunk)
         except DBAPIError:
-            connection.rollback()
-
             for schema in chunk:
                 del heads[schema]
+        finally:
+            # A server has memory for the locks on some thousand tables, which all of
+            # its sessions share.
+            connection.rollback()
 
     return heads
 
