@@ -28,19 +28,23 @@ _locks = (
 )
 _key_locks = _locks.format(name="key")
 _guard_locks = _locks.format(name="guard")
-#: Whether the revision of a pooled session is outside of a transaction.
-_is_guarded = f"EXISTS (SELECT FROM {_guard_locks} AND l.pid <> pg_backend_pid())"
+#: False while the revision of a pooled session is outside of a transaction. The view
+#: would tell as well, but it copies all locks of the server.
+_is_unguarded = (
+    "CASE WHEN pg_try_advisory_lock_shared(:guard)"
+    " THEN pg_advisory_unlock_shared(:guard) ELSE false END"
+)
 _lock_session = sa.text(
     "SELECT CASE WHEN NOT pg_try_advisory_lock(:key) THEN false"
-    f" WHEN {_is_guarded} THEN NOT pg_advisory_unlock(:key)"
-    " ELSE true END"
+    f" WHEN {_is_unguarded} THEN true"
+    " ELSE NOT pg_advisory_unlock(:key) END"
 ).bindparams(_key, _guard)
 #: Tells first whether the session has the lock already. Also keeps the server from
 #: ending a session that is idle in the transaction, as while another database is
 #: migrated.
 _lock_transaction = sa.text(
     f"SELECT EXISTS (SELECT FROM {_key_locks} AND l.pid = pg_backend_pid()),"
-    f" CASE WHEN pg_try_advisory_xact_lock(:key) THEN NOT {_is_guarded}"
+    f" CASE WHEN pg_try_advisory_xact_lock(:key) THEN {_is_unguarded}"
     " ELSE false END,"
     " set_config('idle_in_transaction_session_timeout', '0', true)"
 ).bindparams(_key, _guard)
@@ -103,7 +107,7 @@ class AdvisoryLock(SessionLock):
         parameters = self.parameters
 
         if self._is_guarded:
-            # Not by somebody else.
+            # By this migration itself, and its own session can share the key.
             parameters["guard"] = parameters["key"]
 
         was_held, acquired, _ = self._connection.execute(
@@ -124,7 +128,7 @@ class AdvisoryLock(SessionLock):
             return
 
         connection = self._guarding.enter_context(self._connect())
-        # Only the holder of the lock takes it.
+        # Only the holder of the lock takes it, or asks whether somebody has it.
         connection.execute(_lock_guard, {"guard": self.parameters["guard"]})
         # Until the next statement, a query has a snapshot in the extended protocol, for
         # which CREATE INDEX CONCURRENTLY would wait. This one needs none.
