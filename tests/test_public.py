@@ -47,7 +47,7 @@ SIGNATURES = {
     "show": "(self, revisions='heads')",
     "stamp": "(self, target='heads', *, purge=False)",
     "tenant_names": "(self)",
-    "create_tenant": "(self, name)",
+    "create_tenant": "(self, name, *, template=None)",
     "upgrade_tenants": (
         f"(self, target='heads', *, retry=False, resume=False, {OF_TENANTS}"
     ),

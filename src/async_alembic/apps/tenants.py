@@ -213,6 +213,53 @@ class Tenants:
         [name] = self.names([name])
         return Tenant(name, _engine(name, self._given[name]))
 
+    def to_copy(self, template: str, name: str) -> tuple[Tenant, str, str]:
+        """Return what copying the database of a tenant takes.
+
+        :return: A tenant to connect as, and what stands for the template and for the
+            copy in a URL.
+        :raises ConfigurationError: If the tenants have no databases.
+        :raises TargetError: If there is no such tenant, or none that can be copied.
+        """
+        from ..dialects import dialect_named
+
+        if self._find_engine is not None:
+            raise ConfigurationError(
+                "'template' names a tenant whose database is copied, but these tenants"
+                " are schemas, which cannot be copied. Leave it out: all revisions are"
+                " applied."
+            )
+
+        self.names([template, name])
+        source, new = self._url(template), self._url(name)
+        backend = new.get_backend_name()
+
+        if backend != source.get_backend_name() or self.server(template) != self.server(
+            name
+        ):
+            raise TargetError(
+                f"Tenant '{template}' cannot be copied to '{name}', whose database is"
+                " on another server. Use a template that is on the same server."
+            )
+
+        if dialect_named(backend).maintenance_database is None:
+            connecting: Tenant | None = self.find(template)
+        else:
+            connecting = self.maintenance(name)
+
+        if connecting is None:
+            raise TargetError(
+                f"The database of tenant '{name}' is given as an engine, so that no"
+                " copy can be made. Give its URL in 'tenants'."
+            )
+
+        return connecting, source.database or "", new.database or ""
+
+    def _url(self, name: str) -> sa.URL:
+        engine: t.Any = self.find(name).engine
+        url: sa.URL = engine.url
+        return url
+
     def maintenance(self, name: str) -> Tenant | None:
         """Return a tenant with another database of its server, to create its own from;
         ``None`` if there is none, or its server is only known by an engine.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
 import os
 import typing as t
 import uuid
@@ -109,8 +108,8 @@ class ScratchRunner(RevisionRunner):
 def drop(env: Environment, databases: c.Mapping[str, str]) -> None:
     """Drop databases that :func:`create` has created."""
     for name, database in databases.items():
-        with _autocommit(env, name) as connection:
-            env.dialect(name).drop_scratch(connection, database)
+        with env.autocommitting(name) as connection:
+            env.dialect(name).new_databases.drop(connection, database)
 
 
 def _check_places(env: Environment, databases: c.Mapping[str, str]) -> None:
@@ -133,25 +132,19 @@ def _create_version_schemas(env: Environment) -> None:
         schema = env.version_schema(name)
 
         if schema is not None and env.dialect(name).has_search_path:
-            with _autocommit(env, name) as connection:
+            with env.autocommitting(name) as connection:
                 connection.execute(CreateSchema(schema, if_not_exists=True))
 
 
 def _create(env: Environment, name: str, database: str) -> str:
-    dialect = env.dialect(name)
+    databases = env.dialect(name).new_databases
 
     try:
-        with _autocommit(env, name) as connection:
-            return dialect.create_scratch(connection, database)
+        with env.autocommitting(name) as connection:
+            return databases.create(connection, database)
     except DBAPIError as e:
         raise PlanError(
             name,
             f"no scratch copy of it can be made: {first_line(e.orig or e)}",
-            f"That needs the privileges {dialect.scratch_privileges}",
+            f"That needs the privileges {databases.privileges}",
         ) from e
-
-
-@contextlib.contextmanager
-def _autocommit(env: Environment, name: str) -> c.Iterator[t.Any]:
-    with env.databases.connect(name) as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")

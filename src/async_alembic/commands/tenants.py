@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
 from ..apps.tenants import missing_schema
 from ..dialects.schema_heads import read_schema_heads
+from ..dialects.verbatim import execute_verbatim
+from ..dialects.verbatim import quoted_verbatim
 from ..errors import converted_database_errors
 from . import inspect
 from .deferred import Deferred
@@ -50,22 +54,52 @@ def check_schema(env: Environment) -> None:
     env.end_transaction(env.default)
 
 
+@converted_database_errors()
 def create_schema(env: Environment, schema: str) -> None:
     """Create a schema in the default database, unless it exists."""
-    _create(env, CreateSchema(schema, if_not_exists=True))
-
-
-def create_database(env: Environment, database: str) -> None:
-    """Create a database beside the one that is open."""
-    quoted = env.connection(env.default).dialect.identifier_preparer.quote(database)
-    _create(env, sa.text(f"CREATE DATABASE {quoted}".replace(":", r"\:")))
+    with env.autocommitting(env.default) as connection:
+        with _unless(connection, lambda: sa.inspect(connection).has_schema(schema)):
+            connection.execute(CreateSchema(schema, if_not_exists=True))
 
 
 @converted_database_errors()
-def _create(env: Environment, statement: sa.Executable) -> None:
-    with env.databases.connect(env.default) as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(statement)
+def create_database(env: Environment, database: str) -> None:
+    """Create a database beside the one that is open, unless it exists."""
+    databases = env.dialect(env.default).new_databases
+
+    with env.autocommitting(env.default) as connection:
+        with _unless(connection, lambda: databases.exists(connection, database)):
+            quoted = quoted_verbatim(connection, database)
+            execute_verbatim(connection, f"CREATE DATABASE {quoted}")
+
+
+@converted_database_errors()
+def copy_database(env: Environment, source: str, database: str) -> None:
+    """Create a database as a copy of another one, unless it exists."""
+    databases = env.dialect(env.default).new_databases
+
+    with env.autocommitting(env.default) as connection:
+        if databases.exists(connection, database):
+            return
+
+        with _unless(connection, lambda: databases.exists(connection, database)):
+            databases.copy(connection, source, database)
+
+
+@contextlib.contextmanager
+def _unless(
+    connection: sa.Connection, exists: c.Callable[[], bool]
+) -> c.Iterator[None]:
+    """Ignore an error that somebody else has caused, who has created the same at the
+    same time. PostgreSQL has several, even for ``IF NOT EXISTS``.
+    """
+    try:
+        yield
+    except DBAPIError:
+        connection.rollback()
+
+        if not exists():
+            raise
 
 
 def status(env: Environment) -> DatabaseStatus:

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from .journals import Journal
     from .locks import MigrationLock
     from .migrated import MigratedConnection
+    from .new_databases import NewDatabases
     from .observing import Observer
     from .schema_objects import SchemaObjects
     from .scripts import ScriptStyle
@@ -77,8 +78,6 @@ class Dialect:
     needs_batch: bool = False
     #: Whether a column takes no longer text than its type says.
     enforces_lengths: bool = True
-    #: The privileges that making a scratch copy needs.
-    scratch_privileges: str = "to create databases"
     #: Whether a schema is another database, which a scratch copy does not replace.
     schemas_are_databases: bool = False
     #: A database that every server has, to create others from.
@@ -361,20 +360,12 @@ class Dialect:
         """
         return ()
 
-    def create_scratch(self, connection: sa.Connection, name: str) -> str:
-        """Create an empty database beside that of a connection.
+    @property
+    def new_databases(self) -> NewDatabases:
+        """Creates databases beside the one of a connection."""
+        from .new_databases import NewDatabases
 
-        :param connection: A connection in autocommit mode.
-        :param name: A name that no other database has.
-        :return: What stands for it in a URL.
-        """
-        raise ConfigurationError(
-            f"No scratch copy of a database of '{connection.dialect.name}' can be made."
-            " Plan without a trace."
-        )
-
-    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
-        """Drop a database that :meth:`create_scratch` has created."""
+        return NewDatabases()
 
     def observer(
         self, connection: sa.Connection, connect: Connect, repeated: Repeated

@@ -30,21 +30,36 @@ class AwaitedTenants(AwaitedHistory):
         """Get the names of all tenants, as ``tenants`` gives them."""
         return (await self._find_tenants()).names()
 
-    async def create_tenant(self, name: str) -> list[Script]:
+    async def create_tenant(
+        self, name: str, *, template: str | None = None
+    ) -> list[Script]:
         """Create the schema or the database of a new tenant, unless it exists, and
         apply all revisions.
 
         :param name: The name of the tenant. If each has a database, ``tenants`` must
             give the URL of the new one.
+        :param template: The name of a tenant whose database is copied, with all of its
+            rows, so that only revisions that it does not have are left to be applied.
+            On PostgreSQL, nobody may be connected to it. Schemas and databases of
+            MariaDB and MySQL cannot be copied.
         :return: The revisions that were applied, in order.
-        :raises TargetError: If the extension has no tenants, or no URL for this one.
+        :raises TargetError: If the extension has no tenants, or no URL for this one, or
+            if the template is on another server.
+        :raises ConfigurationError: If the template cannot be copied.
         :raises MigrationError: If a revision fails.
         """
+        from .tenant_calls import bind_copy
         from .tenant_calls import bind_maintenance
         from .tenant_calls import bind_shared
 
         tenants = await self._find_tenants()
         tenants.check_new(name)
+
+        if template is not None:
+            project, other, source, copy = bind_copy(self, tenants, template, name)
+            copy_database = commands.tenants.copy_database
+            await self._on_bound(project, other, copy_database, source, copy)
+
         project, shared = bind_shared(self, self._app(), tenants)
         new = self.with_options(tenant=name)
 

@@ -33,13 +33,20 @@ class BlockingTenants(BlockingHistory):
         return (self._find_tenants()).names()
 
     @blocks
-    def create_tenant(self, name: str) -> list[Script]:
+    def create_tenant(self, name: str, *, template: str | None = None) -> list[Script]:
         """Blocking form of :meth:`Alembic.create_tenant`."""
+        from .tenant_calls import bind_copy
         from .tenant_calls import bind_maintenance
         from .tenant_calls import bind_shared
 
         tenants = self._find_tenants()
         tenants.check_new(name)
+
+        if template is not None:
+            project, other, source, copy = bind_copy(self, tenants, template, name)
+            copy_database = commands.tenants.copy_database
+            self._on_bound(project, other, copy_database, source, copy)
+
         project, shared = bind_shared(self, self._app(), tenants)
         new = self.with_options(tenant=name)
 

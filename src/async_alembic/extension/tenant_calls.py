@@ -197,6 +197,17 @@ def bind_maintenance(
     return project, state.databases(extension._app()), url.database or ""
 
 
+def bind_copy(
+    extension: BaseAlembic, tenants: Tenants, template: str, name: str
+) -> tuple[Project, Databases, str, str]:
+    """Return what copying the database of a tenant needs: the database to connect to,
+    and the names of the original and of the copy.
+    """
+    connecting, source, copy = tenants.to_copy(template, name)
+    project, state = _project(extension, extension._app(), connecting)
+    return project, state.databases(extension._app()), source, copy
+
+
 def _shared_engine(extension: BaseAlembic, app: App) -> AnyEngine:
     engines: t.Any = extension._registry.base_state(app).databases(app).engines
     return t.cast("AnyEngine", engines[default_name(engines)])

@@ -205,6 +205,12 @@ class Environment:
         self.end_transaction(name)
         return self.connection(name)
 
+    @contextlib.contextmanager
+    def autocommitting(self, name: str) -> c.Iterator[sa.Connection]:
+        """Open another connection to a database, in autocommit mode."""
+        with self.databases.connect(name) as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def end_transaction(self, name: str) -> None:
         """Roll back the transaction that reading from a database has begun."""
         self.connection(name).rollback()

@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
     from ..migrated import MigratedConnection
     from ..observing import Observer
     from ..server_defaults import Defaults
+    from .new_databases import MySQLDatabases
     from .schema_objects import MySQLObjects
     from .script import MySQLScript
 
@@ -72,9 +73,6 @@ class MySQL(Dialect):
     """
 
     is_atomic = False
-    scratch_privileges: str = (
-        "CREATE and DROP, as in GRANT ALL ON `async_alembic_scratch_%`.*"
-    )
     maintenance_database: str | None = "information_schema"
     schemas_are_databases: bool = True
     retypes_keys: bool = False
@@ -230,16 +228,11 @@ class MySQL(Dialect):
         except DBAPIError:
             return None
 
-    def create_scratch(self, connection: sa.Connection, name: str) -> str:
-        from .scratch import create_database
+    @property
+    def new_databases(self) -> MySQLDatabases:
+        from .new_databases import MySQLDatabases
 
-        create_database(connection, name)
-        return name
-
-    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
-        from .scratch import drop_database
-
-        drop_database(connection, database)
+        return MySQLDatabases()
 
     def observer(
         self, connection: sa.Connection, connect: Connect, repeated: Repeated

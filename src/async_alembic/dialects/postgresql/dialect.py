@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from ..migrated import MigratedConnection
     from ..observing import Observer
     from ..server_defaults import Defaults
+    from .new_databases import PostgreSQLDatabases
     from .schema_objects import PostgreSQLObjects
     from .script import PostgreSQLScript
 
@@ -89,7 +90,6 @@ class PostgreSQL(Dialect):
     has_search_path = True
     primary_expression = "pg_is_in_recovery()"
     reads_tables_at_once = True
-    scratch_privileges: str = "CREATEDB"
 
     @property
     def defaults(self) -> Defaults:
@@ -276,16 +276,11 @@ class PostgreSQL(Dialect):
 
         return lint(statements)
 
-    def create_scratch(self, connection: sa.Connection, name: str) -> str:
-        from .scratch import create_database
+    @property
+    def new_databases(self) -> PostgreSQLDatabases:
+        from .new_databases import PostgreSQLDatabases
 
-        create_database(connection, name)
-        return name
-
-    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
-        from .scratch import drop_database
-
-        drop_database(connection, database)
+        return PostgreSQLDatabases()
 
     def observer(
         self, connection: sa.Connection, connect: Connect, repeated: Repeated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..verbatim import execute_verbatim
 from .table_options import table_option_queries
 
 if t.TYPE_CHECKING:
@@ -73,13 +74,6 @@ SELECT CASE WHEN n.nspname = current_schema() THEN c.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f') AND {_USER_SCHEMAS}
 """
-
-
-def execute_verbatim(connection: sa.Connection, statement: str) -> t.Any:
-    """Execute a statement without parameters. Percent signs need no escaping."""
-    # Connection.execution_options() would keep the option for later statements.
-    options = {"no_parameters": True}
-    return connection.exec_driver_sql(statement, execution_options=options)
 
 
 def non_table_objects(connection: sa.Connection) -> dict[str, str]:

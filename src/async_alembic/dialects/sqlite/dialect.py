@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..computed_columns import ComputedColumns
     from ..locks import MigrationLock
     from ..migrated import MigratedConnection
+    from .new_databases import SQLiteDatabases
     from .script import SQLiteScript
 
 
@@ -160,15 +161,11 @@ class SQLite(Dialect):
 
         return find_writer(connection)
 
-    def create_scratch(self, connection: sa.Connection, name: str) -> str:
-        from .scratch import create_file
+    @property
+    def new_databases(self) -> SQLiteDatabases:
+        from .new_databases import SQLiteDatabases
 
-        return create_file(name)
-
-    def drop_scratch(self, connection: sa.Connection, database: str) -> None:
-        from .scratch import remove_file
-
-        remove_file(database)
+        return SQLiteDatabases()
 
     def interruption(self, connection: sa.Connection) -> Interruption:
         driver_connection: t.Any = connection.connection.driver_connection

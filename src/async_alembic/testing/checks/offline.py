@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ...dialects.schemas.catalog import execute_verbatim
+from ...dialects.verbatim import execute_verbatim
 from ...errors import first_line
 from ...errors import OfflineError
 from ...migration.offline import OfflineWriter
