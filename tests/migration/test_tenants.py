@@ -31,6 +31,7 @@ from ..backends import by_id
 from ..backends import DatabaseFactory
 from ..backends import EngineFactory
 from ..backends import on
+from ..backends import POSTGRESQL_BACKENDS
 from ..backends import SHARED_BACKENDS
 from ..direct import execute
 from ..harness import Caller
@@ -477,6 +478,43 @@ def test_a_session_is_used_again_as_if_it_was_new(site: Site, caller: Caller) ->
     write_revision(site.folder, "c3", "b2", code)
     found = caller.collect(site.alembic, "upgrade_tenants", limit=1)
     assert [result.error for result in found] == [None] * 4
+
+
+@on(POSTGRESQL_BACKENDS)
+def test_a_session_that_the_server_has_closed_meanwhile_is_replaced(
+    site: Site, caller: Caller
+) -> None:
+    """It was idle for too long, while the last tenant was locked."""
+    write_revision(site.folder, "c3", "b2", "op.execute('SELECT pg_sleep(2)')")
+    # The one that tries the locked tenant again is not idle for that long.
+    close = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle'"
+        " AND clock_timestamp() - state_change > interval '0.1 s'"
+    )
+    locking = site.alembic.with_options(tenant="acme")
+
+    async def main() -> list[TenantResult[Any]]:
+        async for _ in site.alembic.upgrade_tenants("b2"):
+            pass
+
+        task = asyncio.create_task(locking.upgrade())
+        await asyncio.sleep(0.5)
+        found = []
+
+        async for result in site.alembic.upgrade_tenants():
+            found.append(result)
+
+            if len(found) == len(site.names) - 1:
+                await asyncio.sleep(0.2)
+                [[count]] = site.execute(None, close)
+                assert count
+
+        await task
+        return found
+
+    found = caller.run(main())
+    assert [result.error for result in found] == [None] * len(site.names)
 
 
 @on_each_database

@@ -13,12 +13,14 @@ import weakref
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.pool import Pool
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
+from ..dialects import dialect_named
 from ..dialects import dialect_of
 from ..errors import AsyncAlembicError
 from ..errors import causes_of
@@ -99,6 +101,18 @@ def with_kept_connections(engine: sa.Engine, count: int) -> sa.Engine:
         _dispatch=engine.pool.dispatch,
     )
     _kept_pools.add(pool)
+    dialect = dialect_named(engine.dialect.name)
+
+    # Before the app's own listeners, which may set up the session.
+    @event.listens_for(pool, "checkout", insert=True)
+    def reset(connection: t.Any, record: t.Any, fairy: object) -> None:
+        if _DIALECT in record.info:
+            try:
+                dialect.reset_session(connection, engine.dialect.driver)
+            except Exception as e:
+                # The server may have closed it meanwhile. The pool makes another one.
+                raise DisconnectionError from e
+
     return _copied(engine, pool)
 
 
@@ -300,7 +314,6 @@ def prepare_connection(connection: sa.Connection) -> None:
         if (dialect := connection.info.get(_DIALECT)) is not None:
             dialect.default_schema_name = connection.dialect.default_schema_name
             connection.dialect = dialect
-            dialect_of(connection).reset_session(connection)
             _repeat_connect(connection)
 
         connection.info[_DIALECT] = connection.dialect

@@ -209,10 +209,11 @@ class Dialect:
         if connection.in_transaction():
             connection.commit()
 
-    def reset_session(self, connection: sa.Connection) -> None:
+    def reset_session(self, connection: t.Any, driver: str) -> None:
         """Undo what a migration has left in a session that another one goes on to use.
 
-        :param connection: A connection outside of a transaction.
+        :param connection: A connection of the driver, outside of a transaction.
+        :param driver: The name of the driver.
         """
         raise NotImplementedError
 

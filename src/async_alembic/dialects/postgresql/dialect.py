@@ -178,10 +178,10 @@ class PostgreSQL(Dialect):
             with super().session(connection, settings, restore=restore):
                 yield
 
-    def reset_session(self, connection: sa.Connection) -> None:
+    def reset_session(self, connection: t.Any, driver: str) -> None:
         from .settings import reset_session
 
-        reset_session(connection)
+        reset_session(connection, driver)
 
     def current_heads(
         self, connection: sa.Connection, versions: sa.TableClause

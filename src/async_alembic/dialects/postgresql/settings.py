@@ -46,15 +46,16 @@ _RESET = (
 )
 
 
-def reset_session(connection: sa.Connection) -> None:
+def reset_session(connection: t.Any, driver: str) -> None:
     """See :meth:`.Dialect.reset_session`."""
-    if connection.dialect.driver == "asyncpg":
+    if driver == "asyncpg":
         # It would prepare the text, which has several statements.
-        adapted: t.Any = connection.connection.dbapi_connection
-        adapted.run_async(lambda driver: driver.execute(_RESET))
+        connection.run_async(lambda adapted: adapted.execute(_RESET))
         return
 
-    connection.exec_driver_sql(_RESET)
+    cursor = connection.cursor()
+    cursor.execute(_RESET)
+    cursor.close()
     connection.commit()
 
 
