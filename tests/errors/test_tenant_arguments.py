@@ -13,12 +13,15 @@ import sqlalchemy as sa
 
 from async_alembic import Alembic
 from async_alembic import ConfigurationError
+from async_alembic import RevisionError
+from async_alembic import RevisionNotFoundError
 from async_alembic import TargetError
 
 from ..backends import EngineFactory
 from ..harness import Caller
 from ..harness import ids
 from ..harness import make_app
+from ..harness import write_revision
 from ..tenant_sites import by_name
 from ..tenant_sites import on_one
 from ..tenant_sites import on_schemas
@@ -29,6 +32,7 @@ METHODS = [
     *("upgrade_tenants", "downgrade_tenants", "stamp_tenants"),
     *("status_of_tenants", "check_tenants", "plan_tenants"),
 ]
+WITH_TARGET = [*METHODS[:3], "plan_tenants"]
 
 
 @on_one
@@ -98,6 +102,43 @@ def test_some_tenants_may_be_named_in_several_ways(
     only = kind("acme" if kind is str else ["acme", "acme"])
     [result] = caller.collect(site.alembic, "upgrade_tenants", only=only, timeout=0.5)
     assert ids(result.applied) == ["a1", "b2"]
+
+
+@on_one
+@pytest.mark.parametrize(
+    "method, target, error",
+    [
+        *((name, "zz", RevisionNotFoundError) for name in WITH_TARGET),
+        *((name, ["b2", "zz@head"], RevisionNotFoundError) for name in WITH_TARGET),
+        *((name, [], RevisionError) for name in WITH_TARGET),
+        ("upgrade_tenants", "-1", RevisionError),
+        ("plan_tenants", -1, RevisionError),
+        ("downgrade_tenants", "+1", RevisionError),
+        ("stamp_tenants", "+1", RevisionNotFoundError),
+    ],
+)
+def test_a_wrong_target_is_one_error_before_any_tenant_is_connected_to(
+    site: Site, caller: Caller, method: str, target: Any, error: type[Exception]
+) -> None:
+    tenants = {name: "sqlite:////nowhere/x.db" for name in site.names}
+    alembic = Alembic(site.app, tenants=tenants)
+
+    with pytest.raises(error):
+        caller.collect(alembic, method, target)
+
+
+@on_one
+def test_targets_that_need_a_search_are_found(site: Site, caller: Caller) -> None:
+    write_revision(site.folder, "cccc33", "b2", labels=["late"])
+
+    for method, target in [
+        *(("upgrade_tenants", target) for target in ("1", "a1+1", "cccc", "late@head")),
+        *(("plan_tenants", target) for target in ("head", "late@cccc33", ["late"])),
+        *(("downgrade_tenants", target) for target in ("late@-1", "1", "a1", "base")),
+        *(("stamp_tenants", target) for target in ("cccc", "late", "head", "base")),
+    ]:
+        found = caller.collect(site.alembic, method, target)
+        assert [result.error for result in found] == [None] * len(site.names)
 
 
 @on_one

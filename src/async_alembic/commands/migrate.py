@@ -11,6 +11,7 @@ from ..errors import MultipleHeadsError
 from ..errors import RevisionError
 from ..errors import RevisionNotFoundError
 from ..errors.from_alembic import converted_errors
+from ..errors.revisions import RELATIVE
 from ..history.targets import as_argument
 from ..history.targets import to_names
 from ..history.targets import to_steps
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
+    from ..apps.project import Project
     from ..history.targets import StepTarget
     from ..history.targets import Target
     from ..migration.environment import Environment
@@ -67,6 +69,19 @@ def upgrade_from(
 
     with events.failure_sent(), converted_errors():
         return _migrate(env, _plan_upgrade(env, target), found, way, events)
+
+
+@converted_errors()
+def check_target(
+    project: Project, target: StepTarget, sign: t.Literal[1, -1] | None
+) -> None:
+    """Check that the revisions exist that a target names, without a database.
+
+    :param sign: The direction of a number of steps; ``None`` if it cannot be one.
+    :raises RevisionError: If one does not exist.
+    """
+    ids = to_steps(target, project.scripts.has, sign) if sign else to_names(target)
+    project.scripts.get_revisions([id for id in ids if not RELATIVE.fullmatch(id)])
 
 
 def _plan_upgrade(env: Environment, target: StepTarget) -> Route:

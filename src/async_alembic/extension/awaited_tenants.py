@@ -116,9 +116,11 @@ class AwaitedTenants(AwaitedHistory):
         :return: The result of each tenant, as soon as it is there.
         :raises TargetError: If the extension has no tenants, or none of a name, or if
             the function that gives them fails.
+        :raises RevisionError: If the target does not exist.
         :raises ConfigurationError: If an argument has a wrong type or value.
         """
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import nothing_to_upgrade
         from .tenant_calls import TenantOptions
 
@@ -128,6 +130,7 @@ class AwaitedTenants(AwaitedHistory):
                 commands.upgrade.upgrade,
                 (target,),
                 {"retry": retry, "resume": resume},
+                check=existing(target, 1),
                 takes_heads=True,
                 known=nothing_to_upgrade(target),
             ),
@@ -156,6 +159,7 @@ class AwaitedTenants(AwaitedHistory):
         :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import TenantOptions
 
         return self._over_tenants(
@@ -164,6 +168,7 @@ class AwaitedTenants(AwaitedHistory):
                 commands.migrate.downgrade,
                 (target,),
                 {"retry": retry, "resume": resume},
+                check=existing(target, -1),
             ),
         )
 
@@ -188,11 +193,16 @@ class AwaitedTenants(AwaitedHistory):
         :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import TenantOptions
 
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
-            TenantCommand(commands.migrate.stamp, (target, purge)),
+            TenantCommand(
+                commands.migrate.stamp,
+                (target, purge),
+                check=existing(target, None),
+            ),
         )
 
     def status_of_tenants(
@@ -263,9 +273,15 @@ class AwaitedTenants(AwaitedHistory):
         :param timeout: As of :meth:`upgrade_tenants`.
         """
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import TenantOptions
 
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
-            TenantCommand(commands.tenants.plan, (target,), by_heads=True),
+            TenantCommand(
+                commands.tenants.plan,
+                (target,),
+                check=existing(target, 1),
+                by_heads=True,
+            ),
         )

@@ -83,6 +83,7 @@ class BlockingTenants(BlockingHistory):
     ) -> BlockingTenantResults[list[Script]]:
         """Blocking form of :meth:`Alembic.upgrade_tenants`."""
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import nothing_to_upgrade
         from .tenant_calls import TenantOptions
 
@@ -92,6 +93,7 @@ class BlockingTenants(BlockingHistory):
                 commands.upgrade.upgrade,
                 (target,),
                 {"retry": retry, "resume": resume},
+                check=existing(target, 1),
                 takes_heads=True,
                 known=nothing_to_upgrade(target),
             ),
@@ -111,6 +113,7 @@ class BlockingTenants(BlockingHistory):
     ) -> BlockingTenantResults[list[Script]]:
         """Blocking form of :meth:`Alembic.downgrade_tenants`."""
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import TenantOptions
 
         return self._over_tenants(
@@ -119,6 +122,7 @@ class BlockingTenants(BlockingHistory):
                 commands.migrate.downgrade,
                 (target,),
                 {"retry": retry, "resume": resume},
+                check=existing(target, -1),
             ),
         )
 
@@ -135,11 +139,16 @@ class BlockingTenants(BlockingHistory):
     ) -> BlockingTenantResults[None]:
         """Blocking form of :meth:`Alembic.stamp_tenants`."""
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import TenantOptions
 
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
-            TenantCommand(commands.migrate.stamp, (target, purge)),
+            TenantCommand(
+                commands.migrate.stamp,
+                (target, purge),
+                check=existing(target, None),
+            ),
         )
 
     @blocks_iterating
@@ -190,9 +199,15 @@ class BlockingTenants(BlockingHistory):
     ) -> BlockingTenantResults[Plan]:
         """Blocking form of :meth:`Alembic.plan_tenants`."""
         from ..running.tenants import TenantCommand
+        from .tenant_calls import existing
         from .tenant_calls import TenantOptions
 
         return self._over_tenants(
             TenantOptions(only, limit, keep_going, timeout),
-            TenantCommand(commands.tenants.plan, (target,), by_heads=True),
+            TenantCommand(
+                commands.tenants.plan,
+                (target,),
+                check=existing(target, 1),
+                by_heads=True,
+            ),
         )

@@ -11,9 +11,11 @@ from .. import commands
 from ..apps.names import default_name
 from ..apps.tenants import ANY_TENANT
 from ..apps.tenants import Tenants
+from ..commands.deferred import Deferred
 from ..commands.upgrade import is_at
 from ..errors import ConfigurationError
 from ..errors import TargetError
+from ..history.targets import to_ids
 from ..running.tenants import TenantCall
 
 if t.TYPE_CHECKING:
@@ -150,6 +152,24 @@ def nothing_to_upgrade(
 ) -> c.Callable[[Project, tuple[str, ...]], list[Script] | None]:
     """Return a function that tells which upgrades have nothing to do."""
     return lambda project, at: [] if is_at(project.files.graph, target, at) else None
+
+
+def existing(
+    target: StepTarget, sign: t.Literal[1, -1] | None
+) -> c.Callable[[Project], None]:
+    """Return a function that checks a target before any tenant is connected to.
+
+    :param sign: The direction of a number of steps; ``None`` if it cannot be one.
+    :raises RevisionError: If the target is empty, or of a wrong type.
+    """
+    ids = {*to_ids(target)}
+
+    def check(project: Project) -> None:
+        # Alembic is not imported for those that need no search.
+        if not ids <= {"heads", *project.files.graph.paths}:
+            Deferred("migrate", "check_target")(project, target, sign)
+
+    return check
 
 
 def _bind(

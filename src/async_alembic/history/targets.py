@@ -23,10 +23,11 @@ _count = re.compile(r"-?[1-9][0-9]{0,4}")
 _below_heads = re.compile(r"(.+@)?-[0-9]+")
 
 
-def to_ids(target: Target) -> list[str]:
+def to_ids(target: StepTarget) -> list[str]:
     """Return the ids of a target.
 
-    :param target: An id or a name such as ``"head"``, a script, or several of these.
+    :param target: An id or a name such as ``"head"``, a script, several of these, or a
+        number of steps.
     :raises RevisionError: If the target is empty, or of another type.
     """
     if isinstance(target, (str, int)):
@@ -47,7 +48,7 @@ def to_ids(target: Target) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def to_names(target: Target) -> list[str]:
+def to_names(target: StepTarget) -> list[str]:
     """Return the ids of a target that must name revisions, without counting steps.
 
     :raises RevisionNotFoundError: If it counts.
@@ -93,7 +94,7 @@ def to_steps(
     :param sign: The direction of a number without a sign: 1 is up, -1 is down.
     :raises RevisionError: If the sign of a number is that of the other direction.
     """
-    ids = to_ids(str(target) if isinstance(target, int) else target)
+    ids = to_ids(target)
 
     if isinstance(target, int) or (
         len(ids) == 1 and _count.fullmatch(ids[0]) and not exists(ids[0])

@@ -48,6 +48,7 @@ class TenantCommand(t.Generic[T]):
     :param command: The command.
     :param args: Its arguments.
     :param kwargs: Its keyword arguments.
+    :param check: Checks the arguments before any tenant is connected to.
     :param takes_heads: Whether it takes the ids of the revisions that a tenant is at as
         ``at``, where they were read before.
     :param known: Returns the result for a tenant that is at some revisions, if that can
@@ -59,6 +60,7 @@ class TenantCommand(t.Generic[T]):
     command: DatabaseCommand[..., T]
     args: tuple[t.Any, ...] = ()
     kwargs: c.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    check: c.Callable[[Project], None] = lambda project: None
     takes_heads: bool = False
     known: c.Callable[[Project, tuple[str, ...]], T | None] = lambda project, at: None
     by_heads: bool = False
@@ -207,7 +209,9 @@ class _InThread(t.Generic[T]):
 async def _run(call: TenantCall[T]) -> TenantResults[T]:
     def prepare() -> tuple[Project, Databases | None]:
         load(call.command.command)
-        return call.bind_shared()
+        project, shared = call.bind_shared()
+        call.command.check(project)
+        return project, shared
 
     project, shared = await run_in_worker_thread(prepare)
     heads = await _read_heads(call, project, shared) if shared is not None else {}
