@@ -47,7 +47,8 @@ class TenantResult(t.Generic[T]):
     :param tenant: The name of the tenant.
     :param value: What the same method returns for one tenant; ``None`` if it failed.
     :param seconds: How long it took, in seconds.
-    :param error: Why it failed.
+    :param error: Why it failed. If no connection can be made to its server, it is the
+        error of the last tenant of that server that was tried.
     """
 
     tenant: str

@@ -143,6 +143,34 @@ def test_all_tenants_of_a_server_that_stays_away_are_errors(
 
 
 @on_schemas
+def test_a_server_that_keeps_silent_for_too_long_is_given_up(
+    healthy: dict[str, sa.URL],
+    backend: Backend,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """Its other tenants do not wait for an answer, one after another."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = healthy[HEALTHY[0]].set(port=silent.getsockname()[1])
+        argument = "timeout" if backend.is_async else "connect_timeout"
+        options = {"connect_args": {argument: 2}}
+        late = {name: engines(backend, url, **options) for name in HEALTHY}
+        tenants = {**late, "acme": healthy[HEALTHY[0]]}
+        alembic = Alembic(make_app("flask", tmp_path), tenants=tenants)
+        started = time.monotonic()
+
+        async def main() -> dict[str, object]:
+            results = alembic.upgrade_tenants(limit=2, timeout=1)
+            return {r.tenant: type(r.error) async for r in results}
+
+        errors = asyncio.run(main())
+
+    assert time.monotonic() - started < 8
+    assert errors.pop("acme") is type(None)
+    assert errors == dict.fromkeys(HEALTHY, DatabaseConnectionError)
+
+
+@on_schemas
 def test_nothing_is_computed_while_a_tenant_is_locked(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ class _Server:
     :ivar limit: How many may be at work now. There are fewer while it admits no further
         connections.
     :ivar answered_at: When it has last admitted a connection.
+    :ivar is_given_up: Whether it has admitted none for too long.
     """
 
     def __init__(self, limit: int, may_be_down: bool) -> None:
@@ -46,6 +47,7 @@ class _Server:
         self.at_work = 0
         self.limit = limit
         self.answered_at = time.monotonic()
+        self.is_given_up = False
         self._wanted = limit
         self._retry_at = 0.0
         self._delays: c.Iterator[float] | None = None
@@ -66,9 +68,17 @@ class _Server:
 
         return max(self._retry_at, 0.0 if self.ready else self.locked[0][0])
 
+    def take_all(self) -> list[str]:
+        """Return all tenants that are not at work. None is left to begin with."""
+        names = [*self.ready, *(name for _, name in self.locked)]
+        self.ready.clear()
+        self.locked.clear()
+        return names
+
     def has_answered(self) -> None:
         """Count on further connections."""
         self.answered_at = time.monotonic()
+        self.is_given_up = False
         self.limit = min(self.limit + 1, self._wanted)
         self._retry_at = 0.0
         self._delays = None
@@ -151,8 +161,14 @@ class TenantQueue:
     def clear(self) -> None:
         """Begin with no further tenant."""
         for server in self._servers:
-            server.ready.clear()
-            server.locked.clear()
+            server.take_all()
+
+    def given_up_with(self, name: str) -> list[str]:
+        """Return the tenants that are not tried any more after the failure of another
+        one, whose server they share.
+        """
+        server = self._server_of[name]
+        return server.take_all() if server.is_given_up else []
 
     def comes_back(self, name: str, error: Exception | None) -> bool:
         """Return whether a tenant is to be tried again, after it was tried.
@@ -177,6 +193,7 @@ class TenantQueue:
 
         # Others may get on, so it is not this tenant's time that counts.
         if time.monotonic() - server.answered_at >= self._connect_timeout:
+            server.is_given_up = True
             return False
 
         server.wait(error)

@@ -324,6 +324,9 @@ async def _fan_out(
                     waiting.clear()
 
                 yield result
+
+                for name in waiting.given_up_with(result.tenant):
+                    yield TenantResult(name, error=result.error)
     finally:
         await _cancel(at_work)
 
