@@ -156,7 +156,8 @@ def test_a_server_that_keeps_silent_for_too_long_is_given_up(
         options = {"connect_args": {argument: 2}}
         late = {name: engines(backend, url, **options) for name in HEALTHY}
         tenants = {**late, "acme": healthy[HEALTHY[0]]}
-        alembic = Alembic(make_app("flask", tmp_path), tenants=tenants)
+        app = make_app("flask", tmp_path)
+        alembic = Alembic(app, tenants=tenants)
         started = time.monotonic()
 
         async def main() -> dict[str, object]:
