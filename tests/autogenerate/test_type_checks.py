@@ -41,17 +41,24 @@ def models(*types: Any) -> sa.MetaData:
 
 
 def checks(caller: Caller, project: Project) -> list[str]:
-    found = caller.begin(
-        project.engine, lambda c: sa.inspect(c).get_check_constraints("a")
-    )
-    return sorted(f"{check['name']}: {check['sqltext']}" for check in found)
+    def read(connection: sa.Connection) -> list[str]:
+        inspector = sa.inspect(connection)
+        return sorted(
+            f"{check['name']}: {check['sqltext']}"
+            for name in inspector.get_table_names()
+            for check in inspector.get_check_constraints(name)
+        )
+
+    return caller.begin(project.engine, read)
 
 
-def migrate(caller: Caller, project: Project, metadata: sa.MetaData) -> Any:
+def migrate(
+    caller: Caller, project: Project, metadata: sa.MetaData, **options: Any
+) -> Any:
     """Change the models, and the database, there and back and there again."""
     before = checks(caller, project)
     project.use(metadata)
-    (script,) = caller(project.alembic, "revision", "change")
+    (script,) = caller(project.alembic, "revision", "change", **options)
 
     for step in "upgrade", "downgrade", "upgrade":
         if step == "upgrade":
@@ -154,6 +161,100 @@ class TestTheValuesOfAnEnum:
         caller.begin(project.engine, named("a").create_all)
         caller.execute(project.engine, "ALTER TABLE a RENAME TO b")
         assert caller(project.alembic, "compare_metadata") == []
+
+
+def named(
+    table: str, column: str, type_: Any, convention: str = "%(constraint_name)s"
+) -> sa.MetaData:
+    metadata = sa.MetaData(naming_convention={"ck": convention})
+    key = sa.Column("id", sa.Integer, primary_key=True)
+    sa.Table(table, metadata, key, sa.Column(column, type_))
+    return metadata
+
+
+def names(checks: list[str]) -> list[str]:
+    return [check.split(":")[0] for check in checks]
+
+
+@on(ONE_OF_EACH_KIND)
+@pytest.mark.parametrize(
+    "after", [enum("a", "b"), enum("a", "longer")], ids=["same", "changed"]
+)
+@pytest.mark.parametrize(
+    ("name", "rename"), [("a", ["a.x:z"]), ("b", ["a:b", "b.x:z"])]
+)
+def test_a_check_gets_the_name_of_its_renamed_column(
+    name: str,
+    rename: list[str],
+    after: Any,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    """A check with the old name would refuse new values."""
+    convention = "ck_%(table_name)s_%(column_0_name)s_%(constraint_name)s"
+    metadata = named("a", "x", enum("a", "b"), convention)
+    changed = named(name, "z", after, convention)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller.begin(project.engine, metadata.create_all)
+    migrate(caller, project, changed, rename=rename)
+    assert names(checks(caller, project)) == [f"ck_{name}_z_kind"]
+    insert = sa.insert(changed.tables[name]).values(z=after.enums[-1])
+    caller.begin(project.engine, lambda connection: connection.execute(insert))
+
+
+@on(ONE_OF_EACH_KIND)
+@pytest.mark.parametrize(
+    "after",
+    [
+        enum("a", "b", "longer"),
+        enum("a", check=False),
+        sa.Boolean(name="kind", create_constraint=True),
+    ],
+    ids=["enum", "no_check", "boolean"],
+)
+def test_a_renamed_column_has_the_check_of_its_model(
+    after: Any,
+    backend: Backend,
+    caller: Caller,
+    engines: EngineFactory,
+    tmp_path: Path,
+) -> None:
+    before = after if isinstance(after, sa.Boolean) else enum("a", "b")
+    metadata, changed = named("a", "x", before), named("a", "z", after)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller.begin(project.engine, metadata.create_all)
+    migrate(caller, project, changed, rename="a.x:z")
+    other = Project(tmp_path / "other", engines, backend=backend)
+    caller.begin(other.engine, changed.create_all)
+    assert names(checks(caller, project)) == names(checks(caller, other))
+
+
+@on(ONE_OF_EACH_KIND)
+@pytest.mark.parametrize(
+    "type_",
+    [enum("it's", "100%", " :x"), sa.Boolean(name="kind", create_constraint=True)],
+    ids=["enum", "boolean"],
+)
+def test_an_added_column_has_a_check_with_the_name_of_a_dropped_one(
+    type_: Any, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    """Alembic adds the column first, so that two checks had the same name."""
+    metadata, changed = named("a", "x", type_), named("a", "z", type_)
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller.begin(project.engine, metadata.create_all)
+    before = checks(caller, project)
+    project.use(changed)
+    caller(project.alembic, "revision", "change")
+
+    for step in "upgrade", "downgrade", "upgrade":
+        caller(project.alembic, step)
+        found = checks(caller, project)
+        assert names(found) == names(before)
+        assert all(("z" in check) == (step == "upgrade") for check in found)
+
+    assert caller(project.alembic, "compare_metadata") == []
 
 
 @on([b for b in ONE_OF_EACH_KIND if b.database != "postgresql"])

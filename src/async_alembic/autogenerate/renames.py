@@ -91,6 +91,16 @@ class Renames:
 
         inspector.dialect = t.cast("t.Any", _Dialect(inspector.dialect, self))
 
+    def names_before(self, table: TableKey, column: str) -> tuple[str, str]:
+        """Return the names that a table and its column have in the database.
+
+        :param table: The new name of the table.
+        :param column: The new name of the column.
+        """
+        tables = {new: old for old, new in self.tables.items()}
+        columns = {new: old for old, new in self.columns.get(table, {}).items()}
+        return tables.get(table, table)[1], columns.get(column, column)
+
     def _rename_table(
         self,
         old: TableKey,

@@ -15,12 +15,15 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
+from sqlalchemy.schema import conv
 
 from ..dialects import dialect_of
 from ..dialects.column_types import type_on
 from . import plugins
+from .comparison import comparison_of
 from .comparison import is_made
 from .plugins import Comparison
+from .renames import Renames
 
 if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -38,7 +41,10 @@ def have_checks(columns: c.Iterable[sa.Column[t.Any]], dialect: sa.Dialect) -> b
 
 
 def check_of(
-    column: sa.Column[t.Any], dialect: sa.Dialect, values: c.Collection[str] = ()
+    column: sa.Column[t.Any],
+    dialect: sa.Dialect,
+    values: c.Collection[str] = (),
+    names: tuple[str, str] | None = None,
 ) -> sa.CheckConstraint | None:
     """Return the check that the type of a column has, or would have with
     ``create_constraint=True``; ``None`` if it has none on this database, or no name.
@@ -46,6 +52,7 @@ def check_of(
     :param column: The column of a model.
     :param dialect: The dialect of the database.
     :param values: Other values of an enum.
+    :param names: Other names of the table and of the column.
     """
     type_ = _with_check(type_on(dialect, column.type), values)
 
@@ -53,10 +60,11 @@ def check_of(
         return None
 
     convention: t.Any = column.table.metadata.naming_convention
+    table_name, name = names or (column.table.name, column.name)
     table = sa.Table(
-        column.table.name,
+        table_name,
         sa.MetaData(naming_convention=convention),
-        sa.Column(column.name, type_),
+        sa.Column(name, type_),
         schema=column.table.schema,
     )
     return next((made for made in _checks(table) if is_made(made, dialect)), None)
@@ -100,11 +108,47 @@ def _compare(
     model: sa.Table | None,
 ) -> t.Any:
     if inspected is not None and model is not None:
+        running = comparison_of(autogen_context.migration_context)
+        renames = running.renames if running is not None else Renames()
+
         for column in model.columns:
             if column.name in inspected.columns:
-                _compare_column(autogen_context, modify_table_ops, inspected, column)
+                names = renames.names_before((schema, table), column.name)
+                _compare_column(
+                    autogen_context, modify_table_ops, inspected, column, names
+                )
+            else:
+                _make_room(autogen_context, modify_table_ops, inspected, column)
 
     return plugins.CONTINUE
+
+
+def _make_room(
+    autogen_context: AutogenContext,
+    modify_table_ops: ops.ModifyTableOps,
+    inspected: sa.Table,
+    column: sa.Column[t.Any],
+) -> None:
+    """Drop a check that has the name of the check of an added column. The column that
+    it belongs to is dropped later.
+    """
+    assert autogen_context.connection is not None
+    dialect = autogen_context.connection.dialect
+    type_: t.Any = type_on(dialect, column.type)
+    check = check_of(column, dialect)
+
+    if check is None or not type_.create_constraint:
+        return
+
+    is_added = any(
+        isinstance(op, ops.AddColumnOp) and op.column is column
+        for op in modify_table_ops.ops
+    )
+
+    if is_added and not _is_compared_by_name(modify_table_ops, check):
+        for found in _checks(inspected):
+            if _has_same_name(found, check, dialect):
+                _drop(modify_table_ops, found)
 
 
 def _compare_column(
@@ -112,6 +156,7 @@ def _compare_column(
     modify_table_ops: ops.ModifyTableOps,
     inspected: sa.Table,
     column: sa.Column[t.Any],
+    names: tuple[str, str],
 ) -> None:
     assert autogen_context.connection is not None
     dialect = autogen_context.connection.dialect
@@ -129,11 +174,17 @@ def _compare_column(
     }
     found = next((c for c in shown if _has_same_name(c, check, dialect)), None)
     wanted = {*getattr(type_, "enums", ())}
+    is_renamed = False
+
+    if found is None and (old := check_of(column, dialect, names=names)) is not None:
+        found = next((c for c in shown if _has_same_name(c, old, dialect)), None)
+        is_renamed = found is not None
 
     if not type_.create_constraint:
         is_same = found is None
     elif found is not None:
-        is_same = not shown[found] or {*shown[found]} == wanted
+        has_values = not shown[found] or {*shown[found]} == wanted
+        is_same = has_values and not is_renamed
     else:
         # A table that was renamed has a check with its old name.
         is_same = any(
@@ -147,11 +198,17 @@ def _compare_column(
     if found is not None:
         before = check_of(column, dialect, shown[found])
         assert before is not None
-        drop = ops.DropConstraintOp.from_constraint(before)
-        modify_table_ops.ops.insert(0, drop)
+        before.name = found.name
+        _drop(modify_table_ops, before)
 
     if type_.create_constraint:
         modify_table_ops.ops.append(ops.AddConstraintOp.from_constraint(check))
+
+
+def _drop(modify_table_ops: ops.ModifyTableOps, check: sa.CheckConstraint) -> None:
+    # The naming convention has been applied to it.
+    check.name = conv(str(check.name))
+    modify_table_ops.ops.insert(0, ops.DropConstraintOp.from_constraint(check))
 
 
 def _is_compared_by_name(
