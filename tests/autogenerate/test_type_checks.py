@@ -144,6 +144,15 @@ class TestTheValuesOfAnEnum:
         caller.begin(project.engine, metadata.create_all)
         assert caller(project.alembic, "compare_metadata") == []
 
+    def test_are_beside_a_check_without_a_name(
+        self, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+    ) -> None:
+        metadata = models(enum("a", "b"))
+        metadata.tables["a"].append_constraint(sa.CheckConstraint("x0 <> 'c'"))
+        project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+        caller.begin(project.engine, metadata.create_all)
+        assert caller(project.alembic, "compare_metadata") == []
+
     def test_are_in_a_check_with_the_old_name_of_the_table(
         self, backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
     ) -> None:

@@ -256,6 +256,9 @@ def _checks(table: t.Any) -> c.Iterator[sa.CheckConstraint]:
 
 def _name_of(check: sa.CheckConstraint, dialect: sa.Dialect) -> str | None:
     """Return the name of a check, quoted if necessary; ``None`` if it has none."""
+    if check.name is None:
+        return None
+
     return dialect.identifier_preparer.format_constraint(check)
 
 
