@@ -399,3 +399,111 @@ def test_the_type_of_a_number_that_counts_by_itself_changes(
     big = sa.MetaData()
     sa.Table("a", big, sa.Column("id", sa.BigInteger, primary_key=True))
     make(models(), big)
+
+
+def exclusion(name: str | None = "no overlap", **options: Any) -> Any:
+    options = {"using": "gist", "ops": {"x": "range_ops"}, **options}
+    return postgresql.ExcludeConstraint(("x", "&&"), name=name, **options)
+
+
+def ranges(*exclusions: Any, **options: Any) -> sa.MetaData:
+    return models(sa.Column("x", postgresql.INT4RANGE), *exclusions, **options)
+
+
+def exclusions(caller: Caller, project: Project) -> list[str]:
+    rows = caller.query(
+        project.engine,
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE contype = 'x' ORDER BY conname",
+    )
+    assert all(row[1].startswith("EXCLUDE USING gist (x WITH &&)") for row in rows)
+    return [row[0] for row in rows]
+
+
+class TestExclusions:
+    @on_each_driver
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [([], ["x1"]), (["A %s: b"], []), (["x1", "x3"], ["x2", "x3"])],
+        ids=["added", "removed", "another"],
+    )
+    @pytest.mark.parametrize("schema", [None, "public"])
+    def test_of_a_table_that_is_there_are_those_of_the_model(
+        self,
+        make: Callable[..., Project],
+        caller: Caller,
+        before: list[str],
+        after: list[str],
+        schema: str | None,
+    ) -> None:
+        old = ranges(*map(exclusion, before), schema=schema)
+        project = make(old, ranges(*map(exclusion, after), schema=schema))
+        assert exclusions(caller, project) == after
+        caller(project.alembic, "downgrade", "-1")
+        assert exclusions(caller, project) == before
+
+    @on_one
+    def test_are_created_and_dropped_with_a_column(
+        self, make: Callable[..., Project], caller: Caller
+    ) -> None:
+        condition = sa.text("x <> '[1,2]'::int4range")
+        project = make(models(), ranges(exclusion(where=condition)), models())
+        assert exclusions(caller, project) == []
+        caller(project.alembic, "downgrade", "-1")
+        assert exclusions(caller, project) == ["no overlap"]
+
+    @on_one
+    def test_come_back_with_their_table(
+        self, make: Callable[..., Project], caller: Caller
+    ) -> None:
+        project = make(ranges(exclusion()), sa.MetaData())
+        caller(project.alembic, "downgrade", "-1")
+        assert exclusions(caller, project) == ["no overlap"]
+
+    @on_one
+    def test_are_dropped_from_a_renamed_table(
+        self, make: Callable[..., Project], caller: Caller
+    ) -> None:
+        project = make(ranges(exclusion()))
+        metadata = sa.MetaData()
+        ranges().tables["a"].to_metadata(metadata, name="B %s")
+        project.use(metadata)
+        caller(project.alembic, "revision", "rename", rename="a:B %s")
+
+        for step in "upgrade", "downgrade":
+            caller(project.alembic, step)
+            found = exclusions(caller, project)
+            assert found == ([] if step == "upgrade" else ["no overlap"])
+
+    @on_one
+    def test_without_a_name_are_those_that_the_server_has_named(
+        self, make: Callable[..., Project], caller: Caller
+    ) -> None:
+        project = make(ranges(exclusion(None)))
+        project.use(ranges(exclusion(None), comment="x"))
+        (script,) = caller(project.alembic, "revision", "comment")
+        assert [change.description for change in script.changes] == [
+            "add table comment a"
+        ]
+
+    @on_one
+    @pytest.mark.parametrize("is_added", [True, False])
+    def test_are_left_out_by_a_filter(
+        self,
+        backend: Backend,
+        caller: Caller,
+        engines: EngineFactory,
+        tmp_path: Path,
+        is_added: bool,
+    ) -> None:
+        without, with_one = ranges(), ranges(exclusion())
+        before, after = (without, with_one) if is_added else (with_one, without)
+        project = Project(
+            tmp_path,
+            engines,
+            backend=backend,
+            metadatas=after,
+            context={"include_object": lambda item, name, *_: name != "no overlap"},
+        )
+        caller.begin(project.engine, before.create_all)
+        assert caller(project.alembic, "compare_metadata") == []

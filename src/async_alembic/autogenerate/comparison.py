@@ -48,6 +48,7 @@ class Comparison:
     :param views: The views of the models, which are not compared.
     :param invalid: The indexes that the database does not use.
     :param checks: The conditions of checks that a change of their column drops.
+    :param exclusions: The definitions of exclusion constraints, by table and name.
     :param left_out: What of the models the app's ``include_object`` has left out.
     """
 
@@ -61,6 +62,7 @@ class Comparison:
     views: list[TableKey] = dataclasses.field(default_factory=list)
     invalid: list[str] = dataclasses.field(default_factory=list)
     checks: dict[ColumnKey, str] = dataclasses.field(default_factory=dict)
+    exclusions: dict[TableKey, dict[str, str]] = dataclasses.field(default_factory=dict)
     left_out: list[str] = dataclasses.field(default_factory=list)
 
     @property

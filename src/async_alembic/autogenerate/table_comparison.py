@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import UpgradeOps
 
+    from .unknown_tables import TableKey
+
 comparison: Comparison = Comparison("tables", helps="tables")
 
 
@@ -51,11 +53,36 @@ def _read(
         translated_schemas.schemas_of(connection),
     )
     comparison.note_invalid(infos["indexes"])
+    comparison.exclusions = _exclusions(autogen_context, infos["columns"])
+    infos["exclusions"] = {**comparison.exclusions}
 
     if comparison.can_leave_out and unchanged_tables.can_find(autogen_context):
         comparison.unchanged |= unchanged_tables.find(
             autogen_context, infos, comparison.questions
         )
+
+
+def _exclusions(
+    autogen_context: AutogenContext, tables: c.Iterable[TableKey]
+) -> dict[TableKey, dict[str, str]]:
+    connection = autogen_context.connection
+    running = comparison_of(autogen_context.migration_context)
+    assert connection is not None and running is not None
+    found = dialect_of(connection).schema_objects.exclusions(connection)
+    schemas = translated_schemas.schemas_of(connection)
+    old = {new: old for old, new in running.renames.tables.items()}
+    return {
+        (schema, table): definitions
+        for schema, table in tables
+        if (
+            definitions := found.get(
+                (
+                    schemas.get(schema, schema) or running.default_schema,
+                    old.get((schema, table), (schema, table))[1],
+                )
+            )
+        )
+    }
 
 
 def _adjust(

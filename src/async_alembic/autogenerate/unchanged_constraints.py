@@ -30,8 +30,14 @@ def has_same_constraints(
         and all(map(_is_simple, uniques))
         and _has_same_indexes(table, indexes)
         and _has_same_uniques(table, uniques)
+        and {e.name for e in exclusions_of(table)} == {*(infos["exclusions"] or ())}
         and _has_same_foreign_keys(table, infos["foreign_keys"] or (), default_schema)
     )
+
+
+def exclusions_of(table: sa.Table) -> list[sa.Constraint]:
+    """Return the exclusion constraints of the table of a model."""
+    return [c for c in table.constraints if c.__visit_name__ == "exclude_constraint"]
 
 
 def _is_simple(info: Info) -> bool:

@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
 
 #: What is compared here, by Alembic's names for it.
 _COMPARED = {
-    "table": {"indexes", "foreignkeys", "comments", "type_checks"},
+    "table": {"indexes", "foreignkeys", "comments", "type_checks", "exclusions"},
     "column": {"nullable", "comments", "types", "server_default"},
 }
 _OWN_AND_ALEMBICS = ("alembic.autogenerate.compare.", f"{__package__}.")

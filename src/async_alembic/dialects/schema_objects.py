@@ -52,6 +52,14 @@ class SchemaObjects:
         """Return the conditions of checks that a change of their column drops."""
         return {}
 
+    def exclusions(
+        self, connection: sa.Connection
+    ) -> c.Mapping[tuple[str | None, str], dict[str, str]]:
+        """Return the definitions of exclusion constraints, by the real schema and the
+        table, and by name.
+        """
+        return {}
+
     def complete(
         self,
         connection: sa.Connection,

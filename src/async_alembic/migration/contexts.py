@@ -17,6 +17,7 @@ from ..autogenerate import default_schema
 from ..autogenerate import domain_comparison
 from ..autogenerate import enum_comparison
 from ..autogenerate import enum_rendering
+from ..autogenerate import exclusion_comparison
 from ..autogenerate import identity_comparison
 from ..autogenerate import renamed_names
 from ..autogenerate import retyped_keys
@@ -47,6 +48,7 @@ _COMPARISONS = (
     default_schema,
     domain_comparison,
     enum_comparison,
+    exclusion_comparison,
     identity_comparison,
     renamed_names,
     retyped_keys,

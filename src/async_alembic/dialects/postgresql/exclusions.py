@@ -16,6 +16,10 @@ if t.TYPE_CHECKING:
 
 
 class CreateExclusionOp(CreateExcludeConstraintOp):
+    """Create an exclusion constraint with operator classes."""
+
+
+class CreateExclusionOfNewTableOp(CreateExclusionOp):
     """Create an exclusion constraint of a new table."""
 
     def reverse(self) -> t.Any:
@@ -26,16 +30,29 @@ class CreateExclusionOp(CreateExcludeConstraintOp):
 def separate(upgrade_ops: ops.UpgradeOps) -> None:
     """Create them after their tables."""
     for op in [*upgrade_ops.ops]:
+        if isinstance(op, ops.ModifyTableOps):
+            op.ops[:] = map(_with_classes, op.ops)
+
         if not isinstance(op, ops.CreateTableOp):
             continue
 
         at = upgrade_ops.ops.index(op) + 1
         upgrade_ops.ops[at:at] = [
-            CreateExclusionOp.from_constraint(item)
+            CreateExclusionOfNewTableOp.from_constraint(item)
             for item in op.columns
             if _has_classes(item)
         ]
         op.columns = [item for item in op.columns if not _has_classes(item)]
+
+
+def _with_classes(op: ops.MigrateOperation) -> ops.MigrateOperation:
+    if isinstance(op, CreateExcludeConstraintOp):
+        constraint = op.to_constraint()
+
+        if _has_classes(constraint):
+            return CreateExclusionOp.from_constraint(constraint)
+
+    return op
 
 
 def _has_classes(item: object) -> t.TypeGuard[ExcludeConstraint]:

@@ -7,13 +7,14 @@ from alembic.operations.ops import ModifyTableOps
 
 from ..schema_objects import SchemaObjects
 from .constraint_options import complete
+from .definitions import drop_first
+from .definitions import find_exclusions
+from .definitions import without_options
 from .enums import PostgreSQLEnums
 from .exclusions import separate
 from .index_texts import escape_conditions
 from .sequences import find
 from .sequences import find_owned
-from .unvalidated_checks import drop_first
-from .unvalidated_checks import without_options
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -38,6 +39,11 @@ class PostgreSQLObjects(SchemaObjects):
 
     def owned_sequences(self, connection: sa.Connection) -> dict[Column, sa.Sequence]:
         return find_owned(connection)
+
+    def exclusions(
+        self, connection: sa.Connection
+    ) -> dict[tuple[str | None, str], dict[str, str]]:
+        return find_exclusions(connection)
 
     def complete(
         self,
