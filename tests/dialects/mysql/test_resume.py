@@ -286,6 +286,91 @@ def test_what_cannot_be_repeated_is_not_resumed(
     assert reason in str(caught.value)
 
 
+PROCEDURES = [
+    "CREATE PROCEDURE shows() BEGIN INSERT INTO t (x) VALUES (1); SELECT 1; END",
+    "CREATE PROCEDURE sets() BEGIN INSERT INTO t (x) VALUES (1); SET @x = 8; END",
+    "CREATE FUNCTION f() RETURNS INT BEGIN INSERT INTO t (x) VALUES (1); RETURN 8; END",
+    "CREATE PROCEDURE fails() BEGIN INSERT INTO t (x) VALUES (1); COMMIT;"
+    " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END",
+    "CREATE PROCEDURE fails_later() BEGIN INSERT INTO t (x) VALUES (1); COMMIT;"
+    " INSERT INTO t (x) VALUES (2); SIGNAL SQLSTATE '45000'"
+    " SET MESSAGE_TEXT = 'no'; END",
+    "CREATE PROCEDURE alters() BEGIN ALTER TABLE t ADD y INT; ALTER TABLE no ADD y INT;"
+    " END",
+]
+
+
+@on_mariadb
+@pytest.mark.parametrize("is_in_block", [True, False])
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT INTO t (x) VALUES (1) RETURNING id", "CALL shows()", "SELECT f()"],
+)
+def test_what_has_written_and_returned_rows_is_not_repeated(
+    statement: str, is_in_block: bool, shop: Shop
+) -> None:
+    shop.execute(*PROCEDURES)
+    block = "with op.get_context().autocommit_block(): " if is_in_block else ""
+    text = f"{block}{body(statement)}\n{body('ALTER TABLE t ADD z INT')}"
+    write_revision(shop.folder, "a2", "a1", f"{text}\nraise ValueError")
+    assert shop.fail() is not None
+    write_revision(shop.folder, "a2", "a1", text)
+
+    with pytest.raises(ResumeError, match="has returned rows") as caught:
+        shop.call("upgrade", resume=True)
+
+    assert f"[{statement}]" in str(caught.value)
+    assert shop.query("SELECT x FROM t") == [(1,)]
+
+
+@on_mariadb
+def test_what_has_written_in_an_autocommit_block_is_not_repeated(shop: Shop) -> None:
+    shop.execute(*PROCEDURES)
+    text = """
+with op.get_context().autocommit_block():
+    op.execute("CALL sets()")
+    op.execute("DO f()")
+    op.execute("ALTER TABLE t ADD z INT")
+    fail()
+    op.execute("INSERT INTO t (x) VALUES (8)")
+"""
+    fail_then_resume(shop, text)
+    assert shop.query("SELECT x FROM t ORDER BY id") == [(1,), (1,), (8,)]
+
+
+@on_mariadb
+@pytest.mark.parametrize("procedure", ["fails", "fails_later", "alters"])
+@pytest.mark.parametrize("before", [[], ["ALTER TABLE t ADD z INT"]])
+def test_a_procedure_that_has_committed_and_failed_is_not_repeated(
+    before: list[str], procedure: str, shop: Shop
+) -> None:
+    shop.execute(*PROCEDURES)
+    call = f"CALL {procedure}()"
+    write_revision(shop.folder, "a2", "a1", body(*before, call))
+    assert shop.fail() is not None
+    rows = shop.query("SELECT x FROM t")
+    shop.refuse()
+
+    with pytest.raises(ResumeError, match="it is unknown what") as caught:
+        shop.call("upgrade", resume=True)
+
+    assert f"[{call}]" in str(caught.value)
+    assert shop.query("SELECT x FROM t") == rows
+
+
+@on_one_driver
+@awaited_only
+def test_a_procedure_that_was_called_before_is_no_obstacle(shop: Shop) -> None:
+    shop.execute(*PROCEDURES)
+    write_revision(
+        shop.folder, "a2", "a1", body("CALL sets()", "ALTER TABLE no ADD z INT")
+    )
+    assert shop.fail() is not None
+    write_revision(shop.folder, "a2", "a1", body("CALL sets()"))
+    shop.call("upgrade", resume=True)
+    assert shop.query("SELECT x FROM t") == [(1,)]
+
+
 @on_one_driver
 @awaited_only
 def test_a_downgrade_is_resumed(shop: Shop) -> None:

@@ -37,6 +37,8 @@ APPLIED = "applied"
 NEUTRAL = "neutral"
 #: It has raised an error.
 FAILED = "failed"
+#: It has raised an error, but is a procedure that may have committed before.
+UNKNOWN = "unknown"
 #: It was rolled back, by a savepoint or by the revision.
 UNDONE = "undone"
 
@@ -69,6 +71,21 @@ class Entry:
         text = statement[:_MAX_TEXT]
         text += "..." if len(statement) > _MAX_TEXT else ""
         return cls(text, hashlib.blake2b(data, digest_size=16).hexdigest())
+
+    def executed(self, cursor: t.Any, is_applied: bool) -> Entry:
+        """Return the entry of a statement that has been executed.
+
+        :param cursor: The cursor of the driver.
+        :param is_applied: Whether it has changed something, or committed.
+        """
+        has_rows = cursor.description is not None
+        return dataclasses.replace(
+            self,
+            kind=APPLIED if is_applied else NEUTRAL,
+            rowcount=cursor.rowcount,
+            lastrowid=None if has_rows else cursor.lastrowid,
+            has_rows=has_rows,
+        )
 
 
 class MySQLJournal(Journal):
@@ -290,10 +307,10 @@ def _read(
 
     if not is_open:
         # What follows has left nothing, such as the statement that has failed.
-        while entries and entries[-1].kind != APPLIED:
+        while entries and entries[-1].kind not in {APPLIED, UNKNOWN}:
             entries.pop()
 
-    if not applied and not is_open:
+    if not entries and not is_open:
         return None
 
     details: Details = json.loads(begin["details"])

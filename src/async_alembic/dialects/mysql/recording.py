@@ -23,6 +23,7 @@ from .journal import APPLIED
 from .journal import Entry
 from .journal import FAILED
 from .journal import NEUTRAL
+from .journal import UNKNOWN
 from .replay import is_already_applied
 from .replay import Replay
 from .responses import executing_by
@@ -121,7 +122,9 @@ class MySQLConnection(MigratedConnection):
 
         is_open = journal.is_open(self._statements.position)
 
-        if is_open and (self._is_due or self._is_unclear):
+        has_called = self._failed is not None and self._failed.kind == UNKNOWN
+
+        if is_open and (self._is_due or self._is_unclear or has_called):
             journal.complete(self._statements.position, self._statements.entries)
             is_open = False
 
@@ -216,15 +219,11 @@ class MySQLConnection(MigratedConnection):
             if has_rows
             else cursor.rowcount > 0 or not is_open
         )
-        self._statements.entries.append(
-            dataclasses.replace(
-                entry,
-                kind=APPLIED if is_applied else NEUTRAL,
-                rowcount=cursor.rowcount,
-                lastrowid=None if has_rows else cursor.lastrowid,
-                has_rows=has_rows,
-            )
-        )
+        self._statements.entries.append(entry.executed(cursor, is_applied))
+
+        # Whether it calls one is only a guess, which saves a query.
+        if "call" in entry.text.lower() and not has_rows:
+            self._responses.has_called()
 
         if has_rows:
             # The rows must be read first.
@@ -241,12 +240,13 @@ class MySQLConnection(MigratedConnection):
 
         try:
             is_open = self._responses.ask()
+            kind = UNKNOWN if self._responses.has_called() else FAILED
         except self._driver_error:
             return
 
         known = [code, str(message)] if isinstance(code, int) else None
         self._running = None
-        self._failed = dataclasses.replace(entry, kind=FAILED, error=known)
+        self._failed = dataclasses.replace(entry, kind=kind, error=known)
         self._statements.entries.append(self._failed)
         self._is_due = not is_open
 

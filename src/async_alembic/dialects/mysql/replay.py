@@ -10,6 +10,10 @@ import typing as t
 from ...errors import ResumeError
 from .journal import FAILED
 from .journal import NEUTRAL
+from .journal import UNKNOWN
+from .responses import count_commands
+from .responses import is_autocommit
+from .responses import refuses_transactions
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
@@ -28,6 +32,11 @@ _ALREADY_APPLIED = {
 #: "Can't create table", for one of many reasons. This one is a foreign key that exists.
 _CANNOT_CREATE = 1005
 _DUPLICATE_KEY = "errno: 121"
+#: What changes rows.
+_WRITING = (
+    *("insert", "insert_select", "replace", "replace_select", "load"),
+    *("update", "update_multi", "delete", "delete_multi"),
+)
 #: What servers keep of a message.
 _MAX_MESSAGE = 128
 
@@ -88,17 +97,19 @@ class Replay:
                 f" is now [{_shorten(entry.text)}]"
             )
 
-        if recorded.kind == FAILED and recorded.error:
+        if recorded.kind == UNKNOWN and self.is_done:
+            self.refuse(
+                f"it is unknown what [{_shorten(entry.text)}] has committed before it"
+                " failed"
+            )
+        elif recorded.kind in {FAILED, UNKNOWN} and recorded.error:
             self._raise_again(recorded.error, cursor)
         elif recorded.kind in {NEUTRAL, FAILED}:
-            run()
+            self._run_again(recorded, run)
             self._compare_rows(recorded, cursor)
             self._unlock(cursor)
         elif recorded.has_rows:
-            self.refuse(
-                f"statement {self._position} [{_shorten(entry.text)}] has returned"
-                " rows, which are not recorded"
-            )
+            self._refuse_rows(recorded)
         else:
             _set_counts(context, recorded)
 
@@ -128,6 +139,43 @@ class Replay:
         self._refusal = ResumeError(self._partial, reason)
         raise self._refusal
 
+    def _run_again(self, recorded: Entry, run: c.Callable[[], None]) -> None:
+        """Execute a statement that has only read, unless it turns out to write."""
+        before = self._count_writes(recorded)
+        is_separate = is_autocommit(self._connection)
+
+        if is_separate:
+            self._connection.exec_driver_sql("START TRANSACTION")
+
+        try:
+            run()
+        except self._connection.dialect.loaded_dbapi.Error as e:
+            if not is_separate or not refuses_transactions(e):
+                raise
+
+            self._connection.exec_driver_sql("ROLLBACK")
+            run()
+
+        has_written = self._count_writes(recorded) != before
+
+        if is_separate or has_written:
+            self._connection.exec_driver_sql("ROLLBACK")
+
+        if has_written:
+            self._refuse_rows(recorded)
+
+    def _count_writes(self, recorded: Entry) -> int:
+        if not recorded.has_rows:
+            return 0
+
+        return count_commands(self._connection, *_WRITING)
+
+    def _refuse_rows(self, recorded: Entry) -> t.NoReturn:
+        self.refuse(
+            f"statement {self._position} [{_shorten(recorded.text)}] has returned"
+            " rows, which are not recorded"
+        )
+
     def _raise_again(self, error: list[t.Any], cursor: t.Any) -> None:
         code, message = error
         cursor.execute(
@@ -153,11 +201,9 @@ class Replay:
             self.refuse("it has used a temporary table, whose rows are lost")
 
     def _count_temporary_tables(self) -> int:
-        rows = self._connection.exec_driver_sql(
-            "SHOW SESSION STATUS WHERE Variable_name IN ('Com_create_table',"
-            " 'Com_create_temporary_table')"
+        return count_commands(
+            self._connection, "create_table", "create_temporary_table"
         )
-        return sum(int(value) for _, value in rows)
 
 
 def is_already_applied(error: BaseException) -> bool:

@@ -32,6 +32,7 @@ class Responses:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect
+        self._calls = 0
 
     @property
     def _driver_connection(self) -> t.Any:
@@ -63,6 +64,15 @@ class Responses:
 
         return self.is_in_transaction
 
+    def has_called(self) -> bool:
+        """Return whether a procedure was called since the last time."""
+        # It is no statement of the revision.
+        with changed_dialect(self._connection, do_execute=self._dialect.do_execute):
+            before = self._calls
+            self._calls = count_commands(self._connection, "call_procedure")
+
+        return self._calls > before
+
     @property
     def _has_status(self) -> bool:
         # mysqlclient and others keep it to themselves.
@@ -91,6 +101,18 @@ def is_autocommit(connection: sa.Connection) -> bool:
     ask = getattr(driver_connection, "get_autocommit", None)
     # mysql-connector and mariadb have a property.
     return bool(ask() if ask else driver_connection.autocommit)
+
+
+def count_commands(connection: sa.Connection, *commands: str) -> int:
+    """Return how often a session has executed some commands, also in procedures.
+
+    :param commands: Their names, as in the server's status variables.
+    """
+    names = ", ".join(f"'Com_{command}'" for command in commands)
+    rows = connection.exec_driver_sql(
+        f"SHOW SESSION STATUS WHERE Variable_name IN ({names})"
+    )
+    return sum(int(value) for _, value in rows)
 
 
 def is_locked(error: DBAPIError) -> bool:
