@@ -11,6 +11,7 @@ from pathlib import Path
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
 
+from ..autogenerate import column_checks
 from ..autogenerate import computed_comparison
 from ..autogenerate import default_comparison
 from ..autogenerate import default_schema
@@ -43,6 +44,7 @@ if t.TYPE_CHECKING:
 
 #: What has a plugin for Alembic's autogenerate.
 _COMPARISONS = (
+    column_checks,
     computed_comparison,
     default_comparison,
     default_schema,
