@@ -187,6 +187,14 @@ KNOWN = {
         model(Table("a", (replace(_id, identity="sa.Identity()"),), ("id",))),
         "already has a default value",
     ),
+    "autoincrement": Fault(
+        "another `autoincrement` of an integer key is overlooked",
+        ("postgresql", "mariadb"),
+        None,
+        model(Table("a", (replace(_id, autoincrement=False),), ("id",))),
+        model(table("a")),
+        "overlooked",
+    ),
     "type-cast": Fault(
         "a type is changed without USING where the server can't cast by itself",
         ("postgresql",),

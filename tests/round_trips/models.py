@@ -37,6 +37,7 @@ class Column:
     :param persisted: Whether that is stored.
     :param of: The columns that this SQL names.
     :param identity: The source of its ``Identity``.
+    :param autoincrement: Whether the server numbers its values.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     persisted: bool | None = None
     of: tuple[str, ...] = ()
     identity: str | None = None
+    autoincrement: Literal["auto", True, False] = "auto"
 
 
 @dataclass(frozen=True)
@@ -193,4 +195,5 @@ def _column(column: Column) -> sa.Column[Any]:
         nullable=column.nullable,
         server_default=None if column.default is None else evaluate(column.default),
         comment=column.comment,
+        autoincrement=column.autoincrement,
     )
