@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from .plugins import Comparison
+from .plugins import WRITES_CHECKS
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -26,7 +27,7 @@ def _compare(
         if isinstance(op, ops.CreateTableOp):
             columns = [item for item in op.columns if isinstance(item, sa.Column)]
             op.columns = [*op.columns, *_checks_of(columns)]
-        elif isinstance(op, ops.ModifyTableOps):
+        elif isinstance(op, ops.ModifyTableOps) and WRITES_CHECKS:
             columns = [o.column for o in op.ops if isinstance(o, ops.AddColumnOp)]
             op.ops += [
                 ops.AddConstraintOp.from_constraint(check)

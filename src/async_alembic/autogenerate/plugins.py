@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import fnmatch
+import importlib.util
 import typing as t
 
 from alembic import util
@@ -29,6 +30,12 @@ else:
     CONTINUE = PriorityDispatchResult.CONTINUE
 
 HAS_PLUGINS = _plugin_class is not None
+
+#: Whether Alembic can write a check of a table that exists, as its plugin for checks.
+WRITES_CHECKS = bool(
+    importlib.util.find_spec("alembic.ext")
+    and importlib.util.find_spec("alembic.ext.checkconstraint_byname")
+)
 
 #: The default of ``autogenerate_plugins``.
 _ALEMBIC_DEFAULT = ["alembic.autogenerate.*"]

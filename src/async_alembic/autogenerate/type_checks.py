@@ -9,7 +9,6 @@ Registers an Alembic plugin. Before Alembic 1.18, it is left to Alembic.
 from __future__ import annotations
 
 import collections.abc as c
-import importlib.util
 import re
 import typing as t
 
@@ -291,10 +290,7 @@ def _is_included(
     )
 
 
-# An older version of Alembic cannot render a check of a table that exists.
-if importlib.util.find_spec("alembic.ext") and importlib.util.find_spec(
-    "alembic.ext.checkconstraint_byname"
-):
+if plugins.WRITES_CHECKS:
     comparison.add(
         _compare, "table", "type_checks", priority="LAST", needs_plugins=True
     )
