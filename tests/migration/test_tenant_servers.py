@@ -19,9 +19,11 @@ from async_alembic import DatabaseConnectionError
 from ..backends import Backend
 from ..backends import DatabaseFactory
 from ..backends import EngineFactory
+from ..conftest import require
 from ..harness import ids
 from ..harness import make_app
 from ..harness import write_revision
+from ..servers import PgBouncer
 from ..servers import PostgresServer
 from ..tenant_sites import on_schemas
 from ..tenant_sites import Site
@@ -169,6 +171,33 @@ def test_a_server_that_keeps_silent_for_too_long_is_given_up(
     assert time.monotonic() - started < 8
     assert errors.pop("acme") is type(None)
     assert errors == dict.fromkeys(HEALTHY, DatabaseConnectionError)
+
+
+@on_schemas
+def test_fewer_sessions_of_a_pooler_than_tenants_at_once_are_enough(
+    site: Site,
+    backend: Backend,
+    postgres_server: PostgresServer,
+    engines: EngineFactory,
+) -> None:
+    """A session that is kept for the next tenant is one that others wait for."""
+    require(PgBouncer.missing())
+
+    with PgBouncer(postgres_server, "session", pool_size=2) as pooler:
+        url = pooler.url(site.engine.url)
+        alembic = Alembic(
+            site.app,
+            metadatas=site.metadata,
+            engines=engines(backend, url, poolclass=sa.NullPool),
+            tenants=site.tenants,
+        )
+
+        async def main() -> list[object]:
+            return [r.error async for r in alembic.upgrade_tenants()]
+
+        errors = asyncio.run(asyncio.wait_for(main(), 20))
+
+    assert errors == [None] * len(site.names)
 
 
 @on_schemas

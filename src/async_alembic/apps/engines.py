@@ -85,11 +85,15 @@ def with_own_pool(engine: sa.Engine) -> sa.Engine:
     return _copied(engine, engine.pool.recreate())
 
 
-def with_kept_connections(engine: sa.Engine, count: int) -> sa.Engine:
+def with_kept_connections(
+    engine: sa.Engine, count: int, are_wanted: c.Callable[[], bool]
+) -> sa.Engine:
     """Return a copy of an engine that keeps connections of its own, which one migration
     after another uses. Whoever makes it disposes of it.
 
     :param count: How many there may be.
+    :param are_wanted: Returns whether there is another migration to use one. Others
+        may be waiting for the sessions of a pooler.
     """
     pool_class = AsyncAdaptedQueuePool if engine.dialect.is_async else QueuePool
     # There's no public way to make a pool that connects as another one does.
@@ -112,6 +116,11 @@ def with_kept_connections(engine: sa.Engine, count: int) -> sa.Engine:
             except Exception as e:
                 # The server may have closed it meanwhile. The pool makes another one.
                 raise DisconnectionError from e
+
+    @event.listens_for(pool, "checkin")
+    def close_unwanted(connection: object, record: t.Any) -> None:
+        if not are_wanted():
+            record.invalidate()
 
     return _copied(engine, pool)
 

@@ -115,12 +115,15 @@ class Tenants:
         """The engine that all tenants share, if they are schemas."""
         return self._find_engine() if self._find_engine is not None else None
 
-    def keeping_connections(self, count: int) -> tuple[Tenants, AnyEngine | None]:
+    def keeping_connections(
+        self, count: int, are_wanted: c.Callable[[], bool]
+    ) -> tuple[Tenants, AnyEngine | None]:
         """Return the same tenants with an engine that keeps its connections, and that
         engine, which is to be disposed of. A session of PostgreSQL is slow until it
         has read the catalogs that it needs.
 
         :param count: How many tenants are worked on at once.
+        :param are_wanted: Returns whether there are tenants to begin with.
         """
         from ..dialects import dialect_named
         from .engines import copied_by
@@ -131,7 +134,7 @@ class Tenants:
         if engine is None or not dialect_named(engine.dialect.name).has_search_path:
             return self, None
 
-        kept = copied_by(with_kept_connections, engine, count)
+        kept = copied_by(with_kept_connections, engine, count, are_wanted)
         return Tenants(self._given.keys(), lambda: kept), kept
 
     @property

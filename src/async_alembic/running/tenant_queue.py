@@ -141,6 +141,10 @@ class TenantQueue:
         """Whether no tenant is left that is not at work."""
         return not any(server.ready or server.locked for server in self._servers)
 
+    def has_ready(self) -> bool:
+        """Return whether a tenant is left to begin with that was not locked."""
+        return any(server.ready for server in self._servers)
+
     def next(self) -> str | None:
         """Return the tenant to begin with, if there is one now."""
         for server in [*self._servers]:

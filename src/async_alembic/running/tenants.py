@@ -247,11 +247,12 @@ async def _run(call: TenantCall[T]) -> TenantResults[T]:
             project, databases, command.command, *command.args, **kwargs
         )
 
-    tenants, kept = call.tenants.keeping_connections(call.limit)
+    waiting = call.queue(groups)
+    tenants, kept = call.tenants.keeping_connections(call.limit, waiting.has_ready)
 
     try:
         with shared_worker_threads(call.limit) as context:
-            fanned_out = _fan_out(call, groups, run, context)
+            fanned_out = _fan_out(call, waiting, run, context)
 
             async with contextlib.aclosing(fanned_out) as results:
                 async for result in results:
@@ -287,11 +288,10 @@ async def _read_heads(
 
 async def _fan_out(
     call: TenantCall[T],
-    names: c.Iterable[str],
+    waiting: TenantQueue,
     run: c.Callable[[str], c.Awaitable[T]],
     context: contextvars.Context,
 ) -> TenantResults[T]:
-    waiting = call.queue(names)
     at_work: set[asyncio.Task[TenantResult[T]]] = set()
 
     try:
