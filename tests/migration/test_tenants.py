@@ -680,6 +680,30 @@ def _version(site: Site, backend: Backend, number: int) -> str:
     return str(version)
 
 
+FIRST_USE = """
+import sys
+from flask import Flask
+from async_alembic import Alembic
+
+root, name = sys.argv[1:]
+app = Flask("app", root_path=root)
+tenants = {f"t{n}": f"sqlite+{name}:///{root}/{n}.db" for n in range(20)}
+assert "sqlalchemy.ext.asyncio" not in sys.modules
+for result in Alembic(app, tenants=tenants).sync.upgrade_tenants(limit=20):
+    if result.error:
+        raise result.error
+"""
+
+
+@on([by_id("sqlite-aiosqlite")])
+def test_the_first_use_of_an_async_engine_may_be_that_of_many_tenants(
+    site: Site, backend: Backend, tmp_path: Path
+) -> None:
+    """Each thread imports what the engines need, at the same moment."""
+    command = [sys.executable, "-c", FIRST_USE, str(tmp_path), backend.driver]
+    subprocess.run(command, check=True)
+
+
 @on([by_id("postgresql-asyncpg")])
 def test_a_server_that_is_gone_is_waited_for(
     site: Site, backend: Backend, caller: Caller

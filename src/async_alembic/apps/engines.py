@@ -67,8 +67,9 @@ def are_async(engines: Engines) -> t.TypeGuard[dict[str, AsyncEngine]]:
 def is_async(engine: object) -> t.TypeGuard[AsyncEngine]:
     """Whether an object is an ``AsyncEngine``."""
     # The module imports the ORM. Where there is an AsyncEngine, it has been imported.
+    # Another thread may just begin to import it.
     module = sys.modules.get("sqlalchemy.ext.asyncio")
-    return module is not None and isinstance(engine, module.AsyncEngine)
+    return isinstance(engine, getattr(module, "AsyncEngine", ()))
 
 
 def is_single_connection(engine: sa.Engine | AsyncEngine) -> bool:
