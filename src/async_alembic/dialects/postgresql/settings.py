@@ -112,7 +112,7 @@ def check_holds_outside_transactions(connection: sa.Connection) -> None:
         raise ConfigurationError(
             f"The setting '{name}' cannot hold outside of a transaction behind this"
             " pooler, so 'autocommit_block()' is refused. Migrate by a URL that leads"
-            " to the server, or to a pooler in session mode."
+            " to the server, past the pooler."
         )
 
 
