@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from async_alembic import DatabaseError
 from async_alembic import MigrationError
 from async_alembic import NotUpToDateError
+from async_alembic import RevisionError
 from async_alembic import UnknownRevisionInDatabaseError
 
 from ..backends import Backend
@@ -49,6 +50,24 @@ def test_a_revision_that_only_the_database_knows_is_named(
     assert "'db stamp --purge'" in str(error)
     error = cast("UnknownRevisionInDatabaseError", error)
     assert (error.database, error.revisions) == ("default", ("x9",))
+
+
+@in_every_way
+@pytest.mark.parametrize("args", [("upgrade",), ("upgrade", "d4")])
+def test_a_revision_beside_one_that_it_follows_is_explained(
+    project: Project, args: tuple[str, ...]
+) -> None:
+    """As after a row was inserted by hand."""
+    first = (project.migrations / "ab34.py").stem
+    write_revision(project.migrations, "c3", first)
+    write_revision(project.migrations, "d4", "c3")
+    project.upgrade("c3")
+    assert project.engine is not None
+    insert = f"INSERT INTO alembic_version VALUES ('{first}')"
+    project.look.execute(project.engine, insert)
+    error = str(project.fail(RevisionError, *args))
+    assert "a revision together with one that it follows" in error
+    assert "'db stamp --purge REVISION'" in error
 
 
 @in_every_way

@@ -277,6 +277,21 @@ def test_names_may_be_given_twice(site: Site, caller: Caller) -> None:
 
 
 @on_schemas
+def test_a_name_that_is_not_that_of_a_schema_is_refused(
+    site: Site, caller: Caller
+) -> None:
+    """In a search path, it is the schema that has the name of the user."""
+    site.names.append("$user")
+
+    with pytest.raises(TargetError, match="cannot have the name '\\$user'"):
+        caller(site.alembic, "create_tenant", "$user")
+
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants"))
+    assert isinstance(found.pop("$user").error, TargetError)
+    assert [result.error for result in found.values()] == [None] * 4
+
+
+@on_schemas
 def test_a_name_that_the_server_would_cut_is_refused(
     site: Site, caller: Caller
 ) -> None:

@@ -156,7 +156,7 @@ class Tenants:
         if self._find_engine is None:
             self.names([name])
         elif (engine := self.shared_engine) is not None:
-            _check_length(name, engine)
+            _check_name(name, engine)
 
     def names(self, only: c.Iterable[str] | None = None) -> list[str]:
         """Return the names of the tenants.
@@ -170,10 +170,12 @@ class Tenants:
         names = [*dict.fromkeys(only)]
 
         if unknown := [name for name in names if name not in self._given]:
+            count = len(self._given)
+            given = f"{count} name{'' if count == 1 else 's'}"
             raise TargetError(
                 f"There is no tenant {listed(unknown)}.{self._advice(unknown[0])} The"
-                f" 'tenants' of the extension give {len(self._given)} names: correct"
-                " this one, or add it there."
+                f" 'tenants' of the extension give {given}: correct this one, or add it"
+                " there."
             )
 
         return names
@@ -300,10 +302,19 @@ def _described(given: object) -> str:
     return repr(given)
 
 
-def _check_length(name: str, engine: AnyEngine) -> None:
-    """Check that a server does not cut the name of a schema, which may then be that of
-    another tenant.
+def _check_name(name: str, engine: AnyEngine) -> None:
+    """Check that a server takes the name of a schema for that schema. If the name is
+    cut, it may be that of another tenant.
     """
+    from ..dialects import dialect_named
+
+    # https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATH
+    if name == "$user" and dialect_named(engine.dialect.name).has_search_path:
+        raise TargetError(
+            "A tenant cannot have the name '$user', which stands for the user's own"
+            " schema in a search path. Rename the schema."
+        )
+
     longest = engine.dialect.max_identifier_length
 
     if len(name.encode()) > longest:
@@ -320,7 +331,7 @@ def _schema_tenant(name: str, engine: AnyEngine) -> Tenant:
     from .engines import with_schema
 
     dialect = dialect_named(engine.dialect.name)
-    _check_length(name, engine)
+    _check_name(name, engine)
 
     if name == engine.dialect.default_schema_name:
         raise TargetError(

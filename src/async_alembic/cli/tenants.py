@@ -53,7 +53,7 @@ class Summary:
         :param of: How many tenants there were, if all were worked on.
         """
         which = f"{done} tenants" if of is None else f"{done} of {of} tenants"
-        told_of = f", {told} of them {self.told}" if self.told and of else ""
+        told_of = f", {told} of them {self.told}" if self.told and told and of else ""
         return f"{which} are {self.done}{told_of}"
 
 

@@ -32,6 +32,10 @@ _no_range = (
     "The start revision is not an ancestor of the end revision. Give a start that comes"
     " before the end; 'db log' lists the revisions in order."
 )
+_overlapping = (
+    "The version table has a revision together with one that it follows. 'db current'"
+    " shows them. 'db stamp --purge REVISION' keeps the later one only."
+)
 #: Fragments of Alembic's messages that suggest no fix, and the messages to use instead.
 _messages = {
     "didn't produce": _too_few,
@@ -40,6 +44,7 @@ _messages = {
     "is not a valid": _unreachable,
     "is not an ancestor": _no_range,
     "does not refer to ancestor/descendant": _no_range,
+    "overlaps with": _overlapping,
 }
 
 _alembic_files = {alembic.script.revision.__file__, alembic.runtime.migration.__file__}
