@@ -312,6 +312,12 @@ class Outcome(t.NamedTuple):
     now: tuple[str, ...] | None
     has_committed: bool = False
 
+    @property
+    def is_undone(self) -> bool:
+        """Whether the database is known to be where it was before."""
+        is_back = self.now is not None and {*self.now} == {*self.before}
+        return is_back and not self.has_committed
+
     def __str__(self) -> str:
         text = "What was not committed was rolled back"
         at = ""
@@ -323,7 +329,7 @@ class Outcome(t.NamedTuple):
             text = "What the revision has committed itself stays applied; the rest was"
             return f"{text} rolled back{at}"
 
-        if self.now is not None and {*self.now} == {*self.before}:
+        if self.is_undone:
             return f"All of it was rolled back{at}, as before"
 
         return f"{text}{at}"

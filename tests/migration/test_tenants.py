@@ -7,6 +7,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -701,3 +702,37 @@ def test_a_server_that_is_gone_is_waited_for(
     assert isinstance(found["acme"].error, DatabaseConnectionError)
     assert time.monotonic() - started >= 1
     assert ids(found["globex"].applied) == ["a1", "b2"]
+
+
+@on_schemas
+def test_tenants_that_lose_their_connections_are_tried_again(
+    site: Site, caller: Caller
+) -> None:
+    """As when the server is restarted, or another one takes over."""
+    write_revision(site.folder, "c3", "b2", "op.execute('SELECT pg_sleep(1)')")
+    sleeping = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND query = 'SELECT pg_sleep(1)' AND state = 'active'"
+    )
+
+    def restart() -> None:
+        while execute(site.engine.url, sleeping) != [(4,)]:
+            time.sleep(0.01)
+
+        end_sessions(site.engine.url)
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    found = caller.collect(site.alembic, "upgrade_tenants")
+    thread.join()
+    assert [result.error for result in found] == [None] * 4
+    assert [ids(result.applied) for result in found] == [["a1", "b2", "c3"]] * 4
+
+
+@on_schemas
+def test_a_revision_that_ends_its_own_session_fails(site: Site, caller: Caller) -> None:
+    code = "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')"
+    write_revision(site.folder, "c3", "b2", code)
+    found = caller.collect(site.alembic, "upgrade_tenants", only=["acme"])
+    [error] = [result.error for result in found]
+    assert isinstance(error, MigrationError) and error.connection_lost

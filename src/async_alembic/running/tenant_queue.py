@@ -15,6 +15,7 @@ import typing as t
 from ..dialects.refused_logins import is_login_refused
 from ..errors import DatabaseConnectionError
 from ..errors import LockTimeout
+from ..errors import MigrationError
 from ..migration.locking import backoff
 
 if t.TYPE_CHECKING:
@@ -125,6 +126,8 @@ class TenantQueue:
         self._connect_timeout = connect_timeout
         self._delays: dict[str, c.Iterator[float]] = {}
         self._locked_since: dict[str, float] = {}
+        #: Those that were at work when their connection was lost, and are tried again.
+        self._repeated: set[str] = set()
         self._server_of: dict[str, _Server] = {}
         servers: dict[object, _Server] = {}
 
@@ -189,6 +192,11 @@ class TenantQueue:
         ):
             return self._waits_for_server(server, name, error)
 
+        # Once, as the revision itself may bring the server down.
+        if _is_lost(error) and name not in self._repeated:
+            self._repeated.add(name)
+            return self._waits_for_server(server, name, error)
+
         server.has_answered()
         return isinstance(error, LockTimeout) and self._waits_for_lock(server, name)
 
@@ -213,3 +221,13 @@ class TenantQueue:
         delays = self._delays.setdefault(name, backoff(_FIRST_DELAY))
         heapq.heappush(server.locked, (now + next(delays), name))
         return True
+
+
+def _is_lost(error: Exception | None) -> t.TypeGuard[MigrationError]:
+    """Return whether a lost connection has undone the whole migration."""
+    return (
+        isinstance(error, MigrationError)
+        and error.connection_lost
+        and error.outcome is not None
+        and error.outcome.is_undone
+    )
