@@ -256,6 +256,10 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "_double_percents": lambda: (
         cast("Any", PGDialect_psycopg2)().identifier_preparer._double_percents or None
     ),
+    "_strings": lambda: (
+        "_strings" in vars(cast("Any", PGDialect_psycopg2)().identifier_preparer)
+        or None
+    ),
     "_variant_mapping": lambda: sa.String()._variant_mapping,
     "_rowcount": lambda: "_rowcount" in vars(DefaultExecutionContext) or None,
     "_handle_exception": lambda: (

@@ -52,6 +52,8 @@ def for_files(dialect: Dialect) -> Dialect:
     copied.identifier_preparer.dialect = copied
     # There's no public way. A new one would not know the server's settings.
     copied.identifier_preparer._double_percents = False
+    # The names that it has quoted.
+    copied.identifier_preparer._strings = {}
     copied.type_compiler_instance = copied.type_compiler_cls(copied)
     copied.statement_compiler = _with_colons(dialect.statement_compiler)
     return t.cast("Dialect", copied)
