@@ -6,12 +6,14 @@ comparison method.
 
 from __future__ import annotations
 
+import collections.abc as c
 import typing as t
 
 import sqlalchemy as sa
 from alembic import util
 
 from ..dialects import dialect_of
+from ..dialects.translated_schemas import schemas_of
 from . import plugins
 from .comparison import comparison_of
 from .plugins import Comparison
@@ -40,7 +42,7 @@ def install(context: MigrationContext) -> None:
         is_changed = None
 
         if new is not None and found is not None:
-            is_changed = _is_changed(context, inspected, column, new, found)
+            is_changed = _is_changed(context, inspected, column, found)
 
         if is_changed is None:
             return bool(compare(inspected, column, new, found))
@@ -71,8 +73,7 @@ def _compare(
 
     if found is not None:
         text = t.cast("sa.TextClause", found.arg).text
-        new_text = render(new, autogen_context.dialect)
-        is_changed = _is_changed(context, inspected, column, new_text, text)
+        is_changed = _is_changed(context, inspected, column, text)
 
     if is_changed is not False:
         connection = context.connection
@@ -94,12 +95,13 @@ def _is_changed(
     context: MigrationContext,
     inspected: sa.Column[t.Any],
     column: sa.Column[t.Any],
-    new: str,
     found: str,
 ) -> bool | None:
     assert context.connection is not None
     defaults = dialect_of(context.connection).defaults
     comparison = comparison_of(context)
+    default = t.cast("sa.DefaultClause", column.server_default)
+    new = render(default, context.dialect, schemas_of(context.connection))
 
     if comparison is None or not defaults.server_compares:
         return defaults.is_changed(inspected, column, new, found)
@@ -122,13 +124,25 @@ def _decide(
         comparison.decide(autogen_context.connection, upgrade_ops)
 
 
-def render(default: sa.DefaultClause, dialect: sa.Dialect) -> str:
-    """Render the default of a model as SQL, as Alembic's comparison does."""
+def render(
+    default: sa.DefaultClause,
+    dialect: sa.Dialect,
+    schemas: c.Mapping[t.Any, t.Any] | None = None,
+) -> str:
+    """Render the default of a model as SQL, as Alembic's comparison does.
+
+    :param schemas: The ``schema_translate_map``, which sequences need.
+    """
     if isinstance(default.arg, str):
         return default.arg
 
-    options = {"literal_binds": True}
-    return str(default.arg.compile(dialect=dialect, compile_kwargs=options))
+    compiled = default.arg.compile(
+        dialect=dialect,
+        compile_kwargs={"literal_binds": True},
+        schema_translate_map=schemas,
+        render_schema_translate=bool(schemas),
+    )
+    return str(compiled)
 
 
 comparison.add(_compare, "column", "server_default", needs_plugins=True)

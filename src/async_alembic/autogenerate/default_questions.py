@@ -1,37 +1,28 @@
 """Asks the server about all server defaults of a comparison in one query.
 
-Alembic sends a query for each column whose default it cannot compare by its text.
+Alembic sends a query for each column whose default it cannot compare by its text. It
+executes both defaults, with all that their functions do.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
-import copy
 import itertools
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-
-from ..dialects.migrated import is_autocommit
-from ..dialects.migrated import is_usable
 
 if t.TYPE_CHECKING:
     from alembic.ddl.impl import DefaultImpl
 
     from ..dialects.server_defaults import Defaults
 
-    #: What Alembic's query depends on.
-    Key: t.TypeAlias = tuple[t.Any, ...]
-    Question: t.TypeAlias = sa.Select[t.Any]
-
-#: PostgreSQL's limit is 1,664 expressions in a query.
-_BATCH = 1000
+    #: What the server is to spell: the default of the database, and that of the model.
+    Key: t.TypeAlias = tuple[str, str]
 
 
 class Questions:
-    """The queries of one comparison, and the server's answers.
+    """The expressions of one comparison, and the server's answers.
 
     :param impl: Alembic's implementation for the database.
     :param defaults: How the database shows server defaults.
@@ -40,7 +31,7 @@ class Questions:
     def __init__(self, impl: DefaultImpl, defaults: Defaults) -> None:
         self._impl = impl
         self._defaults = defaults
-        self._open: dict[Key, Question] = {}
+        self._open: set[Key] = set()
         self._answers: dict[Key, bool] = {}
 
     def compare(
@@ -63,22 +54,17 @@ class Questions:
         if is_changed is not None:
             return is_changed
 
-        arg = t.cast("sa.DefaultClause", column.server_default).arg
-        is_generated = column is column.table.autoincrement_column
-        key = (found, new, isinstance(arg, str), type(inspected.type), is_generated)
+        if isinstance(t.cast("sa.DefaultClause", column.server_default).arg, str):
+            new = "'" + new.replace("'", "''") + "'"
 
-        if key not in self._open and key not in self._answers:
-            recorder = _Recorder()
-            asking: t.Any = copy.copy(self._impl)
-            asking.connection = recorder
-            # Before Alembic 1.18, the object has another one of its own.
-            compare = type(asking).compare_server_default
-            is_changed = compare(asking, inspected, column, new, found)
+        is_known = not isinstance(inspected.type, sa.types.NullType)
+        type_ = (inspected if is_known else column).type.compile(self._impl.dialect)
+        # A cast takes no collation.
+        name, *_ = type_.partition(" COLLATE ")
+        key = f"CAST({found} AS {name})", f"CAST({new} AS {name})"
 
-            if recorder.question is None:
-                return bool(is_changed)
-
-            self._open[key] = recorder.question
+        if key not in self._answers:
+            self._open.add(key)
 
         return key
 
@@ -86,45 +72,13 @@ class Questions:
         """Send what has not been asked yet, and return which defaults are equal.
 
         :param connection: The connection to the database.
-        :raises DBAPIError: The error that Alembic's query would raise.
+        :raises DBAPIError: The server refuses a default.
         """
-        answers = _ask(connection, [*self._open.values()]) if self._open else []
-        self._answers.update(zip(self._open, map(bool, answers), strict=True))
-        self._open.clear()
+        if self._open:
+            expressions = [*dict.fromkeys(itertools.chain(*self._open))]
+            spelled = self._defaults.spelled(connection, expressions)
+            texts = dict(zip(expressions, spelled, strict=True))
+            self._answers |= {key: texts[key[0]] == texts[key[1]] for key in self._open}
+            self._open.clear()
+
         return self._answers
-
-
-class _Recorder:
-    """Takes the place of a connection, to see what Alembic asks."""
-
-    question: Question | None = None
-
-    def scalar(self, question: Question) -> None:
-        self.question = question
-
-
-def _ask(connection: sa.Connection, questions: list[Question]) -> list[t.Any]:
-    # In autocommit mode, an error has no effect on what follows.
-    is_safe = is_autocommit(connection)
-
-    try:
-        with contextlib.nullcontext() if is_safe else connection.begin_nested():
-            return [*itertools.chain(*_ask_at_once(connection, questions))]
-    except DBAPIError:
-        if not is_usable(connection):
-            raise
-
-    # This raises the error that Alembic would, with the default in question.
-    return [connection.scalar(question) for question in questions]
-
-
-def _ask_at_once(
-    connection: sa.Connection, questions: list[Question]
-) -> c.Iterator[sa.Row[t.Any]]:
-    # It is sent only once, and must not take the place of others.
-    options = {"compiled_cache": None}
-
-    for start in range(0, len(questions), _BATCH):
-        batch = questions[start : start + _BATCH]
-        query = sa.select(*(question.scalar_subquery() for question in batch))
-        yield connection.execute(query, execution_options=options).one()

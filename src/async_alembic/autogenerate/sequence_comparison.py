@@ -8,6 +8,7 @@ comparison of schemas.
 from __future__ import annotations
 
 import collections.abc as c
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -64,12 +65,20 @@ def _compare(
     if removed:
         tables = autogen_context.sorted_tables
         columns = (column for table in tables for column in table.columns)
-        wanted = _by_key(connection, _defaults_of(columns))
+        defaults = [*_defaults_of(columns)]
+        wanted = _by_key(connection, defaults)
+        texts = [
+            default.arg.text
+            for default in defaults
+            if isinstance(getattr(default, "arg", None), sa.TextClause)
+        ]
         found = dialect_of(connection).schema_objects.sequences(connection)
         upgrade_ops.ops += [
             DropSequenceOp.from_sequence(sequence)
             for sequence, users in found
-            if users <= removed and (sequence.schema, sequence.name) not in wanted
+            if users <= removed
+            and (sequence.schema, sequence.name) not in wanted
+            and not any(_names(text, sequence) for text in texts)
         ]
 
 
@@ -125,6 +134,11 @@ def _by_key(
             found[key] = sequence
 
     return found
+
+
+def _names(text: str, sequence: sa.Sequence) -> bool:
+    """Return whether the SQL of a default may name a sequence."""
+    return bool(re.search(rf"\b{re.escape(sequence.name)}\b", text, re.I))
 
 
 def _sequences_in(default: t.Any) -> c.Iterator[sa.Sequence]:

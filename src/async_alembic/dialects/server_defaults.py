@@ -26,7 +26,8 @@ class Defaults:
 
     :param backslashes: Whether a backslash is an escape character in strings.
     :param synonyms: The database's name of a function, by the name in models.
-    :param server_compares: Whether Alembic sends a query where texts are not enough.
+    :param server_compares: Whether the server spells expressions, where texts are not
+        enough.
     """
 
     backslashes: bool = False
@@ -66,6 +67,18 @@ class Defaults:
             or isinstance(inspected.type, sa.Enum)
         )
         return True if text is not None and is_certain else None
+
+    def spelled(
+        self, connection: sa.Connection, expressions: c.Sequence[str]
+    ) -> list[str]:
+        """Return expressions as the server spells them, which executes no functions
+        that have an effect.
+
+        :param connection: A connection to the database.
+        :param expressions: The expressions, as SQL.
+        :raises DBAPIError: The server does not know what an expression is.
+        """
+        raise NotImplementedError
 
     def is_shown_the_same(
         self,
