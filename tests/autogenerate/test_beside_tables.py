@@ -17,6 +17,7 @@ from ..backends import Backend
 from ..backends import by_id
 from ..backends import EngineFactory
 from ..backends import on
+from ..backends import POSTGRESQL_BACKENDS
 from ..direct import blocking_url
 from ..harness import Caller
 from ..harness import ONE_OF_EACH_KIND
@@ -336,6 +337,26 @@ def test_the_server_compares_expressions_and_conditions(
     project.app.config["ALEMBIC_SESSION"] = {"default_transaction_read_only": "on"}
     project.use(of(one))
     caller(project.alembic, "compare_metadata")
+
+
+@on(POSTGRESQL_BACKENDS)
+def test_colons_that_are_not_escaped_are_no_difference(
+    make: Callable[..., Project],
+) -> None:
+    metadata = models(
+        sa.Column("code", sa.Text, server_default=sa.text("':none 1%'")),
+        sa.Column("short", sa.Text, sa.Computed("replace(code, ':x%', '')", True)),
+        sa.CheckConstraint("code <> ':none 2%'", name="ck"),
+        postgresql.ExcludeConstraint(
+            ("code", "="), name="ex", using="btree", where=sa.text("code <> ':none 3%'")
+        ),
+    )
+    code = metadata.tables["a"].c.code
+    where = sa.text("code <> ':none 4%'")
+    sa.Index("ix", code, unique=True, postgresql_where=where)
+    sa.Index("ix_text", sa.text("replace(code, ':x 5%', '')"), _table=code.table)
+    sa.Index("ix_func", sa.func.replace(code, ":x 6%", ""))
+    make(metadata)
 
 
 @on_one

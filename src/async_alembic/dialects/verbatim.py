@@ -10,6 +10,7 @@ from .copies import for_files
 
 if t.TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.schema import ExecutableDDLElement
 
 
 def execute_verbatim(connection: sa.Connection, statement: str) -> t.Any:
@@ -17,6 +18,14 @@ def execute_verbatim(connection: sa.Connection, statement: str) -> t.Any:
     # Connection.execution_options() would keep the option for later statements.
     options = {"no_parameters": True}
     return connection.exec_driver_sql(statement, execution_options=options)
+
+
+def execute_ddl_verbatim(
+    connection: sa.Connection, statement: ExecutableDDLElement
+) -> None:
+    """Execute a statement with the colons that its texts have."""
+    dialect = for_files(connection.dialect)
+    execute_verbatim(connection, str(statement.compile(dialect=dialect)))
 
 
 def quoted_verbatim(connection: sa.Connection, name: str) -> str:

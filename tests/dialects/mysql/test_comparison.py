@@ -11,6 +11,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from async_alembic.autogenerate.plugins import HAS_PLUGINS
+
 from ...backends import Backend
 from ...backends import EngineFactory
 from ...backends import MARIADB_BACKENDS
@@ -20,6 +22,7 @@ from ...harness import Caller
 from ...projects import Project
 
 on_mariadb = on(MARIADB_BACKENDS)
+needs_plugins = pytest.mark.skipif(not HAS_PLUGINS, reason="Alembic 1.18 is needed")
 KEYS = uuid.UUID(int=1), uuid.UUID("12345678123456781234567812345678")
 
 
@@ -59,6 +62,7 @@ def test_a_type_that_the_server_spells_in_another_way_is_the_same(
     assert difference[0] == "modify_type"
 
 
+@needs_plugins
 @on_mariadb
 @pytest.mark.parametrize(
     ("type_", "default", "other"),
@@ -89,6 +93,19 @@ def test_a_default_that_the_server_writes_in_another_way_is_the_same(
     assert caller(project.alembic, "compare_metadata") == []
     change(metadata, models(other))
     caller(project.alembic, "revision", "two")
+    caller(project.alembic, "upgrade")
+    assert caller(project.alembic, "compare_metadata") == []
+
+
+@needs_plugins
+@on_mariadb
+def test_a_colon_of_a_default_need_not_be_escaped(
+    backend: Backend, caller: Caller, engines: EngineFactory, tmp_path: Path
+) -> None:
+    default = sa.text("(lower('50% :A'))")
+    metadata = table("a", sa.Column("x", sa.String(20), server_default=default))
+    project = Project(tmp_path, engines, backend=backend, metadatas=metadata)
+    caller(project.alembic, "revision", "one")
     caller(project.alembic, "upgrade")
     assert caller(project.alembic, "compare_metadata") == []
 

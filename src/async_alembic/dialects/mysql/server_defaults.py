@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..server_defaults import Defaults
+from ..verbatim import execute_ddl_verbatim
 
 #: The temporary table that gets the default of a model.
 _TABLE = "async_alembic_default"
@@ -45,7 +46,7 @@ class MySQLDefaults(Defaults):
 
         try:
             with contextlib.suppress(DBAPIError):
-                table.create(connection, checkfirst=False)
+                execute_ddl_verbatim(connection, sa.schema.CreateTable(table))
                 made = _shown(connection, table, inspected.name)
                 return made == _shown(connection, inspected.table, inspected.name)
         finally:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..text_clauses import escaped
+from ..verbatim import execute_ddl_verbatim
 
 if t.TYPE_CHECKING:
     from ..schema_objects import Indexes
@@ -49,7 +50,7 @@ def is_same(connection: sa.Connection, index: sa.Index, found: sa.Index) -> bool
         connection.exec_driver_sql(
             f"CREATE TEMPORARY TABLE {_TABLE} (LIKE {prepare.format_table(table)})"
         )
-        connection.execute(sa.schema.CreateIndex(copy))
+        execute_ddl_verbatim(connection, sa.schema.CreateIndex(copy))
         made, shown = (
             connection.execute(_shown, {"name": f"{where}.{name}"}).first()
             for where in ("pg_temp", prepare.quote_schema(schema))
