@@ -105,9 +105,14 @@ class Project:
 
 
 class RoomyServer(PostgresServer):
-    """One that takes more connections than it would by default."""
+    """One that takes more connections than it would by default, and keeps all pages of
+    ten thousand version tables and their keys, which are 160 MB.
+    """
 
-    _settings = PostgresServer._settings | {"max_connections": 500}
+    _settings = PostgresServer._settings | {
+        "max_connections": 500,
+        "shared_buffers": "256MB",
+    }
 
 
 SERVERS: dict[str, type[Server]] = {
