@@ -238,10 +238,9 @@ class Tenants:
         self.names([template, name])
         source, new = self._url(template), self._url(name)
         backend = new.get_backend_name()
+        is_elsewhere = self.server(template) != self.server(name)
 
-        if backend != source.get_backend_name() or self.server(template) != self.server(
-            name
-        ):
+        if is_elsewhere or source.get_backend_name() != backend:
             raise TargetError(
                 f"Tenant '{template}' cannot be copied to '{name}', whose database is"
                 " on another server. Use a template that is on the same server."
