@@ -103,3 +103,40 @@ def test_the_first_call_imports_nothing_on_the_event_loop(
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
+
+
+#: Prints what of this package an app that finds nothing to do has imported.
+AT_HEAD = """
+import sys
+
+import flask
+import sqlalchemy as sa
+
+from async_alembic import SyncAlembic
+
+app = flask.Flask("app", root_path=sys.argv[1])
+engine = sa.create_engine(f"sqlite:///{sys.argv[1]}/app.db")
+alembic = SyncAlembic(app, metadatas=sa.MetaData(), engines=engine)
+
+if sys.argv[2] == "at_head":
+    alembic.upgrade()
+
+print(*(name for name in sys.modules if name.startswith("async_alembic.")))
+"""
+
+
+@pytest.mark.parametrize("state", ["new", "at_head"])
+def test_an_app_starts_without_what_only_results_need(
+    tmp_path: Path, state: str
+) -> None:
+    """Dataclasses take as long to make as all the rest of the import."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_HEAD, str(tmp_path), state],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = {name.removeprefix("async_alembic.") for name in done.stdout.split()}
+    assert "extension.blocking" in found
+    assert not found & {"results", "plans", "signals"}

@@ -10,6 +10,7 @@ import typing as t
 
 from ..errors import ConfigurationError
 from ..errors import first_line
+from ..results import MoveIn
 from .nearby import env_py_files
 from .nearby import find_nearby
 from .settings import Settings
@@ -35,6 +36,15 @@ class Move(t.NamedTuple):
     before: c.Mapping[str, t.Any]
     after: c.Mapping[str, t.Any]
     is_valid: bool
+
+    def result(
+        self,
+        before: tuple[str, ...] | None,
+        after: tuple[str, ...] | None,
+        path: str | None,
+    ) -> MoveIn:
+        """Return what the move finds; see :class:`.MoveIn`."""
+        return MoveIn(self.source, self.by_hand, before, after, path)
 
 
 def plan_move(settings: Settings) -> Move:

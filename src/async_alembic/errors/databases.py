@@ -28,7 +28,7 @@ _BLOCKED_ADVICE = (
 )
 
 #: Of asyncio.
-_other_loop = re.compile("attached to a different loop|Event loop is closed")
+_OTHER_LOOP = "attached to a different loop|Event loop is closed"
 _SAVEPOINT_ADVICE = (
     "A server rolls back everything after an error: run a statement that may fail in"
     " 'with op.get_bind().begin_nested():'"
@@ -325,7 +325,7 @@ class ForeignKeyError(AsyncAlembicError):
 
 def _is_of_other_loop(error: BaseException) -> bool:
     return any(
-        isinstance(cause, RuntimeError) and _other_loop.search(str(cause))
+        isinstance(cause, RuntimeError) and re.search(_OTHER_LOOP, str(cause))
         for cause in causes_of(error)
     )
 

@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
 #: Names of query parameters that drivers take secrets from.
-_names = re.compile("pass|pwd|secret|token|credential|odbc_connect", re.IGNORECASE)
+_NAMES = "(?i)pass|pwd|secret|token|credential|odbc_connect"
 #: A shorter secret is only masked as a word of its own. Masking it in other words would
 #: garble them, and give the secret away.
 _MIN_MASKED = 6
@@ -64,7 +64,7 @@ def _secrets(url: sa.URL) -> c.Iterator[str]:
 
 
 def _secret_names(url: sa.URL) -> set[str]:
-    return {name for name in url.query if _names.search(name)}
+    return {name for name in url.query if re.search(_NAMES, name)}
 
 
 def _rest_of_password(url: sa.URL) -> str | None:

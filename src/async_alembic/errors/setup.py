@@ -23,10 +23,9 @@ _FULL_ADVICE = (
     " end other sessions."
 )
 #: What PostgreSQL, MySQL and MariaDB say. psycopg and psycopg2 have no code.
-_full = re.compile(
-    "too many (clients|connections)|connection slots are reserved"
-    "|max_(user_)?connections",
-    re.IGNORECASE,
+_FULL = (
+    "(?i)too many (clients|connections)|connection slots are reserved"
+    "|max_(user_)?connections"
 )
 
 
@@ -122,7 +121,7 @@ class DatabaseConnectionError(AsyncAlembicError):
 
 
 def _advice(error: BaseException, reason: str) -> str:
-    if _full.search(reason):
+    if re.search(_FULL, reason):
         return _FULL_ADVICE
 
     return _OPTIONS_ADVICE if _is_of_program(error) else _SERVER_ADVICE

@@ -11,7 +11,6 @@ import typing as t
 
 from .. import commands
 from ..history.targets import includes_current
-from ..results import MoveIn
 from ..running.imports import import_for
 from .awaited_base import AwaitedBase
 
@@ -20,6 +19,7 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..results import MoveIn
     from ..results import Rebase
     from ..results import Squash
 
@@ -338,4 +338,4 @@ class AwaitedHistory(AwaitedBase):
         before = await self._with_config(move.before)._on_databases(compare)
         after = await self._with_config(move.after)._on_databases(compare)
         path = await self._do_file_io(self._write_settings, move) if write else None
-        return MoveIn(move.source, move.by_hand, before, after, path)
+        return move.result(before, after, path)

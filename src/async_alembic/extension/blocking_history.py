@@ -10,7 +10,6 @@ import typing as t
 
 from .. import commands
 from ..history.targets import includes_current
-from ..results import MoveIn
 from .blocking_base import BlockingBase
 from .blocking_base import blocks
 
@@ -19,6 +18,7 @@ if t.TYPE_CHECKING:
 
     from ..history.targets import StepTarget
     from ..history.targets import Target
+    from ..results import MoveIn
     from ..results import Rebase
     from ..results import Squash
 
@@ -222,4 +222,4 @@ class BlockingHistory(BlockingBase):
         before = self._with_config(move.before)._on_databases(compare)
         after = self._with_config(move.after)._on_databases(compare)
         path = self._do_file_io(self._write_settings, move) if write else None
-        return MoveIn(move.source, move.by_hand, before, after, path)
+        return move.result(before, after, path)

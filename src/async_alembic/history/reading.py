@@ -25,11 +25,9 @@ if t.TYPE_CHECKING:
     from .listing import Folders
 
 #: Matches every revision file, whatever its style.
-_assigns_revision = re.compile(
-    r"^revision\s*[:=]|\bdown_revision\b[^=\n]*=(?!=)", re.MULTILINE
-)
+_ASSIGNS_REVISION = r"(?m)^revision\s*[:=]|\bdown_revision\b[^=\n]*=(?!=)"
 #: The name of a file without ``revision``: Alembic still takes the id from the name.
-_legacy_name = re.compile(r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py")
+_LEGACY_NAME = r"(?:.*[/\\])?(?P<revision>[a-f0-9]+)\.py"
 #: Bytes to read at once, more than nearly every file has.
 _CHUNK = 2**14
 #: As in Alembic: they would have another meaning in a target.
@@ -74,7 +72,7 @@ def read_revision(folders: Folders, path: str) -> ParsedFile | None:
 def assigns_revision(path: str) -> bool:
     """Whether a file looks like a revision, of any style."""
     try:
-        return bool(_assigns_revision.search(_read_bytes(path).decode("latin-1")))
+        return bool(re.search(_ASSIGNS_REVISION, _read_bytes(path).decode("latin-1")))
     except OSError:
         return False
 
@@ -109,7 +107,7 @@ def _read(folders: Folders, path: str) -> ParsedFile | None:
 
     module = import_file(path)
 
-    if not hasattr(module, "revision") and (named := _legacy_name.fullmatch(path)):
+    if not hasattr(module, "revision") and (named := re.fullmatch(_LEGACY_NAME, path)):
         module.revision = named["revision"]  # type: ignore[attr-defined]
 
     return ParsedFile(header_of(module), module)
@@ -150,7 +148,7 @@ def _is_not_revision(folders: Folders, path: str, source: bytes) -> bool:
         return False
 
     text = source.decode(folders.encoding, errors="replace")
-    return path.endswith(f"{os.sep}env.py") or not _assigns_revision.search(text)
+    return path.endswith(f"{os.sep}env.py") or not re.search(_ASSIGNS_REVISION, text)
 
 
 def _remove_fresh_bytecode(path: str) -> None:

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 Target: t.TypeAlias = "str | Script | c.Sequence[str | Script]"
 StepTarget: t.TypeAlias = "int | Target"
 #: A longer number is a misspelt id.
-_count = re.compile(r"-?[1-9][0-9]{0,4}")
+_COUNT = r"-?[1-9][0-9]{0,4}"
 #: A number of steps down from the heads, of a branch or of all.
 _below_heads = re.compile(r"(.+@)?-[0-9]+")
 
@@ -97,7 +97,7 @@ def to_steps(
     ids = to_ids(target)
 
     if isinstance(target, int) or (
-        len(ids) == 1 and _count.fullmatch(ids[0]) and not exists(ids[0])
+        len(ids) == 1 and re.fullmatch(_COUNT, ids[0]) and not exists(ids[0])
     ):
         count = int(ids[0])
         ids = [f"{count * sign if count > 0 else count:+d}"]
