@@ -139,4 +139,4 @@ def test_an_app_starts_without_what_only_results_need(
     )
     found = {name.removeprefix("async_alembic.") for name in done.stdout.split()}
     assert "extension.blocking" in found
-    assert not found & {"results", "plans", "signals"}
+    assert not found & {"results", "plans", "signals", "extension.awaited"}

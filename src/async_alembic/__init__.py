@@ -38,10 +38,10 @@ from .errors import SquashError
 from .errors import TargetError
 from .errors import UnknownRevisionInDatabaseError
 from .errors import WaitTimeoutError
-from .extension.awaited import Alembic
-from .extension.blocking import SyncAlembic
 
 if t.TYPE_CHECKING:
+    from .extension.awaited import Alembic
+    from .extension.blocking import SyncAlembic
     from .extension.env_py import run_env_py
     from .migration.environment import Environment
     from .plans import Finding
@@ -129,9 +129,10 @@ __all__ = [
     "run_env_py",
 ]
 
-#: Names that are imported on first use, because no app needs them to start.
+#: Names that are imported on first use, because not every app needs them to start.
 _lazy_modules = {
     "Adoption": "results",
+    "Alembic": "extension.awaited",
     "AppliedRevision": "results",
     "Change": "results",
     "DataLoss": "results",
@@ -147,6 +148,7 @@ _lazy_modules = {
     "PlannedStatement": "plans",
     "Rebase": "results",
     "Squash": "results",
+    "SyncAlembic": "extension.blocking",
     "TenantResult": "results",
     "TableLock": "plans",
     "migration_failed": "signals",
