@@ -26,7 +26,12 @@ from .tools import BLOCKING
 REACH = 0.1
 REACH_OF_COMMANDS = 1.05
 COMMANDS = ["--help", "routes"]
-MODULES = ["async_alembic", "flask_alembic", "flask_migrate"]
+#: What an app imports of each. This package imports nothing before.
+CLASSES = {
+    "async_alembic": "Alembic",
+    "flask_alembic": "Alembic",
+    "flask_migrate": "Migrate",
+}
 #: The same, with what registers it on an app.
 REGISTRATIONS = {
     "async_alembic": """
@@ -51,7 +56,7 @@ import flask
 import sqlalchemy
 gc.collect()
 started = time.perf_counter()
-import {module}
+from {module} import {name}
 print(time.perf_counter() - started)
 """
 WITH_APP = """
@@ -72,8 +77,11 @@ print(time.perf_counter() - started)
 
 
 def benchmark(lab: Lab, scale: Scale) -> Iterator[Table]:
-    ours, *peers = MODULES
-    beside = {module: BESIDE.format(module=module) for module in MODULES}
+    ours, *peers = CLASSES
+    beside = {
+        module: BESIDE.format(module=module, name=name)
+        for module, name in CLASSES.items()
+    }
     title = "import beside `flask` and `sqlalchemy`"
     yield compare_code(title, beside, scale, [Ratio(ours, p, REACH) for p in peers])
 
