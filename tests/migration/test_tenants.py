@@ -730,6 +730,21 @@ def test_tenants_that_lose_their_connections_are_tried_again(
 
 
 @on_schemas
+def test_the_others_go_on_after_a_tenant_has_lost_its_connection(
+    site: Site, caller: Caller
+) -> None:
+    """The server does answer, however long ago it has admitted a connection."""
+    code = """
+    if "acme" in op.get_bind().exec_driver_sql("SHOW search_path").scalar():
+        op.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    """
+    write_revision(site.folder, "c3", "b2", code)
+    found = by_name(caller.collect(site.alembic, "upgrade_tenants", limit=1, timeout=0))
+    assert isinstance(found.pop("acme").error, MigrationError)
+    assert [result.error for result in found.values()] == [None] * 3
+
+
+@on_schemas
 def test_a_revision_that_ends_its_own_session_fails(site: Site, caller: Caller) -> None:
     code = "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')"
     write_revision(site.folder, "c3", "b2", code)

@@ -88,13 +88,17 @@ class _Server:
         """Count on as many connections as there are."""
         self.limit = max(1, min(self.limit, self.at_work))
 
-    def wait(self, error: Exception) -> None:
-        """Try to connect again later, with any of the tenants."""
+    def try_again(self, name: str, error: Exception) -> None:
+        """Try to connect again later, with any of the tenants.
+
+        :param name: The tenant that has failed.
+        """
         if self._delays is None:
             log.warning("%s Trying again.", error)
             self._delays = backoff(_FIRST_DELAY)
 
         self._retry_at = time.monotonic() + next(self._delays)
+        self.ready.append(name)
 
 
 class TenantQueue:
@@ -195,7 +199,10 @@ class TenantQueue:
         # Once, as the revision itself may bring the server down.
         if _is_lost(error) and name not in self._repeated:
             self._repeated.add(name)
-            return self._waits_for_server(server, name, error)
+            # From now on, it may be down.
+            server.answered_at = time.monotonic()
+            server.try_again(name, error)
+            return True
 
         server.has_answered()
         return isinstance(error, LockTimeout) and self._waits_for_lock(server, name)
@@ -208,8 +215,7 @@ class TenantQueue:
             server.is_given_up = True
             return False
 
-        server.wait(error)
-        server.ready.append(name)
+        server.try_again(name, error)
         return True
 
     def _waits_for_lock(self, server: _Server, name: str) -> bool:
